@@ -1,0 +1,149 @@
+//! Configuration as used: every name resolved, every number in its unit, nothing left to parse.
+//!
+//! `testudo-cli` reads `testudo.toml` and builds these; the gateway never sees a file.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use testudo_dialects::Family;
+use testudo_types::{Action, ProfileName, RouteName, Secret, ThreatKind, UpstreamName};
+use url::Url;
+
+/// Everything the gateway needs to run; replaced whole on reload.
+#[derive(Debug)]
+pub struct Settings {
+    pub routes: Vec<Arc<Route>>,
+    pub upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
+    pub bounds: Bounds,
+}
+
+/// Where the gateway listens; fixed until restart.
+#[derive(Debug)]
+pub struct ListenSettings {
+    pub address: SocketAddr,
+    /// Host names (without port) that requests may carry; checked on every listener.
+    pub hosts: Vec<String>,
+    /// Browser origins that may call; empty means that any `Origin` header is refused.
+    pub origins: Vec<String>,
+    pub tls: Option<TlsSettings>,
+    /// `/healthz`, `/readyz` and `/metrics`; off when absent.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Certificate and key in PEM files, and whether clients must show a certificate.
+#[derive(Debug)]
+pub struct TlsSettings {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// Authorities for client certificates; present means mutual TLS is required.
+    pub client_authorities: Option<PathBuf>,
+}
+
+/// A named way in.
+#[derive(Debug)]
+pub struct Route {
+    pub name: RouteName,
+    /// Path prefix before the dialect's own paths, without a trailing slash; empty for the root.
+    pub prefix: String,
+    pub family: Family,
+    pub upstream: UpstreamName,
+    pub profile: Arc<Profile>,
+    pub limits: Limits,
+    /// Literal strings that must never leave in an answer.
+    pub canaries: Vec<Arc<str>>,
+}
+
+/// A named set of guards with their thresholds and actions.
+#[derive(Debug)]
+pub struct Profile {
+    pub name: ProfileName,
+    /// Guards that run, and what a finding at or above the threshold leads to.
+    pub request: BTreeMap<ThreatKind, GuardSetting>,
+    pub response: BTreeMap<ThreatKind, GuardSetting>,
+    /// Bytes of a stream that may be held back at once before the stream is blocked.
+    pub hold_bytes_max: usize,
+}
+
+/// One guard's switch and threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuardSetting {
+    pub action: Action,
+    /// Findings with a lower score (0 to 100) are observed only.
+    pub score_min: u8,
+}
+
+/// A model service.
+#[derive(Debug)]
+pub struct UpstreamSettings {
+    pub name: UpstreamName,
+    pub base: UpstreamBase,
+    pub family: Family,
+    /// The credential; attached to requests to `base` and nowhere else.
+    pub secret: Option<Secret>,
+    /// Private and loopback addresses are refused at dial time unless this is set.
+    pub allow_private: bool,
+    pub timeouts: Timeouts,
+    /// Further attempts after a failure before the first released byte.
+    pub retries_max: u32,
+}
+
+/// Where an upstream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamBase {
+    /// `http` or `https`, without query or fragment.
+    Url(Url),
+    /// The built-in stand-in of practice mode.
+    Practice,
+}
+
+/// Deadlines in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect_ms: u64,
+    /// From sending the request to the response head.
+    pub first_byte_ms: u64,
+    /// Between two pieces of a response body.
+    pub idle_ms: u64,
+    pub total_ms: u64,
+}
+
+/// Limits per virtual key on a route; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    pub requests_per_minute: Option<u64>,
+    pub tokens_per_minute: Option<u64>,
+    /// Millionths of a US dollar per day.
+    pub cost_micros_per_day: Option<u64>,
+    pub concurrent: Option<u64>,
+}
+
+/// Sizes that nothing from outside may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub request_bytes_max: usize,
+    pub response_bytes_max: usize,
+    pub sse_event_bytes_max: usize,
+    pub json_depth_max: usize,
+    pub json_nodes_max: usize,
+    pub connections_max: usize,
+    /// How long a client may take to send its request head or stall while reading a response.
+    pub client_idle_ms: u64,
+    /// How long running exchanges may finish after a stop was asked for.
+    pub drain_ms: u64,
+}
+
+impl Bounds {
+    /// What applies when the configuration says nothing.
+    pub const DEFAULT: Self = Self {
+        request_bytes_max: 8 << 20,
+        response_bytes_max: 32 << 20,
+        sse_event_bytes_max: 1 << 20,
+        json_depth_max: 128,
+        json_nodes_max: 1_000_000,
+        connections_max: 4096,
+        client_idle_ms: 30_000,
+        drain_ms: 30_000,
+    };
+}
