@@ -1,1 +1,26 @@
-//! testudo-policy
+//! Decides from facts and findings, with Cedar: who may use a route, and what a finding leads to.
+//!
+//! Two questions are asked. [`PolicyEngine::admit`]: may this caller send this
+//! request through this route? [`PolicyEngine::judge`]: something was found in
+//! the text, what is to be done? Both are pure functions of their facts. Where
+//! a policy cannot be evaluated, or none permits, the answer is no.
+
+#![forbid(unsafe_code)]
+
+mod engine;
+mod facts;
+mod index;
+mod loading;
+mod permit;
+mod problem;
+mod requests;
+mod scope;
+mod vocabulary;
+
+pub use engine::PolicyEngine;
+pub use facts::{AdmitFacts, FindingFacts, Guard, RouteFacts};
+pub use index::{EffectivePolicy, Question};
+pub use loading::PolicySource;
+pub use permit::{Admission, Permit};
+pub use problem::{PolicyFault, PolicyProblem};
+pub use scope::{ModelPattern, ModelPatternError, ModelScope, RouteScope};
