@@ -1,0 +1,1 @@
+//! What another process costs, read from the kernel's process files.
