@@ -1,0 +1,170 @@
+//! Credentials: checksums inside tokens, and how random a value looks.
+
+/// A GitHub or npm token: a true checksum, or at least a random-looking body.
+///
+/// Both end in six characters of base 62 that are the CRC-32 of the thirty before; a token whose
+/// checksum is wrong is kept when it looks random, since issuers change formats without notice.
+pub(super) fn github_crc32(text: &str) -> bool {
+    checksum_holds(text) || random_token(text)
+}
+
+/// Whether the last six characters are the CRC-32 in base 62 of the thirty before them.
+pub(super) fn checksum_holds(text: &str) -> bool {
+    let Some((_, body)) = text.rsplit_once('_') else { return false };
+    let (Some(payload), Some(check)) = (body.get(..30), body.get(30..)) else { return false };
+    check.len() == 6 && base62(check) == Some(u64::from(crc32(payload.as_bytes())))
+}
+
+/// A number in base 62, digits before capitals before small letters.
+fn base62(text: &str) -> Option<u64> {
+    text.bytes().try_fold(0_u64, |sum, byte| {
+        let value = match byte {
+            b'0'..=b'9' => byte.checked_sub(b'0')?,
+            b'A'..=b'Z' => byte.checked_sub(b'A')?.checked_add(10)?,
+            b'a'..=b'z' => byte.checked_sub(b'a')?.checked_add(36)?,
+            _ => return None,
+        };
+        sum.checked_mul(62)?.checked_add(u64::from(value))
+    })
+}
+
+/// CRC-32 of ISO 3309, bit by bit: it runs only on what a pattern already matched.
+fn crc32(bytes: &[u8]) -> u32 {
+    let folded = bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            let shifted = crc >> 1_u32;
+            if crc & 1 == 1 { shifted ^ 0xEDB8_8320 } else { shifted }
+        })
+    });
+    !folded
+}
+
+/// A JSON web token: the first part decodes to a JSON object that names an algorithm.
+pub(super) fn jwt(text: &str) -> bool {
+    let header = text.split('.').next().map(decode_base64url).unwrap_or_default();
+    let header = String::from_utf8_lossy(&header);
+    header.trim_start().starts_with('{') && header.contains("\"alg\"") && header.trim_end().ends_with('}')
+}
+
+/// Decodes base64 with the alphabet for URLs up to the first foreign character.
+fn decode_base64url(text: &str) -> Vec<u8> {
+    let sextets: Vec<u32> = text.bytes().map_while(sextet).collect();
+    sextets
+        .chunks(4)
+        .flat_map(|group| {
+            let bits = (0..4).fold(0_u32, |bits, place| (bits << 6_u32) | group.get(place).copied().unwrap_or(0));
+            let [_, a, b, c] = bits.to_be_bytes();
+            [a, b, c].into_iter().take(group.len().saturating_sub(1))
+        })
+        .collect()
+}
+
+/// The value of a base64 character, in either alphabet.
+fn sextet(byte: u8) -> Option<u32> {
+    let value = match byte {
+        b'A'..=b'Z' => byte.checked_sub(b'A')?,
+        b'a'..=b'z' => byte.checked_sub(b'a')?.checked_add(26)?,
+        b'0'..=b'9' => byte.checked_sub(b'0')?.checked_add(52)?,
+        b'-' | b'+' => 62,
+        b'_' | b'/' => 63,
+        _ => return None,
+    };
+    Some(u32::from(value))
+}
+
+/// Anything but a single character over and over, as in `xxxxxxxx`.
+pub(super) fn not_repeated(text: &str) -> bool {
+    longest_run(text) < 8
+}
+
+/// A value without a telling prefix that looks machine-made: enough entropy, mixed characters, no filler words.
+pub(super) fn random_token(text: &str) -> bool {
+    let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
+    let figures = text.bytes().filter(u8::is_ascii_digit).count();
+    let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let bits_min = match text.len() {
+        0..=15 => 3.0,
+        16..=23 => 3.2,
+        _ if hex => 3.0,
+        _ => 3.6,
+    };
+    letters >= 2
+        && figures >= 2
+        && shannon_bits(text) >= bits_min
+        && class_changes(text) >= text.len() / 6
+        && longest_run(text) < 6
+        && !is_filler(text)
+}
+
+/// A password somebody typed: not a variable, a template, a filler word or a plain word.
+pub(super) fn password(text: &str) -> bool {
+    let reference = text.starts_with(['$', '{', '<', '%', '[', '('])
+        || text.contains("${")
+        || text.contains("{{")
+        || text.contains("()")
+        || text.ends_with(['>', '}', ')', ']']);
+    let kinds = [
+        text.bytes().any(|byte| byte.is_ascii_lowercase()),
+        text.bytes().any(|byte| byte.is_ascii_uppercase()),
+        text.bytes().any(|byte| byte.is_ascii_digit()),
+        text.bytes().any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'_' | b'-' | b'/')),
+    ];
+    let mixed = kinds.iter().filter(|kind| **kind).count() >= 2;
+    let changes = class_changes(text) >= 2;
+    !reference && mixed && changes && longest_run(text) < 4 && !is_filler(text)
+}
+
+/// Shannon entropy of the bytes, in bits per byte.
+pub(super) fn shannon_bits(text: &str) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in text.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    let total: f64 = f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX)).max(1.0);
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / total)
+        .map(|share| -share * share.log2())
+        .sum()
+}
+
+/// How often neighbouring characters are of different classes: small, capital, figure, other.
+fn class_changes(text: &str) -> usize {
+    let class = |byte: u8| match byte {
+        b'a'..=b'z' => 0,
+        b'A'..=b'Z' => 1,
+        b'0'..=b'9' => 2,
+        _ => 3,
+    };
+    text.bytes().zip(text.bytes().skip(1)).filter(|(left, right)| class(*left) != class(*right)).count()
+}
+
+/// The longest stretch of one byte repeated.
+fn longest_run(text: &str) -> usize {
+    let mut longest = 0_usize;
+    let mut run = 0_usize;
+    let mut before = None;
+    for byte in text.bytes() {
+        run = if before == Some(byte) { run.saturating_add(1) } else { 1 };
+        longest = longest.max(run);
+        before = Some(byte);
+    }
+    longest
+}
+
+/// Whether a value says of itself that it stands for another.
+fn is_filler(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    FILLERS.iter().any(|word| lower.contains(word))
+}
+
+/// What people write where a secret would stand.
+const FILLERS: &[&str] = &[
+    "example", "placeholder", "your_", "your-", "yourapi", "yourkey", "yourtoken", "yourpass", "changeme",
+    "change_me", "change-me", "replace", "insert", "dummy", "redacted", "xxxx", "****", "....", "sample",
+    "12345678", "abcdefgh", "deadbeef", "todo", "getenv", "environ", "process.env", "my_secret", "my-secret",
+    "mysecret", "secret_here", "key_here", "token_here", "api_key", "api-key", "apikey", "password", "passwd",
+];
