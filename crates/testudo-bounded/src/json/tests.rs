@@ -1,0 +1,1 @@
+//! JSON: what is accepted, refused, mapped and spliced.

@@ -1,0 +1,1 @@
+//! Readers: what they take and what they refuse.
