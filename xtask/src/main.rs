@@ -1,1 +1,46 @@
-fn main() {}
+//! The project's automation: `cargo xtask` alone lists what there is and how long it takes.
+
+#[cfg(test)]
+mod layers;
+mod output;
+mod shell;
+mod suite;
+#[cfg(test)]
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+const HELP: &str = "\
+cargo xtask <task>
+
+  test                    format, lints, every test; installs cargo-nextest if it is missing
+                          (first run 5-10 min for the build, later about 1 min)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::problem(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let (task, rest) = match arguments.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("help", arguments),
+    };
+    match task {
+        "help" | "--help" | "-h" => {
+            output::text(HELP);
+            Ok(())
+        }
+        "test" => suite::test(rest),
+        other => bail!("there is no task `{other}`; `cargo xtask` lists them"),
+    }
+}
