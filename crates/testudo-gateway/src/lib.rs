@@ -1,1 +1,24 @@
-//! testudo-gateway
+//! The data plane: listens, authenticates, admits, inspects, decides, forwards, records.
+
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod auth;
+mod delivery;
+mod exchange;
+mod gateway;
+pub mod guard;
+pub mod host;
+pub mod keys;
+pub mod limits;
+pub mod metrics;
+mod record;
+mod refusal;
+mod runtime;
+pub mod settings;
+pub mod system_clock;
+
+pub use gateway::{Gateway, Parts};
+pub use record::Outcome;
+pub use refusal::EXCHANGE_HEADER;
+pub use runtime::{BuildProblem, Runtime, route_facts};

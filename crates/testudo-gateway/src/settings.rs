@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use testudo_dialects::Family;
-use testudo_types::{Action, ProfileName, RouteName, Secret, ThreatKind, UpstreamName};
+use testudo_policy::PolicySource;
+use testudo_types::{Action, ModelName, ProfileName, RouteName, Secret, ThreatKind, UpstreamName};
 use url::Url;
 
 /// Everything the gateway needs to run; replaced whole on reload.
@@ -16,7 +17,18 @@ use url::Url;
 pub struct Settings {
     pub routes: Vec<Arc<Route>>,
     pub upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
+    /// Policy files; empty means the shipped ones.
+    pub policies: Vec<PolicySource>,
+    /// Prices of models, for cost limits.
+    pub prices: BTreeMap<ModelName, Price>,
     pub bounds: Bounds,
+}
+
+/// What a model costs, in millionths of a US dollar per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    pub input_micros_per_mtok: u64,
+    pub output_micros_per_mtok: u64,
 }
 
 /// Where the gateway listens; fixed until restart.
@@ -51,6 +63,12 @@ pub struct Route {
     pub upstream: UpstreamName,
     pub profile: Arc<Profile>,
     pub limits: Limits,
+    /// Output tokens reserved for a request that does not say how many it may use.
+    pub output_tokens_default: u64,
+    /// Whether clients may use tools that the provider runs (web search, code, remote MCP).
+    pub hosted_tools: bool,
+    /// Whether clients may build on conversations that the provider keeps, which no guard here has seen.
+    pub server_history: bool,
     /// Literal strings that must never leave in an answer.
     pub canaries: Vec<Arc<str>>,
 }

@@ -44,6 +44,18 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Every origin, tools without their name.
+    pub const ALL: [Self; 8] = [
+        Self::System,
+        Self::User,
+        Self::Assistant,
+        Self::ToolResult { tool: None },
+        Self::Document,
+        Self::ToolDefinition,
+        Self::Model,
+        Self::Unknown,
+    ];
+
     /// The name used in logs, metrics and policies, and read by `testudo inspect`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -97,16 +109,7 @@ mod tests {
 
     #[test]
     fn every_name_reads_back() {
-        for origin in [
-            Origin::System,
-            Origin::User,
-            Origin::Assistant,
-            Origin::ToolResult { tool: None },
-            Origin::Document,
-            Origin::ToolDefinition,
-            Origin::Model,
-            Origin::Unknown,
-        ] {
+        for origin in Origin::ALL {
             assert_eq!(Origin::from_name(origin.as_str()), Some(origin));
         }
         assert_eq!(Origin::from_name("root"), None);

@@ -1,0 +1,271 @@
+//! The answer on its way to the client: passed unread, guarded whole, or guarded as it streams.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Response};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use testudo_dialects::read_response;
+
+use crate::exchange::{Forwarded, json_limits};
+use crate::guard::{BodyOutcome, StreamBounds, StreamGuard, StreamStep, guard_response};
+use crate::record::{Outcome, Record};
+use crate::refusal::{Refusal, mark};
+
+/// Channels that one streamed answer may open.
+const CHANNELS_MAX: usize = 4096;
+
+/// Turns the upstream's answer into the client's.
+///
+/// # Errors
+/// Hands the record back with the reason, when nothing was sent yet and the answer cannot be.
+pub(crate) async fn deliver(forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
+    record.status = forwarded.response.status().as_u16();
+    if forwarded.passes_unread() {
+        return Ok(pass(forwarded, record));
+    }
+    match kind(&forwarded.response) {
+        BodyKind::EventStream => Ok(stream(forwarded, record)),
+        BodyKind::Json => whole(forwarded, record).await,
+        BodyKind::Empty => Ok(pass(forwarded, record)),
+        BodyKind::Other => {
+            let refusal = match record.status {
+                status @ 400.. => Refusal::new(
+                    Outcome::UpstreamFailed,
+                    status,
+                    "upstream_error",
+                    "the upstream failed and sent no readable reason",
+                ),
+                _ => Refusal::new(
+                    Outcome::UpstreamFailed,
+                    502,
+                    "upstream_unreadable",
+                    "the upstream sent a body that no guard can read, so it was not passed on",
+                ),
+            };
+            Err(Box::new((refusal, record)))
+        }
+    }
+}
+
+enum BodyKind {
+    EventStream,
+    Json,
+    Empty,
+    Other,
+}
+
+fn kind(response: &Response<Body>) -> BodyKind {
+    let length = response.headers().get(CONTENT_LENGTH);
+    if length.is_some_and(|length| length == "0") || response.status() == http::StatusCode::NO_CONTENT {
+        return BodyKind::Empty;
+    }
+    let Some(value) = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return BodyKind::Other;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "text/event-stream" => BodyKind::EventStream,
+        "application/json" | "application/problem+json" => BodyKind::Json,
+        _ => BodyKind::Other,
+    }
+}
+
+fn pass(forwarded: Forwarded, record: Record) -> Response<Body> {
+    let (parts, body) = forwarded.response.into_parts();
+    let id = record.id.clone();
+    let mut response = Response::from_parts(parts, Body::new(Passed { body, record }));
+    mark(&mut response, &id);
+    response
+}
+
+fn stream(mut forwarded: Forwarded, mut record: Record) -> Response<Body> {
+    let bounds = forwarded.runtime.bounds();
+    let stream_bounds = StreamBounds {
+        event_bytes_max: bounds.sse_event_bytes_max,
+        hold_bytes_max: forwarded.route.settings.profile.hold_bytes_max,
+        channels_max: CHANNELS_MAX,
+        json: json_limits(&forwarded.runtime, bounds.sse_event_bytes_max),
+    };
+    record.streamed = true;
+    let inspection = forwarded.inspection(std::mem::take(&mut record.findings));
+    let guard = StreamGuard::new(forwarded.operation, inspection, stream_bounds);
+    let (mut parts, body) = forwarded.response.into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    // Proxies between here and the client must not collect the stream.
+    parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    let id = record.id.clone();
+    let guarded = Guarded { body: Some(body), guard: Some(guard), record };
+    let mut response = Response::from_parts(parts, Body::new(guarded));
+    mark(&mut response, &id);
+    response
+}
+
+async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
+    let bytes_max = forwarded.runtime.bounds().response_bytes_max;
+    let inspection = forwarded.inspection(std::mem::take(&mut record.findings));
+    let (mut parts, body) = forwarded.response.into_parts();
+    let bytes = match http_body_util::Limited::new(body, bytes_max).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) => {
+            let refusal = if error.is::<http_body_util::LengthLimitError>() {
+                Refusal::new(Outcome::UpstreamFailed, 502, "upstream_too_large", "the upstream's answer is larger than bounds.response_bytes allows to scan")
+            } else {
+                Refusal::new(Outcome::UpstreamFailed, 502, "upstream_unavailable", "the upstream broke off its answer")
+            };
+            return Err(Box::new((refusal, record)));
+        }
+    };
+    let mut inspection = inspection;
+    let limits = json_limits(&forwarded.runtime, bytes_max);
+    let outcome = match read_response(forwarded.operation, parts.status.as_u16(), &bytes, &limits) {
+        Ok(view) => {
+            record.usage = view.usage;
+            guard_response(&view, &mut inspection, &limits)
+        }
+        Err(_) if inspection.unscannable("response.unreadable", &std::sync::Arc::from("")) => BodyOutcome::Blocked,
+        Err(_) => BodyOutcome::Unchanged,
+    };
+    let blocked = inspection.blocked().cloned();
+    record.findings = inspection.finish().0;
+    let bytes = match outcome {
+        BodyOutcome::Unchanged => bytes,
+        BodyOutcome::Edited(edited) => {
+            record.edited = true;
+            Bytes::from(edited)
+        }
+        BodyOutcome::Blocked => return Err(Box::new((Refusal::blocked(blocked.as_ref()), record))),
+    };
+    record.response_bytes = length(&bytes);
+    record.first_byte();
+    record.end(Outcome::Delivered);
+    parts.headers.remove(CONTENT_LENGTH);
+    let mut response = Response::from_parts(parts, Body::from(bytes));
+    mark(&mut response, &record.id);
+    Ok(response)
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// An answer that passes unread; keeps the record until its last byte.
+#[derive(Debug)]
+struct Passed {
+    body: Body,
+    record: Record,
+}
+
+impl http_body::Body for Passed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, |data| length(data));
+                this.record.response_bytes = this.record.response_bytes.saturating_add(bytes);
+                this.record.first_byte();
+                if this.body.is_end_stream() {
+                    this.record.end(Outcome::Delivered);
+                }
+            }
+            Poll::Ready(Some(Err(_))) => this.record.end(Outcome::UpstreamFailed),
+            Poll::Ready(None) => this.record.end(Outcome::Delivered),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A streamed answer under its guard; dropping the upstream's body cancels it.
+#[derive(Debug)]
+struct Guarded {
+    body: Option<Body>,
+    guard: Option<StreamGuard>,
+    record: Record,
+}
+
+impl Guarded {
+    /// Nothing more comes from the upstream.
+    fn close(&mut self, outcome: Outcome) {
+        self.body = None;
+        self.record.end(outcome);
+        self.file();
+    }
+
+    /// Puts what the guard saw into the record.
+    fn file(&mut self) {
+        if let Some(guard) = self.guard.take() {
+            self.record.usage = guard.usage();
+            self.record.findings = guard.into_inspection().finish().0;
+        }
+    }
+
+    fn send(&mut self, out: Vec<u8>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.record.first_byte();
+        self.record.response_bytes = self.record.response_bytes.saturating_add(length(&out));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))))
+    }
+}
+
+impl http_body::Body for Guarded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        let mut out = Vec::new();
+        loop {
+            let (Some(body), Some(guard)) = (&mut this.body, &mut this.guard) else {
+                return Poll::Ready(None);
+            };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending if out.is_empty() => return Poll::Pending,
+                Poll::Pending => return this.send(out),
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if guard.push(&data, &mut out) == StreamStep::Blocked {
+                        this.close(Outcome::Blocked);
+                        return this.send(out);
+                    }
+                    if !out.is_empty() {
+                        return this.send(out);
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    // What is decided may leave; what waits for more text never gets it.
+                    this.close(Outcome::UpstreamFailed);
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Poll::Ready(None) => {
+                    let step = guard.finish(&mut out);
+                    let outcome = if step == StreamStep::Blocked { Outcome::Blocked } else { Outcome::Delivered };
+                    this.close(outcome);
+                    return if out.is_empty() { Poll::Ready(None) } else { this.send(out) };
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // The client left: the verdict on what was delivered is still completed.
+        self.file();
+    }
+}

@@ -1,0 +1,335 @@
+//! The phases of an exchange as types: each is made only by the one before it.
+//!
+//! `Received → Authenticated → Admitted → Permitted → Forwarded`; what is delivered
+//! is made by `delivery`. Whatever stops an exchange is a [`Refusal`].
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::BodyExt;
+use testudo_bounded::json;
+use testudo_dialects::{Form, Operation, RequestView, read_request};
+use testudo_policy::{AdmitFacts, Permit};
+use testudo_types::{ModelName, Origin, ThreatKind};
+
+use crate::auth::presented_key;
+use crate::gateway::Gateway;
+use crate::guard::{BodyOutcome, Exchanger, FindingLog, Inspection, Judge, Leaks, guard_request};
+use crate::keys::Caller;
+use crate::limits::{Estimate, estimate_tokens};
+use crate::record::{Outcome, Record};
+use crate::refusal::Refusal;
+use crate::runtime::{Destination, RouteRuntime, Runtime};
+
+/// The head is read, `Host` and `Origin` are allowed, and a route was found from the path alone.
+#[derive(Debug)]
+pub(crate) struct Received {
+    runtime: Arc<Runtime>,
+    route: Arc<RouteRuntime>,
+    operation: Operation,
+    /// Path and query as the upstream gets them, without the route's prefix.
+    target: String,
+    parts: Parts,
+    body: Body,
+}
+
+impl Received {
+    pub(crate) fn accept(runtime: Arc<Runtime>, request: Request<Body>, record: &mut Record) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let prefer = crate::gateway::family_of(&parts.headers);
+        let (route, operation, rest) =
+            runtime.find(parts.method.as_str(), parts.uri.path(), prefer).ok_or_else(Refusal::no_route)?;
+        record.route = Some(route.settings.name.clone());
+        record.upstream = Some(route.settings.upstream.clone());
+        record.operation = Some(operation);
+        let target = match parts.uri.query() {
+            Some(query) => format!("{rest}?{}", plain_query(query)?),
+            None => rest,
+        };
+        Ok(Self { runtime, route, operation, target, parts, body })
+    }
+
+    pub(crate) fn authenticate(self, gateway: &Gateway, record: &mut Record) -> Result<Authenticated, Refusal> {
+        let presented = presented_key(&self.parts.headers)?;
+        let caller = gateway.keys.authenticate(presented, gateway.clock.wall())?;
+        record.principal = Some(caller.principal.clone());
+        Ok(Authenticated { received: self, caller })
+    }
+}
+
+/// Queries carry switches (`beta=true`), never text: no guard reads them, so text is refused.
+fn plain_query(query: &str) -> Result<&str, Refusal> {
+    let plain = query.len() <= 256 && query.bytes().all(|b| b.is_ascii_alphanumeric() || b"=&-_.,".contains(&b));
+    if plain {
+        Ok(query)
+    } else {
+        Err(Refusal::new(
+            Outcome::Refused,
+            400,
+            "invalid_request",
+            "the query may hold at most 256 letters, digits and `=&-_.,`; send other data in the body",
+        ))
+    }
+}
+
+/// A valid virtual key was shown; the body is still unread.
+#[derive(Debug)]
+pub(crate) struct Authenticated {
+    received: Received,
+    caller: Arc<Caller>,
+}
+
+impl Authenticated {
+    /// Reads the body, never more than the bound and never longer than a client may stall.
+    pub(crate) async fn read_body(&mut self, record: &mut Record) -> Result<Bytes, Refusal> {
+        plain_encoding(&self.received.parts.headers)?;
+        let bounds = *self.received.runtime.bounds();
+        let body = std::mem::take(&mut self.received.body);
+        let bytes = collect(body, bounds.request_bytes_max, bounds.client_idle_ms).await?;
+        record.request_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Ok(bytes)
+    }
+
+    pub(crate) fn limits(&self) -> json::Limits {
+        json_limits(&self.received.runtime, self.received.runtime.bounds().request_bytes_max)
+    }
+
+    /// Asks policy, then reserves what the request may use.
+    pub(crate) fn admit(self, gateway: &Gateway, view: &RequestView<'_>, record: &mut Record) -> Result<Admitted, Refusal> {
+        let Self { received, caller } = self;
+        let model = match &view.model {
+            Some(name) => Some(ModelName::parse(name).map_err(|error| {
+                Refusal::new(Outcome::Refused, 400, "invalid_request", format!("the field `/model` is refused: {error}"))
+            })?),
+            None => None,
+        };
+        let admission = received.runtime.policy.admit(&AdmitFacts {
+            principal: &caller.principal,
+            route: &received.route.settings.name,
+            model: model.as_ref(),
+            operation: received.operation.as_str(),
+            key_routes: &caller.routes,
+            key_models: &caller.models,
+            hosted_tools: !view.hosted_tools.is_empty(),
+            server_history: view.server_history,
+        });
+        record.policies.clone_from(&admission.decision.policies);
+        let Some(permit) = admission.permit else {
+            return Err(Refusal::forbidden(&admission.decision));
+        };
+        let estimate = estimate(&received, view, model.as_ref());
+        let reservation =
+            gateway.limiter.reserve(&caller, &received.route.settings, &estimate, gateway.clock.as_ref())?;
+        record.reservation = Some(reservation);
+        record.streamed = view.stream;
+        Ok(Admitted { received, caller, permit })
+    }
+}
+
+fn estimate(received: &Received, view: &RequestView<'_>, model: Option<&ModelName>) -> Estimate {
+    let output = view.output_tokens_max.unwrap_or(received.route.settings.output_tokens_default);
+    Estimate {
+        input_tokens: estimate_tokens(view.document.bytes().len()),
+        output_tokens: output.saturating_mul(view.choices.max(1)),
+        price: model.and_then(|model| received.runtime.settings.prices.get(model).copied()),
+    }
+}
+
+fn plain_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    match headers.get(http::header::CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => Err(Refusal::new(
+            Outcome::Refused,
+            415,
+            "invalid_request",
+            "compressed request bodies are refused, since every byte is scanned as it is forwarded; send the body without Content-Encoding",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a body under a bound; each piece may take at most `idle_ms`.
+async fn collect(mut body: Body, bytes_max: usize, idle_ms: u64) -> Result<Bytes, Refusal> {
+    let idle = std::time::Duration::from_millis(idle_ms);
+    let mut first: Option<Bytes> = None;
+    let mut rest: Vec<u8> = Vec::new();
+    let mut total = 0usize;
+    loop {
+        let frame = tokio::time::timeout(idle, body.frame())
+            .await
+            .map_err(|_| Refusal::new(Outcome::Refused, 408, "timeout", "the request body stalled; send it without pauses"))?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|_| {
+            Refusal::new(Outcome::Refused, 400, "invalid_request", "the request body could not be read to its end")
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        total = total.saturating_add(data.len());
+        if total > bytes_max {
+            return Err(Refusal::too_large(bytes_max));
+        }
+        match &first {
+            None => first = Some(data),
+            Some(head) => {
+                if rest.is_empty() {
+                    rest.extend_from_slice(head);
+                }
+                rest.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(if rest.is_empty() { first.unwrap_or_default() } else { Bytes::from(rest) })
+}
+
+pub(crate) fn json_limits(runtime: &Runtime, bytes_max: usize) -> json::Limits {
+    let bounds = runtime.bounds();
+    json::Limits { bytes_max, depth_max: bounds.json_depth_max, nodes_max: bounds.json_nodes_max }
+}
+
+/// Policy lets the caller use the route and model, and what it may use is reserved.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    received: Received,
+    caller: Arc<Caller>,
+    permit: Permit,
+}
+
+impl Admitted {
+    /// Runs the request's guards; what they edit is spliced into the original bytes.
+    pub(crate) fn inspect(
+        self,
+        gateway: &Gateway,
+        view: &RequestView<'_>,
+        body: &Bytes,
+        record: &mut Record,
+    ) -> Result<Permitted, Refusal> {
+        let Self { received, caller, permit } = self;
+        let judge = Judge {
+            policy: Arc::clone(&received.runtime.policy),
+            principal: Arc::new(caller.principal.clone()),
+            route: received.route.settings.name.clone(),
+        };
+        let leaks = Leaks { fingerprint: gateway.fingerprint(&received.route, view), canaries: Arc::clone(&received.route.canaries) };
+        let (body, exchanger) = if received.route.request.is_off() {
+            (body.clone(), Exchanger::Nothing)
+        } else {
+            let limits = json_limits(&received.runtime, received.runtime.bounds().request_bytes_max);
+            let log = std::mem::take(&mut record.findings);
+            let hide = Exchanger::Hide(gateway.pseudonyms());
+            let plan = Arc::clone(&received.route.request);
+            let mut inspection = Inspection::new(plan, judge.clone(), Leaks::default(), hide, log);
+            if view.spans.iter().any(|span| span.form == Form::Media) {
+                inspection.media();
+            }
+            let outcome = guard_request(view, &mut inspection, &limits);
+            let blocked = inspection.blocked().cloned();
+            let (log, exchanger) = inspection.finish();
+            record.findings = log;
+            match outcome {
+                BodyOutcome::Unchanged => (body.clone(), exchanger),
+                BodyOutcome::Edited(edited) => {
+                    record.edited = true;
+                    (Bytes::from(edited), exchanger)
+                }
+                BodyOutcome::Blocked => return Err(Refusal::blocked(blocked.as_ref())),
+            }
+        };
+        Ok(Permitted { received, permit, judge, leaks, exchanger, body, stream: view.stream })
+    }
+}
+
+/// The system text of a request, joined, for the comparison with its answer.
+pub(crate) fn system_text(view: &RequestView<'_>) -> String {
+    let mut text = String::new();
+    for span in view.spans.iter().filter(|span| span.origin == Origin::System && span.form == Form::Text) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&span.text);
+    }
+    text
+}
+
+/// Policy and guards let exactly these bytes go to the upstream.
+#[derive(Debug)]
+pub(crate) struct Permitted {
+    received: Received,
+    permit: Permit,
+    judge: Judge,
+    leaks: Leaks,
+    exchanger: Exchanger,
+    body: Bytes,
+    stream: bool,
+}
+
+impl Permitted {
+    pub(crate) async fn forward(self) -> Result<Forwarded, Refusal> {
+        let Self { received, permit, judge, leaks, exchanger, body, stream } = self;
+        let uri: Uri = received.target.parse().map_err(|_| Refusal::no_route())?;
+        let mut request = Request::new(body);
+        *request.method_mut() = received.parts.method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = received.parts.headers;
+        let response = match received.route.destination.as_ref() {
+            Destination::Remote(client) => client.send(permit, request).await?.map(Body::new),
+            Destination::Practice => crate::practice::answer(permit, received.operation, request),
+        };
+        let restore = match exchanger {
+            Exchanger::Hide(pseudonyms) if !pseudonyms.is_empty() => Exchanger::Restore(pseudonyms.restorer()),
+            Exchanger::Hide(_) | Exchanger::Nothing | Exchanger::Restore(_) => Exchanger::Nothing,
+        };
+        Ok(Forwarded {
+            runtime: received.runtime,
+            route: received.route,
+            operation: received.operation,
+            judge,
+            leaks,
+            exchanger: restore,
+            stream,
+            response,
+        })
+    }
+}
+
+/// The upstream has answered; nothing of the answer is with the client yet.
+#[derive(Debug)]
+pub(crate) struct Forwarded {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) route: Arc<RouteRuntime>,
+    pub(crate) operation: Operation,
+    pub(crate) judge: Judge,
+    pub(crate) leaks: Leaks,
+    pub(crate) exchanger: Exchanger,
+    pub(crate) stream: bool,
+    pub(crate) response: Response<Body>,
+}
+
+impl Forwarded {
+    /// The guards of the answer.
+    pub(crate) fn inspection(&mut self, log: FindingLog) -> Inspection {
+        let exchanger = std::mem::replace(&mut self.exchanger, Exchanger::Nothing);
+        Inspection::new(Arc::clone(&self.route.response), self.judge.clone(), std::mem::take(&mut self.leaks), exchanger, log)
+    }
+
+    /// Whether the answer can pass unread: no guard looks at it and nothing has to be restored in it.
+    pub(crate) fn passes_unread(&self) -> bool {
+        self.route.response.is_off() && matches!(self.exchanger, Exchanger::Nothing)
+    }
+}
+
+/// Reads and checks a request body; operations without one give an empty view.
+pub(crate) fn view<'a>(operation: Operation, body: &'a [u8], limits: &json::Limits) -> Result<RequestView<'a>, Refusal> {
+    Ok(read_request(operation, body, limits)?)
+}
+
+impl Authenticated {
+    pub(crate) fn operation(&self) -> Operation {
+        self.received.operation
+    }
+}
+
+/// Whether a fingerprint of the system text is needed at all.
+pub(crate) fn watches_leaks(route: &RouteRuntime) -> bool {
+    route.response.watches(ThreatKind::PromptLeak)
+}

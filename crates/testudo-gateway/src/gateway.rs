@@ -1,0 +1,173 @@
+//! The gateway: takes a request through its phases and always gives an answer.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest;
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use axum::body::Body;
+use http::{HeaderMap, Request, Response};
+use moka::sync::Cache;
+use testudo_detect::Detector;
+use testudo_detect::leak::Fingerprint;
+use testudo_detect::pseudonym::Pseudonyms;
+use testudo_dialects::{Family, RequestView};
+use testudo_types::{Clock, ExchangeId};
+
+use crate::delivery::deliver;
+use crate::exchange::{Forwarded, Received, system_text, view, watches_leaks};
+use crate::host::{HostRules, check};
+use crate::keys::KeyRing;
+use crate::limits::Limiter;
+use crate::metrics::Metrics;
+use crate::record::{Outcome, Record};
+use crate::refusal::Refusal;
+use crate::runtime::{BuildProblem, RouteRuntime, Runtime};
+use crate::settings::Settings;
+
+/// Shortest stretch of a system prompt, in bytes, whose appearance in an answer is a leak.
+const LEAK_BYTES_MIN: usize = 48;
+/// Different values that may be hidden in one request.
+const PLACEHOLDERS_MAX: usize = 4096;
+/// System prompts whose fingerprints are kept.
+const FINGERPRINTS_MAX: u64 = 256;
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub detector: Arc<Detector>,
+    pub keys: Arc<KeyRing>,
+    pub limiter: Arc<Limiter>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<dyn Clock>,
+    pub hosts: HostRules,
+}
+
+/// Takes requests; shared by all connections.
+#[derive(Debug)]
+pub struct Gateway {
+    runtime: ArcSwap<Runtime>,
+    detector: Arc<Detector>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) limiter: Arc<Limiter>,
+    metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+    hosts: HostRules,
+    random: SystemRandom,
+    fingerprints: Cache<[u8; 32], Arc<Fingerprint>>,
+}
+
+impl Gateway {
+    /// A gateway that runs `runtime`.
+    #[must_use]
+    pub fn new(parts: Parts, runtime: Runtime) -> Self {
+        Self {
+            runtime: ArcSwap::from_pointee(runtime),
+            detector: parts.detector,
+            keys: parts.keys,
+            limiter: parts.limiter,
+            metrics: parts.metrics,
+            clock: parts.clock,
+            hosts: parts.hosts,
+            random: SystemRandom::new(),
+            fingerprints: Cache::new(FINGERPRINTS_MAX),
+        }
+    }
+
+    /// Replaces the configuration for all exchanges that begin from now on.
+    ///
+    /// # Errors
+    /// All problems of `settings`; the running configuration stays.
+    pub fn reload(&self, settings: Settings) -> Result<(), Vec<BuildProblem>> {
+        let runtime = Runtime::build(settings, &self.detector)?;
+        self.runtime.store(Arc::new(runtime));
+        Ok(())
+    }
+
+    /// Answers one request. Dropping the future cancels everything it began.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let Some(id) = self.exchange_id() else {
+            return unavailable();
+        };
+        let mut record = Record::open(Arc::clone(&self.clock), Arc::clone(&self.metrics), id);
+        let mut family = family_of(request.headers());
+        match self.forward(request, &mut record, &mut family).await {
+            Ok(forwarded) => match deliver(forwarded, record).await {
+                Ok(response) => response,
+                Err(stopped) => {
+                    let (refusal, mut record) = *stopped;
+                    refusal.respond(family, &mut record)
+                }
+            },
+            Err(refusal) => refusal.respond(family, &mut record),
+        }
+    }
+
+    async fn forward(
+        &self,
+        request: Request<Body>,
+        record: &mut Record,
+        family: &mut Family,
+    ) -> Result<Forwarded, Refusal> {
+        check(request.method(), request.uri(), request.headers(), &self.hosts)?;
+        let received = Received::accept(self.runtime.load_full(), request, record)?;
+        *family = received.family();
+        let mut authenticated = received.authenticate(self, record)?;
+        let body = authenticated.read_body(record).await?;
+        let permitted = {
+            let limits = authenticated.limits();
+            let view = view(authenticated.operation(), &body, &limits)?;
+            let admitted = authenticated.admit(self, &view, record)?;
+            admitted.inspect(self, &view, &body, record)?
+        };
+        permitted.forward().await
+    }
+
+    fn exchange_id(&self) -> Option<ExchangeId> {
+        let mut random = [0u8; 12];
+        self.random.fill(&mut random).ok()?;
+        let mut text = String::with_capacity(28);
+        text.push_str("ex_");
+        for byte in random {
+            text.push(char::from_digit(u32::from(byte >> 4), 16)?);
+            text.push(char::from_digit(u32::from(byte & 15), 16)?);
+        }
+        ExchangeId::parse(&text).ok()
+    }
+
+    /// Placeholders nobody can guess; none at all when there is no randomness.
+    pub(crate) fn pseudonyms(&self) -> Pseudonyms {
+        let mut nonce = [0u8; 8];
+        match self.random.fill(&mut nonce) {
+            Ok(()) => Pseudonyms::new(nonce, PLACEHOLDERS_MAX),
+            // With room for nothing every attempt to hide fails, and that blocks.
+            Err(_) => Pseudonyms::new(nonce, 0),
+        }
+    }
+
+    /// What the answer must not repeat of the request's system text.
+    pub(crate) fn fingerprint(&self, route: &RouteRuntime, view: &RequestView<'_>) -> Option<Arc<Fingerprint>> {
+        if !watches_leaks(route) {
+            return None;
+        }
+        let text = system_text(view);
+        if text.len() < LEAK_BYTES_MIN {
+            return None;
+        }
+        // The key is the full hash of exactly what the fingerprint is made from.
+        let hash = digest::digest(&digest::SHA256, text.as_bytes());
+        let key: [u8; 32] = hash.as_ref().try_into().ok()?;
+        Some(self.fingerprints.get_with(key, || Arc::new(Fingerprint::of(&text, LEAK_BYTES_MIN))))
+    }
+}
+
+/// The dialect that a request most likely speaks, before a route says so.
+pub(crate) fn family_of(headers: &HeaderMap) -> Family {
+    if headers.contains_key("anthropic-version") { Family::Anthropic } else { Family::OpenAi }
+}
+
+fn unavailable() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    response
+}

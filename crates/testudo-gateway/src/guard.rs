@@ -1,0 +1,21 @@
+//! The guards of one exchange: what is scanned, what is decided about it, and the edits that follow.
+//!
+//! Everything here is sans-I/O: bodies and stream bytes in, bodies and stream
+//! bytes out, so that the same code is driven by the service, by property
+//! tests and by the fuzzer.
+
+mod body;
+mod channel;
+mod cover;
+mod findings;
+mod inspection;
+mod stream;
+
+pub use body::{BodyOutcome, guard_request, guard_response};
+pub use cover::{Edit, EditKind};
+pub use findings::{FindingLog, Seen};
+pub use inspection::{Exchanger, GuardPlan, Inspection, Judge, Leaks};
+pub use stream::{StreamBounds, StreamGuard, StreamStep};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! What the guards saw in one exchange: a bounded list, a complete count.
+
+use std::collections::BTreeMap;
+
+use testudo_types::{Action, Decision, Direction, Finding, ThreatKind};
+
+/// One finding with what was done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub direction: Direction,
+    pub finding: Finding,
+    pub decision: Decision,
+}
+
+/// Keeps the first findings whole and counts all of them.
+#[derive(Debug, Default)]
+pub struct FindingLog {
+    kept: Vec<Seen>,
+    counts: BTreeMap<(&'static str, ThreatKind, Action), u64>,
+    blocked: Option<usize>,
+}
+
+impl FindingLog {
+    /// Findings kept whole; further ones are only counted.
+    pub const KEPT_MAX: usize = 256;
+
+    /// Takes one finding.
+    pub fn push(&mut self, seen: Seen) {
+        let key = (seen.direction.as_str(), seen.finding.kind, seen.decision.action);
+        let count = self.counts.entry(key).or_insert(0);
+        *count = count.saturating_add(1);
+        let blocks = seen.decision.action >= Action::Hold;
+        if self.kept.len() < Self::KEPT_MAX {
+            self.kept.push(seen);
+        } else if blocks
+            && self.blocked.is_none()
+            && let Some(last) = self.kept.last_mut()
+        {
+            // The one that stopped the exchange must be among those that are shown.
+            *last = seen;
+        } else {
+            return;
+        }
+        if blocks && self.blocked.is_none() {
+            self.blocked = Some(self.kept.len().saturating_sub(1));
+        }
+    }
+
+    /// The findings kept, in the order they were made.
+    #[must_use]
+    pub fn kept(&self) -> &[Seen] {
+        &self.kept
+    }
+
+    /// How often each kind led to each action, by direction.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, ThreatKind, Action, u64)> + '_ {
+        self.counts.iter().map(|((direction, kind, action), count)| (*direction, *kind, *action, *count))
+    }
+
+    /// The first finding that stopped the exchange.
+    #[must_use]
+    pub fn blocking(&self) -> Option<&Seen> {
+        self.blocked.and_then(|at| self.kept.get(at))
+    }
+}

@@ -1,0 +1,340 @@
+//! One direction of one exchange under its guards: scans text, asks policy, plans edits, keeps the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use testudo_detect::leak::Fingerprint;
+use testudo_detect::pseudonym::{Pseudonyms, Restorer, redaction};
+use testudo_detect::{Budget, Detector, GuardScanner, Hit, Scope, Selection, scan_all};
+use testudo_policy::{FindingFacts, PolicyEngine};
+use testudo_types::{
+    Action, Decision, Direction, Finding, Origin, Place, PolicyName, Principal, Reason, RouteName, RuleId, Score,
+    Severity, ThreatKind, Verdict,
+};
+
+use super::cover::{Edit, EditKind, cover};
+use super::findings::{FindingLog, Seen};
+use crate::settings::GuardSetting;
+
+/// The guards of a route in one direction, selected once at load.
+#[derive(Debug)]
+pub struct GuardPlan {
+    direction: Direction,
+    by_origin: BTreeMap<&'static str, Selection>,
+    settings: BTreeMap<ThreatKind, GuardSetting>,
+    work_max: u64,
+}
+
+impl GuardPlan {
+    /// Selects the rules of `settings`' kinds for each origin.
+    #[must_use]
+    pub fn new(
+        detector: &Arc<Detector>,
+        direction: Direction,
+        settings: &BTreeMap<ThreatKind, GuardSetting>,
+        work_max: u64,
+    ) -> Self {
+        let kinds: BTreeSet<ThreatKind> = settings
+            .iter()
+            .filter(|(_, setting)| setting.action != Action::Pass)
+            .map(|(kind, _)| *kind)
+            .collect();
+        let by_origin = Origin::ALL
+            .iter()
+            .map(|origin| {
+                let scope = Scope { direction, origin: origin.clone(), kinds: kinds.clone() };
+                (origin.as_str(), detector.select(&scope))
+            })
+            .collect();
+        let settings = settings.iter().filter(|(kind, _)| kinds.contains(kind)).map(|(k, s)| (*k, *s)).collect();
+        Self { direction, by_origin, settings, work_max }
+    }
+
+    /// No guard is on: bodies pass unread.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.settings.is_empty()
+    }
+
+    /// Whether anything can be changed or stopped; otherwise guards only watch and nothing waits for them.
+    #[must_use]
+    pub fn enforces(&self) -> bool {
+        self.settings.values().any(|setting| setting.action > Action::Observe)
+    }
+
+    /// Whether a kind is guarded at all.
+    #[must_use]
+    pub fn watches(&self, kind: ThreatKind) -> bool {
+        self.settings.contains_key(&kind)
+    }
+
+    fn selection(&self, origin: &Origin) -> Option<&Selection> {
+        self.by_origin.get(origin.as_str())
+    }
+}
+
+/// Who is judged and by which policies.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    pub policy: Arc<PolicyEngine>,
+    pub principal: Arc<Principal>,
+    pub route: RouteName,
+}
+
+/// What must not leave in an answer.
+#[derive(Debug, Clone, Default)]
+pub struct Leaks {
+    pub fingerprint: Option<Arc<Fingerprint>>,
+    pub canaries: Arc<[Arc<str>]>,
+}
+
+/// What stands where a masked text stood, and how it finds its way back.
+#[derive(Debug)]
+pub enum Exchanger {
+    /// Requests: personal data and secrets get placeholders of this exchange.
+    Hide(Pseudonyms),
+    /// Responses: placeholders of this exchange become the client's values again.
+    Restore(Restorer),
+    /// Nothing was hidden.
+    Nothing,
+}
+
+/// Scans, judges and plans edits for one direction of one exchange.
+#[derive(Debug)]
+pub struct Inspection {
+    plan: Arc<GuardPlan>,
+    judge: Judge,
+    leaks: Leaks,
+    exchanger: Exchanger,
+    budget: Budget,
+    log: FindingLog,
+    blocked: Option<Decision>,
+}
+
+impl Inspection {
+    /// Starts one direction of an exchange; `log` comes from the other direction or is empty.
+    #[must_use]
+    pub fn new(plan: Arc<GuardPlan>, judge: Judge, leaks: Leaks, exchanger: Exchanger, log: FindingLog) -> Self {
+        let budget = Budget::new(plan.work_max);
+        Self { plan, judge, leaks, exchanger, budget, log, blocked: None }
+    }
+
+    /// The guards this runs.
+    #[must_use]
+    pub fn plan(&self) -> &GuardPlan {
+        &self.plan
+    }
+
+    /// Why the exchange must stop, once it must.
+    #[must_use]
+    pub fn blocked(&self) -> Option<&Decision> {
+        self.blocked.as_ref()
+    }
+
+    /// What was seen, and the placeholders that were made.
+    #[must_use]
+    pub fn finish(self) -> (FindingLog, Exchanger) {
+        (self.log, self.exchanger)
+    }
+
+    /// A scanner for the text of one channel of a stream.
+    pub(crate) fn scanner(&self, origin: &Origin) -> Option<GuardScanner> {
+        let selection = self.plan.selection(origin)?;
+        Some(GuardScanner::new(selection, self.leaks.fingerprint.clone(), self.leaks.canaries.clone()))
+    }
+
+    /// The placeholders to restore, when there are any.
+    pub(crate) fn restorer(&self) -> Option<&Restorer> {
+        match &self.exchanger {
+            Exchanger::Restore(restorer) => Some(restorer),
+            Exchanger::Hide(_) | Exchanger::Nothing => None,
+        }
+    }
+
+    /// Work left for scanning; every scanner of the exchange draws from it.
+    pub(crate) fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    /// Scans a text that is complete and plans its edits, which do not overlap.
+    pub(crate) fn whole_text(&mut self, text: &str, origin: &Origin, path: &Arc<str>, maskable: bool) -> Vec<Edit> {
+        let plan = Arc::clone(&self.plan);
+        let Some(selection) = plan.selection(origin) else {
+            return Vec::new();
+        };
+        let scan = scan_all(
+            selection,
+            self.leaks.fingerprint.as_deref(),
+            &self.leaks.canaries,
+            text,
+            &mut self.budget,
+        );
+        if scan.exhausted {
+            self.unscannable("guard.work-limit", path);
+        }
+        let mut edits = self.judge_hits(&scan.hits, Some(text), origin, path, maskable).edits;
+        if let Some(restorer) = self.restorer() {
+            edits.extend(restore_edits(restorer, text, 0));
+        }
+        if edits.is_empty() { edits } else { cover(edits) }
+    }
+
+    /// Judges hits of one text and plans the edits they call for; the caller joins overlapping ones.
+    ///
+    /// `text` is the whole text when it is at hand: only then can a value get a placeholder
+    /// that finds its way back.
+    pub(crate) fn judge_hits(
+        &mut self,
+        hits: &[Hit],
+        text: Option<&str>,
+        origin: &Origin,
+        path: &Arc<str>,
+        maskable: bool,
+    ) -> Judged {
+        let mut judged = Judged::default();
+        for hit in hits {
+            let rule = hit.rule();
+            let finding = Finding {
+                rule: rule.id.clone(),
+                kind: rule.kind,
+                severity: rule.severity,
+                score: hit.score,
+                origin: origin.clone(),
+                place: Place { path: Arc::clone(path), start: hit.start, end: hit.end },
+                refs: Arc::clone(&rule.refs),
+            };
+            let action = self.judge(finding, maskable);
+            if action >= Action::Hold {
+                judged.stop_at(hit.start);
+            }
+            if action != Action::Mask {
+                continue;
+            }
+            let value = text.and_then(|text| text.get(hit.start..hit.end));
+            match self.replacement(rule.kind, &rule.label, value) {
+                Some(replacement) => judged.edits.push(Edit {
+                    range: hit.start..hit.end,
+                    kind: EditKind::Mask,
+                    replacement,
+                    weight: hit.score.percent(),
+                }),
+                None => {
+                    self.unscannable("guard.placeholder-limit", path);
+                    judged.stop_at(hit.start);
+                }
+            }
+        }
+        judged
+    }
+
+    fn replacement(&mut self, kind: ThreatKind, label: &str, value: Option<&str>) -> Option<String> {
+        if kind == ThreatKind::HiddenText {
+            return Some(String::new());
+        }
+        let reversible = matches!(kind, ThreatKind::PersonalData | ThreatKind::Secret);
+        match (&mut self.exchanger, value) {
+            (Exchanger::Hide(pseudonyms), Some(value)) if reversible => {
+                pseudonyms.placeholder(label, value).ok().map(str::to_owned)
+            }
+            _ => Some(redaction(label)),
+        }
+    }
+
+    /// Records that something could not be scanned; policy says what follows, closed by default.
+    ///
+    /// Gives whether the exchange must stop.
+    pub(crate) fn unscannable(&mut self, rule: &str, path: &Arc<str>) -> bool {
+        let finding = Finding {
+            rule: RuleId::new(rule),
+            kind: ThreatKind::Unscannable,
+            severity: Severity::High,
+            score: Score::MAX,
+            origin: Origin::Unknown,
+            place: Place { path: Arc::clone(path), start: 0, end: 0 },
+            refs: Arc::from([]),
+        };
+        self.judge(finding, false) >= Action::Hold
+    }
+
+    fn judge(&mut self, finding: Finding, maskable: bool) -> Action {
+        let decision = self.decide(&finding, maskable);
+        let action = decision.action;
+        if action >= Action::Hold && self.blocked.is_none() {
+            self.blocked = Some(decision.clone());
+        }
+        if action != Action::Pass {
+            self.log.push(Seen { direction: self.plan.direction, finding, decision });
+        }
+        action
+    }
+
+    fn decide(&self, finding: &Finding, maskable: bool) -> Decision {
+        if finding.kind == ThreatKind::Unscannable && !self.plan.watches(ThreatKind::Unscannable) {
+            return fail_closed(&finding.rule);
+        }
+        self.judge.policy.judge(&FindingFacts {
+            principal: &self.judge.principal,
+            route: &self.judge.route,
+            direction: self.plan.direction,
+            origin: &finding.origin,
+            rule: &finding.rule,
+            kind: finding.kind,
+            severity: finding.severity,
+            score: finding.score,
+            maskable,
+        })
+    }
+}
+
+/// What the hits of one text lead to.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) edits: Vec<Edit>,
+    /// The first byte of a hit that stops the exchange: nothing from here on may leave.
+    pub(crate) stop: Option<usize>,
+}
+
+impl Judged {
+    fn stop_at(&mut self, start: usize) {
+        self.stop = Some(self.stop.map_or(start, |earlier| earlier.min(start)));
+    }
+}
+
+/// A guard that cannot do its work stops the exchange unless the profile says otherwise.
+fn fail_closed(rule: &RuleId) -> Decision {
+    Decision {
+        verdict: Verdict::Deny,
+        action: Action::Block,
+        policies: vec![PolicyName::new("guard.fail-closed")],
+        reasons: vec![Reason(format!("a guard could not scan this ({rule})").into())],
+        errors: Vec::new(),
+    }
+}
+
+/// Edits that give the client its own values back, except inside links: a link that carries a
+/// value would take it out of the house.
+pub(crate) fn restore_edits(restorer: &Restorer, text: &str, base: usize) -> Vec<Edit> {
+    restorer
+        .find(text)
+        .filter(|(range, _)| !inside_link(text, range.start))
+        .map(|(range, value)| Edit {
+            range: base.saturating_add(range.start)..base.saturating_add(range.end),
+            kind: EditKind::Restore,
+            replacement: value.to_owned(),
+            weight: 0,
+        })
+        .collect()
+}
+
+/// How far back a link may have begun; the streamed side keeps as much text.
+pub(crate) const LINK_LOOKBACK_BYTES: usize = 2048;
+
+fn inside_link(text: &str, at: usize) -> bool {
+    let mut from = at.saturating_sub(LINK_LOOKBACK_BYTES);
+    while !text.is_char_boundary(from) {
+        from = from.saturating_add(1);
+    }
+    let before = text.get(from..at).unwrap_or_default();
+    let word = before.rfind(char::is_whitespace).map_or(before, |space| before.get(space..).unwrap_or_default());
+    word.contains("://")
+}

@@ -1,0 +1,131 @@
+//! Why an exchange stops here, and the answer the client gets in its own dialect.
+
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use testudo_dialects::{Family, Problem, Refused, problem_body};
+use testudo_types::{Decision, ExchangeId};
+
+use crate::auth::AuthError;
+use crate::host::HostRefusal;
+use crate::limits::LimitExceeded;
+use crate::record::{Outcome, Record};
+use crate::upstream::UpstreamError;
+
+/// The header that names the exchange in every answer.
+pub const EXCHANGE_HEADER: &str = "x-testudo-exchange";
+
+/// An exchange that ends without an answer from the upstream.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    outcome: Outcome,
+    problem: Problem,
+    retry_after_s: Option<u64>,
+    detail: &'static str,
+}
+
+impl Refusal {
+    pub(crate) fn new(outcome: Outcome, status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        let problem = Problem { status, code, message: message.into(), param: None };
+        Self { outcome, problem, retry_after_s: None, detail: code }
+    }
+
+    pub(crate) fn no_route() -> Self {
+        Self::new(
+            Outcome::Refused,
+            404,
+            "not_found",
+            "no route takes this method and path; see `testudo check` for the routes of this gateway",
+        )
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::new(
+            Outcome::Refused,
+            413,
+            "too_large",
+            format!("the request body is larger than {limit} bytes; send less, or raise bounds.request_bytes"),
+        )
+    }
+
+    pub(crate) fn blocked(decision: Option<&Decision>) -> Self {
+        let message = decision
+            .and_then(|decision| decision.reasons.first())
+            .map_or_else(|| "a guard stopped this".to_owned(), |reason| reason.0.to_string());
+        Self::new(Outcome::Blocked, 403, "content_blocked", message)
+    }
+
+    pub(crate) fn forbidden(decision: &Decision) -> Self {
+        let message = decision
+            .reasons
+            .first()
+            .map_or_else(|| "no policy permits this".to_owned(), |reason| reason.0.to_string());
+        Self::new(Outcome::Forbidden, 403, "forbidden", message)
+    }
+
+    /// Writes the answer and tells the record how the exchange ended.
+    pub(crate) fn respond(self, family: Family, record: &mut Record) -> Response<Body> {
+        record.end(self.outcome);
+        record.status = self.problem.status;
+        record.detail = self.detail;
+        let body = problem_body(family, &self.problem);
+        record.response_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        mark(&mut response, &record.id);
+        response
+    }
+}
+
+/// Puts the exchange's id on an answer.
+pub(crate) fn mark(response: &mut Response<Body>, id: &ExchangeId) {
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(EXCHANGE_HEADER, value);
+    }
+}
+
+impl From<HostRefusal> for Refusal {
+    fn from(refusal: HostRefusal) -> Self {
+        Self::new(Outcome::Refused, refusal.status().as_u16(), "host_refused", refusal.to_string())
+    }
+}
+
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        let mut refusal = Self::new(Outcome::Unauthenticated, error.status().as_u16(), "unauthenticated", error.to_string());
+        refusal.detail = error.as_str();
+        refusal
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let mut refusal = Self::new(Outcome::Refused, refused.status(), "invalid_request", refused.to_string());
+        refusal.problem.param = refused.param().map(str::to_owned);
+        refusal
+    }
+}
+
+impl From<LimitExceeded> for Refusal {
+    fn from(exceeded: LimitExceeded) -> Self {
+        let mut refusal = Self::new(Outcome::Limited, 429, "rate_limited", exceeded.to_string());
+        refusal.retry_after_s = Some(exceeded.retry_after_ms().div_ceil(1000).max(1));
+        refusal
+    }
+}
+
+impl From<UpstreamError> for Refusal {
+    fn from(error: UpstreamError) -> Self {
+        let (status, code) = if error.is_timeout() { (504, "upstream_timeout") } else { (502, "upstream_unavailable") };
+        // The message names the class only: addresses and causes stay in the log.
+        let mut refusal = Self::new(Outcome::UpstreamFailed, status, code, error.public_message());
+        refusal.detail = error.class();
+        refusal
+    }
+}

@@ -1,0 +1,211 @@
+//! One configuration, whole: built and proven before it is used, replaced atomically, never mixed.
+
+use std::sync::Arc;
+
+use testudo_detect::Detector;
+use testudo_dialects::{Family, Operation};
+use testudo_policy::{Guard, PolicyEngine, PolicyProblem, RouteFacts};
+use testudo_types::{Direction, RouteName, ThreatKind, UpstreamName};
+
+use crate::guard::GuardPlan;
+use crate::settings::{Bounds, Profile, Route, Settings, UpstreamBase};
+use crate::upstream::{UpstreamBuildError, UpstreamClient};
+
+/// Work a guard may do on one direction of one exchange, in bytes given to single patterns.
+const WORK_MAX: u64 = 256 << 20;
+
+/// Why a configuration cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildProblem {
+    #[error("policy: {0}")]
+    Policy(PolicyProblem),
+    #[error("upstream `{name}` cannot be used")]
+    Upstream { name: UpstreamName, source: UpstreamBuildError },
+    #[error("route `{route}` names the upstream `{upstream}`, which is not configured; add [upstreams.{upstream}]")]
+    UnknownUpstream { route: RouteName, upstream: UpstreamName },
+    #[error("routes `{first}` and `{second}` both claim `{prefix}/` for {family}; give one of them another prefix", family = family.as_str())]
+    SameDoor { first: RouteName, second: RouteName, prefix: String, family: Family },
+    #[error(
+        "profile `{profile}` guards {kind} in the {direction}, but no rule finds it there; remove the guard or add a rule",
+        kind = kind.as_str(), direction = direction.as_str()
+    )]
+    DeadGuard { profile: String, kind: ThreatKind, direction: Direction },
+}
+
+/// Where exchanges of a route go.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Remote(UpstreamClient),
+    Practice,
+}
+
+/// A route with everything its exchanges need.
+#[derive(Debug)]
+pub(crate) struct RouteRuntime {
+    pub(crate) settings: Arc<Route>,
+    pub(crate) destination: Arc<Destination>,
+    pub(crate) request: Arc<GuardPlan>,
+    pub(crate) response: Arc<GuardPlan>,
+    pub(crate) canaries: Arc<[Arc<str>]>,
+}
+
+/// One configuration, ready to run.
+#[derive(Debug)]
+pub struct Runtime {
+    routes: Vec<Arc<RouteRuntime>>,
+    pub(crate) policy: Arc<PolicyEngine>,
+    pub(crate) settings: Settings,
+}
+
+impl Runtime {
+    /// Builds everything that `settings` name and proves that each configured control acts.
+    ///
+    /// # Errors
+    /// All problems at once; nothing of the configuration is used then.
+    pub fn build(settings: Settings, detector: &Arc<Detector>) -> Result<Self, Vec<BuildProblem>> {
+        let mut problems = Vec::new();
+        same_doors(&settings.routes, &mut problems);
+        let facts: Vec<RouteFacts> = settings.routes.iter().map(|route| route_facts(route)).collect();
+        let sources =
+            if settings.policies.is_empty() { PolicyEngine::default_sources() } else { settings.policies.clone() };
+        let policy = match PolicyEngine::new(&sources, &facts) {
+            Ok(policy) => Some(Arc::new(policy)),
+            Err(found) => {
+                problems.extend(found.into_iter().map(BuildProblem::Policy));
+                None
+            }
+        };
+        let mut destinations = std::collections::BTreeMap::new();
+        for (name, upstream) in &settings.upstreams {
+            match &upstream.base {
+                UpstreamBase::Practice => {
+                    destinations.insert(name.clone(), Arc::new(Destination::Practice));
+                }
+                UpstreamBase::Url(_) => match UpstreamClient::new(upstream) {
+                    Ok(client) => {
+                        destinations.insert(name.clone(), Arc::new(Destination::Remote(client)));
+                    }
+                    Err(source) => problems.push(BuildProblem::Upstream { name: name.clone(), source }),
+                },
+            }
+        }
+        let mut routes = Vec::with_capacity(settings.routes.len());
+        for route in &settings.routes {
+            dead_guards(&route.profile, !route.canaries.is_empty(), detector, &mut problems);
+            match destinations.get(&route.upstream) {
+                Some(destination) => routes.push(Arc::new(route_runtime(route, destination, detector))),
+                None if settings.upstreams.contains_key(&route.upstream) => {}
+                None => problems.push(BuildProblem::UnknownUpstream {
+                    route: route.name.clone(),
+                    upstream: route.upstream.clone(),
+                }),
+            }
+        }
+        // The longest prefix decides, so it is asked first.
+        routes.sort_by(|a, b| {
+            (b.settings.prefix.len(), &a.settings.name).cmp(&(a.settings.prefix.len(), &b.settings.name))
+        });
+        match policy {
+            Some(policy) if problems.is_empty() => Ok(Self { routes, policy, settings }),
+            _ => Err(problems),
+        }
+    }
+
+    /// Sizes that nothing may pass.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.settings.bounds
+    }
+
+    /// The route and operation of a request, from its method and path alone.
+    ///
+    /// `prefer` decides between dialects that share a path (`/v1/models`).
+    pub(crate) fn find(&self, method: &str, path: &str, prefer: Family) -> Option<(Arc<RouteRuntime>, Operation, String)> {
+        let mut found = None;
+        for route in &self.routes {
+            let Some(rest) = path.strip_prefix(route.settings.prefix.as_str()) else {
+                continue;
+            };
+            if !rest.starts_with('/') {
+                continue;
+            }
+            if let Some(operation) = Operation::route(route.settings.family, method, rest) {
+                let exact = route.settings.family == prefer;
+                if exact {
+                    return Some((Arc::clone(route), operation, rest.to_owned()));
+                }
+                if found.is_none() {
+                    found = Some((Arc::clone(route), operation, rest.to_owned()));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn route_runtime(route: &Arc<Route>, destination: &Arc<Destination>, detector: &Arc<Detector>) -> RouteRuntime {
+    let profile = &route.profile;
+    RouteRuntime {
+        settings: Arc::clone(route),
+        destination: Arc::clone(destination),
+        request: Arc::new(GuardPlan::new(detector, Direction::Request, &profile.request, WORK_MAX)),
+        response: Arc::new(GuardPlan::new(detector, Direction::Response, &profile.response, WORK_MAX)),
+        canaries: Arc::from(route.canaries.clone()),
+    }
+}
+
+/// A route as policies see it.
+#[must_use]
+pub fn route_facts(route: &Route) -> RouteFacts {
+    let guards = |settings: &std::collections::BTreeMap<ThreatKind, crate::settings::GuardSetting>| {
+        settings
+            .iter()
+            .map(|(kind, setting)| (*kind, Guard { action: setting.action, score_min: setting.score_min }))
+            .collect()
+    };
+    RouteFacts {
+        name: route.name.clone(),
+        profile: route.profile.name.clone(),
+        request: guards(&route.profile.request),
+        response: guards(&route.profile.response),
+        hosted_tools: route.hosted_tools,
+        server_history: route.server_history,
+    }
+}
+
+fn same_doors(routes: &[Arc<Route>], problems: &mut Vec<BuildProblem>) {
+    let mut doors = std::collections::BTreeMap::new();
+    for route in routes {
+        let door = (route.prefix.clone(), route.family.as_str());
+        if let Some(first) = doors.insert(door, route.name.clone()) {
+            problems.push(BuildProblem::SameDoor {
+                first,
+                second: route.name.clone(),
+                prefix: route.prefix.clone(),
+                family: route.family,
+            });
+        }
+    }
+}
+
+/// A guard that is switched on and can never find anything would be a claim, not a control.
+fn dead_guards(profile: &Profile, canaries: bool, detector: &Arc<Detector>, problems: &mut Vec<BuildProblem>) {
+    for (direction, guards) in [(Direction::Request, &profile.request), (Direction::Response, &profile.response)] {
+        for (kind, setting) in guards {
+            let built_in = match kind {
+                // Leaks are found by comparison with the exchange's own system prompt and the route's canaries.
+                ThreatKind::PromptLeak => direction == Direction::Response || canaries,
+                ThreatKind::Unscannable => true,
+                _ => false,
+            };
+            let acts = setting.action > testudo_types::Action::Pass;
+            if acts && !built_in && !detector.finds(*kind, direction) {
+                problems.push(BuildProblem::DeadGuard {
+                    profile: profile.name.to_string(),
+                    kind: *kind,
+                    direction,
+                });
+            }
+        }
+    }
+}
