@@ -1,0 +1,1 @@
+//! Event streams: the same events for every cut, and every byte accounted for.
