@@ -1,0 +1,225 @@
+//! The keys in memory: one snapshot for all requests, brought up to date twice a second.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use sqlx::sqlite::SqliteConnection;
+use testudo_types::UnixMillis;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::record::{Caller, KeyRecord};
+use super::store::{KEYS_MAX, KeyChange, KeyStore, ReadKeysError, changes_since, data_version};
+use super::token::{KeyHash, KeyHasher, PresentedKey};
+use crate::auth::AuthError;
+
+const POLL_MS: u64 = 500;
+/// After so many polls in a row without an answer (30 s) no key is accepted: a revocation may have been missed.
+const MISSED_POLLS_MAX: u32 = 60;
+
+/// Why the keys could not be loaded at the start.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    #[error("the keys could not be loaded")]
+    Load(#[from] ReadKeysError),
+    #[error("the key store cannot be watched")]
+    Watch(#[from] sqlx::Error),
+}
+
+/// Knows every key without asking the disk.
+#[derive(Debug)]
+pub struct KeyRing {
+    hasher: KeyHasher,
+    keys: ArcSwap<Snapshot>,
+    /// Set while the store cannot be read.
+    blind: AtomicBool,
+}
+
+/// Keys by id; only looked up, never walked.
+type Snapshot = HashMap<Box<str>, Arc<Entry>>;
+
+#[derive(Debug)]
+struct Entry {
+    hash: KeyHash,
+    caller: Arc<Caller>,
+    revoked: bool,
+}
+
+impl KeyRing {
+    /// Loads every key and starts the task that follows changes, also those of other processes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn start(store: &KeyStore) -> Result<(Arc<Self>, KeyRefresh), RefreshError> {
+        let mut watch = Watch { connection: store.watch().await?, version: None, sequence: 0 };
+        let ring = Arc::new(Self {
+            hasher: store.hasher().clone(),
+            keys: ArcSwap::default(),
+            blind: AtomicBool::new(false),
+        });
+        ring.apply(watch.changes().await?);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(follow(Arc::clone(&ring), store.clone(), watch, stop.clone()));
+        Ok((ring, KeyRefresh { stop, task }))
+    }
+
+    /// Who the presented key belongs to; `presented` is the credential alone, as from [`crate::auth::presented_key`].
+    ///
+    /// An unknown id costs the same keyed hash as a known one.
+    ///
+    /// # Errors
+    /// When it is not of a key's form, not a key, expired or revoked, or when the store
+    /// could not be read for half a minute. The error never holds the key.
+    pub fn authenticate(&self, presented: &str, now: UnixMillis) -> Result<Arc<Caller>, AuthError> {
+        let presented = PresentedKey::parse(presented)?;
+        if !self.is_current() {
+            return Err(AuthError::Unavailable);
+        }
+        let keys = self.keys.load();
+        let entry = keys.get(presented.id());
+        let stored = entry.map_or(&KeyHash::NONE, |entry| &entry.hash);
+        let verified = self.hasher.verify(presented, stored);
+        let entry = entry.filter(|_| verified).ok_or(AuthError::Unknown)?;
+        if entry.revoked {
+            return Err(AuthError::Revoked);
+        }
+        if entry.caller.expires.is_some_and(|expires| expires <= now) {
+            return Err(AuthError::Expired);
+        }
+        Ok(Arc::clone(&entry.caller))
+    }
+
+    /// Whether changes in the store are still seen; when not, no key is accepted.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        !self.blind.load(Ordering::Acquire)
+    }
+
+    /// How many keys are known, revoked and expired ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.load().len()
+    }
+
+    /// Whether no key is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.load().is_empty()
+    }
+
+    fn apply(&self, changes: Vec<KeyChange>) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut keys = Snapshot::clone(&self.keys.load());
+        for change in changes {
+            match change.key {
+                Some((record, hash)) => {
+                    keys.insert(change.id.into(), Arc::new(Entry::new(&record, hash)));
+                }
+                None => {
+                    keys.remove(change.id.as_str());
+                }
+            }
+        }
+        self.keys.store(Arc::new(keys));
+    }
+}
+
+impl Entry {
+    fn new(record: &KeyRecord, hash: KeyHash) -> Self {
+        Self { hash, caller: Arc::new(Caller::of(record)), revoked: record.revoked.is_some() }
+    }
+}
+
+/// The running task behind a ring; dropping it stops the task, and the ring then accepts no key.
+#[derive(Debug)]
+pub struct KeyRefresh {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl KeyRefresh {
+    /// Stops the task and waits for its end.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        // A task that panicked has ended as well, and has left the ring closed.
+        let _ended = (&mut self.task).await;
+    }
+}
+
+impl Drop for KeyRefresh {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A connection that notices the writes of others, and how far it has read.
+#[derive(Debug)]
+struct Watch {
+    connection: SqliteConnection,
+    version: Option<i64>,
+    sequence: i64,
+}
+
+impl Watch {
+    /// What was written since the last call; cheap when nothing was.
+    async fn changes(&mut self) -> Result<Vec<KeyChange>, ReadKeysError> {
+        // The version is read first: a write in between is seen again at the next call, never missed.
+        let version = data_version(&mut self.connection).await?;
+        if self.version == Some(version) {
+            return Ok(Vec::new());
+        }
+        let changes = changes_since(&mut self.connection, self.sequence).await?;
+        if let Some(last) = changes.last() {
+            self.sequence = last.sequence;
+        }
+        self.version = Some(version);
+        Ok(changes)
+    }
+}
+
+/// Closes the ring when the task ends, however it ends.
+struct CloseAtEnd(Arc<KeyRing>);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        self.0.blind.store(true, Ordering::Release);
+    }
+}
+
+async fn follow(ring: Arc<KeyRing>, store: KeyStore, mut watch: Watch, stop: CancellationToken) {
+    let ring = CloseAtEnd(ring);
+    let mut missed: u32 = 0;
+    let mut ticks = tokio::time::interval(Duration::from_millis(POLL_MS));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let polled = tokio::time::timeout(Duration::from_secs(5), watch.changes()).await;
+        match polled {
+            Ok(Ok(changes)) if ring.0.len().saturating_add(changes.len()) <= KEYS_MAX.saturating_mul(2) => {
+                ring.0.apply(changes);
+                missed = 0;
+                ring.0.blind.store(false, Ordering::Release);
+            }
+            failed => {
+                missed = missed.saturating_add(1);
+                let problem = failed.ok().and_then(Result::err).map(|problem| problem.to_string());
+                tracing::warn!(missed, problem, "the key store could not be read; revocations may come late");
+                if missed >= MISSED_POLLS_MAX {
+                    ring.0.blind.store(true, Ordering::Release);
+                }
+                if let Ok(connection) = store.watch().await {
+                    watch.connection = connection;
+                    watch.version = None;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The names of all series and what they mean; GenAI names of OpenTelemetry where it has one.
+
+pub(super) const REQUESTS: &str = "testudo_requests_total";
+pub(super) const FINDINGS: &str = "testudo_findings_total";
+pub(super) const GUARD_GAPS: &str = "testudo_guard_gaps_total";
+pub(super) const LIMIT_REFUSALS: &str = "testudo_limit_refusals_total";
+pub(super) const AUTH_REFUSALS: &str = "testudo_auth_refusals_total";
+pub(super) const UPSTREAM_ERRORS: &str = "testudo_upstream_errors_total";
+pub(super) const TOKENS: &str = "testudo_tokens_total";
+pub(super) const RELOADS_REFUSED: &str = "testudo_reloads_refused_total";
+
+pub(super) const IN_FLIGHT: &str = "testudo_requests_in_flight";
+pub(super) const CONNECTIONS: &str = "testudo_connections";
+pub(super) const HELD_BYTES: &str = "testudo_held_bytes";
+
+pub(super) const DURATION: &str = "gen_ai_client_operation_duration_seconds";
+pub(super) const FIRST_CHUNK: &str = "gen_ai_client_operation_time_to_first_chunk_seconds";
+pub(super) const GUARD: &str = "testudo_guard_duration_seconds";
+
+pub(super) const COUNTERS: &[(&str, &str)] = &[
+    (REQUESTS, "Exchanges by route, operation and outcome"),
+    (FINDINGS, "What detectors saw and what was done about it"),
+    (GUARD_GAPS, "Text that a guard did not scan, and why"),
+    (LIMIT_REFUSALS, "Requests refused by a limit"),
+    (AUTH_REFUSALS, "Requests whose caller was not recognised"),
+    (UPSTREAM_ERRORS, "Failures of model services by kind"),
+    (TOKENS, "Tokens as model services counted them"),
+    (RELOADS_REFUSED, "Configurations that were not sound and did not replace the running one"),
+];
+
+pub(super) const GAUGES: &[(&str, &str)] = &[
+    (IN_FLIGHT, "Exchanges that are running"),
+    (CONNECTIONS, "Client connections that are open"),
+    (HELD_BYTES, "Bytes of responses that guards hold back"),
+];
+
+pub(super) const HISTOGRAMS: &[(&str, &str)] = &[
+    (DURATION, "From the request's head to the response's last byte"),
+    (FIRST_CHUNK, "From the request's head to the first byte given to the client, streamed responses only"),
+    (GUARD, "Time spent in guards for one exchange"),
+];
