@@ -55,6 +55,13 @@ impl PolicyEngine {
         let (routes, dead) = index(&loaded, routes, &vocabulary);
         problems.extend(dead);
         if !problems.is_empty() {
+            let place = |problem: &PolicyProblem| {
+                sources
+                    .iter()
+                    .position(|source| source.name == problem.file)
+                    .unwrap_or(usize::MAX)
+            };
+            problems.sort_by_key(|problem| (place(problem), problem.line));
             return Err(problems);
         }
         let asks_for = loaded.into_iter().map(asks_for).collect();

@@ -15,6 +15,7 @@ mod permit;
 mod problem;
 mod requests;
 mod scope;
+mod shape;
 mod vocabulary;
 
 pub use engine::PolicyEngine;

@@ -1,8 +1,11 @@
 //! Policy files to checked policies, with every mistake found in one pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use cedar_policy::{
+    Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning,
+    Validator,
+};
 use miette::Diagnostic;
 use testudo_types::{Action, Reason};
 
@@ -70,6 +73,9 @@ impl Loading<'_> {
             };
             return self.problem(source, None, None, fault);
         }
+        if let Err((offset, fault)) = crate::shape::check(&source.text) {
+            return self.problem(source, Some(line_at(&source.text, offset)), None, fault);
+        }
         let set: PolicySet = match source.text.parse() {
             Ok(set) => set,
             Err(errors) => return self.syntax(source, &errors),
@@ -116,11 +122,17 @@ impl Loading<'_> {
 
     fn validate(&mut self, source: &PolicySource, set: &PolicySet) {
         let result = self.validator.validate(set, ValidationMode::Strict);
+        let broken: BTreeSet<&PolicyId> = result
+            .validation_errors()
+            .map(ValidationError::policy_id)
+            .collect();
         let errors = result
             .validation_errors()
             .map(|error| (error.policy_id(), found(source, error)));
+        // That a policy never applies is said only where no error is the cause.
         let warnings = result
             .validation_warnings()
+            .filter(|warning| !says_never_applies(warning) || !broken.contains(warning.policy_id()))
             .map(|warning| (warning.policy_id(), found(source, warning)));
         let mut all: Vec<(PolicyId, (Option<usize>, PolicyFault))> = errors
             .chain(warnings)
@@ -234,6 +246,13 @@ impl Loading<'_> {
             fault,
         });
     }
+}
+
+fn says_never_applies(warning: &ValidationWarning) -> bool {
+    matches!(
+        warning,
+        ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
+    )
 }
 
 fn found(

@@ -64,3 +64,6 @@ impl Permit {
         &self.policies
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,10 @@ pub enum PolicyFault {
     ProfileUnknown(String),
     #[error("the file is {bytes} bytes long; at most {max} are allowed")]
     TooLong { bytes: usize, max: usize },
+    #[error("the policy is longer than {max} bytes")]
+    PolicyTooLong { max: usize },
+    #[error("the policy has more than {max} {what} in one another")]
+    TooDeep { what: &'static str, max: usize },
     #[error("there are more than {max} policies")]
     TooMany { max: usize },
     #[error("the route `{0}` is configured twice")]
@@ -116,6 +120,9 @@ impl PolicyFault {
                 "use the profile in a route, correct its name or remove the policy".to_owned()
             }
             Self::TooLong { .. } => "split the file".to_owned(),
+            Self::PolicyTooLong { .. } | Self::TooDeep { .. } => {
+                "split it into several policies".to_owned()
+            }
             Self::TooMany { .. } => "merge policies that differ only in a name".to_owned(),
             Self::RouteDuplicate(_) => "rename one of the two".to_owned(),
             Self::Internal(_) => "report this as a defect".to_owned(),

@@ -133,3 +133,6 @@ fn number(value: u8) -> RestrictedExpression {
 fn word(value: EntityUid) -> RestrictedExpression {
     RestrictedExpression::new_entity_uid(value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! What policies decide and which policies are refused, as tables of cases and as properties.
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod refused;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod world;
