@@ -1,1 +1,49 @@
-//! testudo-detect
+//! Finds secrets, personal data, hidden text and injected instructions, in whole texts and in streams.
+//!
+//! Rules are data: TOML packs that [`Detector::new`] checks and compiles. A
+//! [`Selection`] is the part of them that applies to one direction and origin.
+//! [`Selection::scan`] reads a whole text, [`StreamScanner`] a text that
+//! arrives in pieces, and [`GuardScanner`] adds the leak of a known system
+//! prompt and of canaries.
+//!
+//! **Invariant:** for every text and every cut into pieces a stream reports
+//! the hits of the whole text, in the same order; text below the `safe` offset
+//! of a [`Progress`] never becomes part of a hit that is reported later.
+//!
+//! **Invariant:** nothing here reads a clock or a file. Work is counted in a
+//! [`Budget`]; when it runs out the result says so and the caller must treat
+//! the text as unscannable.
+
+#![forbid(unsafe_code)]
+
+mod automaton;
+mod budget;
+mod canary;
+mod cases;
+mod context;
+mod detector;
+mod guard;
+mod hit;
+mod leak;
+mod load;
+mod look;
+mod matching;
+pub mod pseudonym;
+mod required;
+mod rule;
+mod scan;
+mod stream;
+mod suffix_automaton;
+mod tracker;
+mod validators;
+
+pub use budget::Budget;
+pub use canary::{CANARY_BYTES_MAX, CANARY_COUNT_MAX, Canaries, CanaryProblem};
+pub use cases::{CaseFailure, check_cases};
+pub use detector::{Detector, Scope, Selection};
+pub use guard::{GuardScanner, scan_all};
+pub use hit::{Hit, Progress, Scan, resolve};
+pub use leak::{FINGERPRINT_BYTES_MAX, Fingerprint, LEAK_BYTES_MIN, LeakScanner};
+pub use load::{RuleFault, RuleProblem};
+pub use rule::{PATTERN_BYTES_MAX, Rule, RuleIndex, RuleSource, builtin_packs};
+pub use stream::StreamScanner;

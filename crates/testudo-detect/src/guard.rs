@@ -1,0 +1,95 @@
+//! Everything that guards one channel of text: rules, prompt leak and canaries together.
+
+use std::sync::Arc;
+
+use crate::canary::CanaryScanner;
+use crate::hit::Waiting;
+use crate::leak::Leaking;
+use crate::stream::Scanning;
+use crate::{Budget, Canaries, Fingerprint, Progress, Scan, Selection};
+
+/// Scans one channel's text as it arrives, with the hits of [`scan_all`].
+#[derive(Debug)]
+pub struct GuardScanner {
+    rules: Scanning,
+    leak: Option<Leaking>,
+    canaries: CanaryScanner,
+    waiting: Waiting,
+    exhausted: bool,
+}
+
+impl GuardScanner {
+    /// Starts a channel.
+    #[must_use]
+    pub fn new(selection: &Selection, fingerprint: Option<&Arc<Fingerprint>>, canaries: &Canaries) -> Self {
+        Self {
+            rules: Scanning::new(selection),
+            leak: fingerprint.map(Leaking::new),
+            canaries: CanaryScanner::new(canaries),
+            waiting: Waiting::default(),
+            exhausted: false,
+        }
+    }
+
+    /// Takes the next piece of text.
+    #[must_use]
+    pub fn push(&mut self, piece: &str, budget: &mut Budget) -> Progress {
+        let live = if self.exhausted { None } else { self.read(piece, budget) };
+        self.release(live)
+    }
+
+    /// No more text comes: everything becomes final. Call it once.
+    #[must_use]
+    pub fn finish(&mut self, budget: &mut Budget) -> Progress {
+        let live = if self.exhausted { None } else { self.end(budget) };
+        self.release(live)
+    }
+
+    fn read(&mut self, piece: &str, budget: &mut Budget) -> Option<usize> {
+        let hits = self.waiting.hits_mut();
+        let mut live = self.rules.push(piece, budget, hits)?;
+        if let Some(leak) = &mut self.leak {
+            live = live.min(leak.push(piece, budget, hits)?);
+        }
+        Some(live.min(self.canaries.push(piece, budget, hits)?))
+    }
+
+    fn end(&mut self, budget: &mut Budget) -> Option<usize> {
+        let hits = self.waiting.hits_mut();
+        let end = self.rules.finish(budget, hits)?;
+        if let Some(leak) = &mut self.leak {
+            leak.finish(hits);
+        }
+        Some(end)
+    }
+
+    fn release(&mut self, live: Option<usize>) -> Progress {
+        match live {
+            Some(live) => self.waiting.release(live),
+            None => {
+                self.exhausted = true;
+                Progress { hits: Vec::new(), safe: self.waiting.safe(), exhausted: true }
+            }
+        }
+    }
+}
+
+/// All hits of a whole text: rules, prompt leak and canaries.
+#[must_use]
+pub fn scan_all(
+    selection: &Selection,
+    fingerprint: Option<&Arc<Fingerprint>>,
+    canaries: &Canaries,
+    text: &str,
+    budget: &mut Budget,
+) -> Scan {
+    let Scan { mut hits, mut exhausted } = selection.scan(text, budget);
+    if let Some(fingerprint) = fingerprint {
+        let mut leak = Leaking::new(fingerprint);
+        exhausted |= leak.push(text, budget, &mut hits).is_none();
+        leak.finish(&mut hits);
+    }
+    exhausted |= CanaryScanner::new(canaries).push(text, budget, &mut hits).is_none();
+    hits.sort_unstable();
+    Scan { hits, exhausted }
+}

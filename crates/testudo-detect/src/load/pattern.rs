@@ -1,0 +1,77 @@
+//! Compiles one rule's pattern for searching and for following it in a stream.
+
+use regex_automata::meta::Regex;
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
+
+use super::RuleFault;
+use super::text::Checked;
+use crate::automaton::{Edge, Program, TooLarge};
+use crate::look::LookBits;
+use crate::matching::{Gate, Matcher};
+use crate::required::literal_end_max;
+use crate::{PATTERN_BYTES_MAX, RuleIndex};
+
+const NEST_MAX: u32 = 40;
+const NFA_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Each search thread may keep this much for each rule it has run; long patterns need more to work at all.
+const CACHE_BYTES: usize = 256 * 1024;
+const LONG_CACHE_BYTES: usize = 4 * 1024 * 1024;
+const LONG_PATTERN: usize = 1024;
+
+type Built = (Matcher, Vec<Edge>, LookBits);
+
+pub(super) fn compile(
+    checked: &Checked,
+    rule: RuleIndex,
+    program: &mut Program,
+) -> Result<Built, (&'static str, RuleFault)> {
+    let hir = parse(&checked.pattern).map_err(|fault| ("pattern", fault))?;
+    let bytes_max = bounded(&hir).map_err(|fault| ("pattern", fault))?;
+    let gate = match (checked.literals.is_empty(), &checked.context) {
+        (false, _) => Gate::Literal,
+        (true, Some(_)) if !checked.always => Gate::Context,
+        (true, _) => Gate::Open,
+    };
+    let literal_end_max = match gate {
+        Gate::Literal => literal_end_max(&hir, &checked.literals).ok_or(("literals", RuleFault::LiteralMissing))?,
+        Gate::Context | Gate::Open => 0,
+    };
+    let regex = search(&hir, bytes_max).map_err(|fault| ("pattern", fault))?;
+    let starts = program.add(&hir, rule.0).map_err(|TooLarge| ("pattern", RuleFault::TooLarge))?;
+    let looks = hir.properties().look_set().iter().fold(0, |bits, look| bits | look.as_repr());
+    let value = regex.group_info().to_index(regex_automata::PatternID::ZERO, "value");
+    let matcher = Matcher {
+        rule,
+        score: checked.rule.score,
+        regex,
+        value,
+        validator: checked.validator,
+        context: checked.context.clone(),
+        bytes_max,
+        literal_end_max,
+        gate,
+    };
+    Ok((matcher, starts, looks))
+}
+
+fn parse(pattern: &str) -> Result<Hir, RuleFault> {
+    let parsed = ParserBuilder::new().nest_limit(NEST_MAX).build().parse(pattern);
+    parsed.map_err(|error| RuleFault::Pattern(error.to_string()))
+}
+
+/// The longest match in bytes; refuses patterns without a bound and empty matches.
+fn bounded(hir: &Hir) -> Result<usize, RuleFault> {
+    let properties = hir.properties();
+    match (properties.minimum_len(), properties.maximum_len()) {
+        (None | Some(0), _) => Err(RuleFault::EmptyMatch),
+        (_, Some(max)) if max <= PATTERN_BYTES_MAX => Ok(max),
+        (_, _) => Err(RuleFault::Unbounded),
+    }
+}
+
+fn search(hir: &Hir, bytes_max: usize) -> Result<Regex, RuleFault> {
+    let cache = if bytes_max > LONG_PATTERN { LONG_CACHE_BYTES } else { CACHE_BYTES };
+    let config = Regex::config().nfa_size_limit(Some(NFA_BYTES_MAX)).hybrid_cache_capacity(cache);
+    Regex::builder().configure(config).build_from_hir(hir).map_err(|_| RuleFault::TooLarge)
+}

@@ -1,0 +1,126 @@
+//! Runs one rule's pattern over a part of a text and applies the rule's checks.
+
+use regex_automata::meta::Regex;
+use regex_automata::{Anchored, Input};
+use testudo_types::Score;
+
+use crate::context::Context;
+use crate::validators::Validator;
+use crate::{Budget, Hit, RuleIndex};
+
+/// Units that starting a search costs besides the bytes it reads.
+const SEARCH_UNITS: usize = 16;
+
+/// The compiled side of a rule.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    pub(crate) rule: RuleIndex,
+    pub(crate) score: Score,
+    pub(crate) regex: Regex,
+    /// The capture group `value`.
+    pub(crate) value: Option<usize>,
+    pub(crate) validator: Option<Validator>,
+    pub(crate) context: Option<Context>,
+    /// The longest match, in bytes.
+    pub(crate) bytes_max: usize,
+    /// With literals: the most bytes from the start of a match to the end of its first literal.
+    pub(crate) literal_end_max: usize,
+    /// How the prefilter finds candidates.
+    pub(crate) gate: Gate,
+}
+
+/// What must be in a text before the pattern is run at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// One of the literals, inside the match.
+    Literal,
+    /// One of the context words, before the match.
+    Context,
+    /// Nothing: a cheap pattern.
+    Open,
+}
+
+/// Where to look: matches that start in `at..bound` of `text`.
+///
+/// `text` must reach at least one character beyond every match that starts there, or be final.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stretch<'t> {
+    pub(crate) text: &'t str,
+    pub(crate) at: usize,
+    pub(crate) bound: usize,
+    /// Offset of `text` in the channel, added to reported offsets.
+    pub(crate) base: usize,
+}
+
+/// What is left of a stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Rest {
+    /// End of the last match that became a hit, as an offset of the channel.
+    pub(crate) resume: usize,
+    /// No match starts between the bound and here, as an offset of the channel; `None` when none starts at all.
+    pub(crate) beyond: Option<usize>,
+}
+
+impl Matcher {
+    /// Appends the hits of a stretch, without overlaps among themselves.
+    ///
+    /// A match that a check refuses consumes nothing: the search goes on at its second character,
+    /// so that a decoy cannot swallow the start of the real thing.
+    pub(crate) fn run(&self, stretch: Stretch<'_>, budget: &mut Budget, hits: &mut Vec<Hit>) -> Rest {
+        let Stretch { text, mut at, bound, base } = stretch;
+        let mut rest = Rest::default();
+        loop {
+            if at >= bound || budget.is_exhausted() {
+                rest.beyond = Some(at.saturating_add(base));
+                break;
+            }
+            let found = self.regex.search(&Input::new(text).span(at..text.len()));
+            let read_to = found.map_or(text.len(), |found| found.end());
+            budget.spend(read_to.saturating_sub(at).saturating_add(SEARCH_UNITS));
+            let Some(found) = found else { break };
+            if found.start() >= bound {
+                rest.beyond = Some(found.start().saturating_add(base));
+                break;
+            }
+            match self.accept(text, found.start(), found.end()) {
+                Some((start, end)) => {
+                    at = found.end();
+                    rest.resume = at.saturating_add(base);
+                    hits.push(Hit {
+                        start: start.saturating_add(base),
+                        rule: self.rule,
+                        end: end.saturating_add(base),
+                        score: self.score,
+                    });
+                }
+                None => at = next_char(text, found.start()),
+            }
+        }
+        rest
+    }
+
+    /// The part to report of a match that passes all checks.
+    fn accept(&self, text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
+        if !self.context.as_ref().is_none_or(|context| context.holds(text, start)) {
+            return None;
+        }
+        let (from, to) = self.value_of(text, start).unwrap_or((start, end));
+        let value = text.get(from..to)?;
+        let valid = self.validator.is_none_or(|validator| validator.accepts(value));
+        valid.then_some((from, to))
+    }
+
+    fn value_of(&self, text: &str, start: usize) -> Option<(usize, usize)> {
+        let group = self.value?;
+        let mut captures = self.regex.create_captures();
+        let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+        self.regex.search_captures(&input, &mut captures);
+        let span = captures.get_group(group)?;
+        (!span.is_empty()).then_some((span.start, span.end))
+    }
+}
+
+/// The offset of the character after the one at `at`.
+pub(crate) fn next_char(text: &str, at: usize) -> usize {
+    text.ceil_char_boundary(at.saturating_add(1))
+}

@@ -1,0 +1,100 @@
+//! What a rule is, apart from how it is matched.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use testudo_types::{Direction, Origin, RefId, RuleId, Score, Severity, ThreatKind};
+
+/// The longest match that a pattern may have, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
+
+/// A pack of rules as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSource {
+    /// Names the pack in problems.
+    pub name: Cow<'static, str>,
+    /// TOML with `[[rule]]` tables.
+    pub text: Cow<'static, str>,
+}
+
+/// The packs that ship with the program.
+#[must_use]
+pub fn builtin_packs() -> Vec<RuleSource> {
+    BUILTIN
+        .iter()
+        .map(|(name, text)| RuleSource { name: Cow::Borrowed(name), text: Cow::Borrowed(text) })
+        .collect()
+}
+
+/// The place of a rule in [`crate::Detector::rules`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleIndex(pub(crate) u32);
+
+impl RuleIndex {
+    /// The prompt-leak rule that every detector has.
+    pub const SYSTEM_PROMPT: Self = Self(0);
+    /// The canary rule that every detector has.
+    pub const CANARY: Self = Self(1);
+
+    /// Index into the slice of rules.
+    #[must_use]
+    pub fn position(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What people and policies see of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub id: RuleId,
+    pub title: Arc<str>,
+    pub kind: ThreatKind,
+    pub severity: Severity,
+    /// How sure a match is.
+    pub score: Score,
+    /// Catalogue entries a match is an instance of.
+    pub refs: Arc<[RefId]>,
+    /// The name in placeholders, for example `EMAIL`.
+    pub label: Arc<str>,
+    /// Whether it applies to requests.
+    pub requests: bool,
+    /// Whether it applies to responses.
+    pub responses: bool,
+    /// Names of the origins it applies to; `None` means all.
+    pub origins: Option<Arc<[Box<str>]>>,
+}
+
+impl Rule {
+    /// Whether the rule reads text of this direction and origin.
+    #[must_use]
+    pub fn applies(&self, direction: Direction, origin: &Origin) -> bool {
+        let direction = match direction {
+            Direction::Request => self.requests,
+            Direction::Response => self.responses,
+        };
+        let name = origin.as_str();
+        direction && self.origins.as_ref().is_none_or(|origins| origins.iter().any(|known| **known == *name))
+    }
+
+    /// The rules that are code: index 0 is the system prompt, 1 the canaries.
+    pub(crate) fn built_in() -> Vec<Self> {
+        let leak = |id: &str, title: &str, label: &str| Self {
+            id: RuleId::new(id),
+            title: title.into(),
+            kind: ThreatKind::PromptLeak,
+            severity: Severity::High,
+            score: Score::MAX,
+            refs: RefId::parse("owasp-llm:2025:LLM07").into_iter().collect(),
+            label: label.into(),
+            requests: false,
+            responses: true,
+            origins: None,
+        };
+        vec![
+            leak("leak.system-prompt", "A stretch of the system prompt", "SYSTEM_PROMPT"),
+            leak("leak.canary", "A canary value", "CANARY"),
+        ]
+    }
+}
+
+const BUILTIN: &[(&str, &str)] = &[];

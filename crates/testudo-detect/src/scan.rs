@@ -1,0 +1,111 @@
+//! Scans a whole text: literals first, then each candidate's pattern around its literals.
+
+use aho_corasick::Anchored;
+use aho_corasick::automaton::Automaton;
+
+use crate::load::Compiled;
+use crate::matching::{Gate, Matcher, Stretch};
+use crate::{Budget, Hit, Scan, Selection};
+
+/// A character may be needed behind a match to decide that it ends.
+const LOOKAHEAD: usize = 4;
+
+/// All hits of `text`.
+pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> Scan {
+    let mut hits = Vec::new();
+    let compiled = selection.compiled();
+    if !budget.spend(text.len()) {
+        return Scan { hits, exhausted: true };
+    }
+    let windows = candidates(selection, compiled, text);
+    let mut resume = (u32::MAX, 0);
+    for window in &windows {
+        let Some(matcher) = compiled.matchers.get(window.matcher as usize) else { continue };
+        let from = if resume.0 == window.matcher { window.from.max(resume.1) } else { window.from };
+        resume = (window.matcher, from.max(run(matcher, text, Window { from, ..*window }, budget, &mut hits)));
+        if budget.is_exhausted() {
+            return Scan { hits, exhausted: true };
+        }
+    }
+    hits.sort_unstable();
+    Scan { hits, exhausted: false }
+}
+
+/// Where matches of one rule may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Window {
+    matcher: u32,
+    from: usize,
+    to: usize,
+}
+
+/// Returns where the next match of the rule may start.
+fn run(matcher: &Matcher, text: &str, window: Window, budget: &mut Budget, hits: &mut Vec<Hit>) -> usize {
+    let at = text.ceil_char_boundary(window.from.min(text.len()));
+    let read_to = window.to.saturating_add(matcher.bytes_max).saturating_add(LOOKAHEAD);
+    let read_to = text.ceil_char_boundary(read_to.min(text.len()));
+    let Some(stretch) = text.get(..read_to) else { return 0 };
+    let bound = window.to.saturating_add(1).min(text.len());
+    matcher.run(Stretch { text: stretch, at, bound, base: 0 }, budget, hits).resume
+}
+
+/// The windows of all candidates, by rule, then place; those of a rule do not touch.
+fn candidates(selection: &Selection, compiled: &Compiled, text: &str) -> Vec<Window> {
+    let mut windows = Vec::new();
+    for (index, matcher) in (0_u32..).zip(&compiled.matchers) {
+        if matcher.gate == Gate::Open && selection.contains(matcher.rule) {
+            windows.push(Window { matcher: index, from: 0, to: text.len() });
+        }
+    }
+    let Some(words) = &compiled.prefilter else { return windows };
+    let Ok(mut state) = words.start_state(Anchored::No) else { return windows };
+    let mut open: Vec<Option<Window>> = vec![None; compiled.matchers.len()];
+    for (at, byte) in text.bytes().enumerate() {
+        state = words.next_state(Anchored::No, state, byte);
+        if !words.is_special(state) || !words.is_match(state) {
+            continue;
+        }
+        let end = at.saturating_add(1);
+        for index in 0..words.match_len(state) {
+            let word = words.match_pattern(state, index);
+            let start = end.saturating_sub(words.pattern_len(word));
+            for candidate in compiled.prefilter_matchers.get(word.as_usize()).into_iter().flatten() {
+                let Some(matcher) = compiled.matchers.get(*candidate as usize) else { continue };
+                if !selection.contains(matcher.rule) {
+                    continue;
+                }
+                let window = around(matcher, *candidate, start, end);
+                let Some(slot) = open.get_mut(*candidate as usize) else { continue };
+                windows.extend(join(slot, window, matcher.bytes_max));
+            }
+        }
+    }
+    windows.extend(open.into_iter().flatten());
+    windows.sort_unstable();
+    windows
+}
+
+/// Where a match may start that a word at `start..end` makes possible.
+fn around(matcher: &Matcher, candidate: u32, start: usize, end: usize) -> Window {
+    let within = matcher.context.as_ref().map_or(0, |context| context.within);
+    let (from, to) = match matcher.gate {
+        Gate::Literal => (end.saturating_sub(matcher.literal_end_max), start),
+        Gate::Context | Gate::Open => (end, start.saturating_add(within)),
+    };
+    Window { matcher: candidate, from, to: to.max(from) }
+}
+
+/// Grows the open window by the new one, or opens the new one and returns the old.
+fn join(open: &mut Option<Window>, new: Window, bytes_max: usize) -> Option<Window> {
+    let Some(old) = open else {
+        *open = Some(new);
+        return None;
+    };
+    let read_to = old.to.saturating_add(bytes_max).saturating_add(LOOKAHEAD);
+    if new.from <= read_to {
+        old.from = old.from.min(new.from);
+        old.to = old.to.max(new.to);
+        return None;
+    }
+    open.replace(new)
+}
