@@ -3,14 +3,12 @@
 mod pepper;
 mod record;
 mod ring;
-mod scope;
 mod store;
 mod token;
 
 pub use pepper::{PepperError, pepper};
 pub use record::{Caller, KeyRecord, NewKey, NewKeyError};
 pub use ring::{KeyRefresh, KeyRing, RefreshError};
-pub use scope::{ModelPattern, ModelPatternError, ModelScope, RouteScope};
 pub use store::{CreateKeyError, CreatedKey, KeyStore, ReadKeysError, RevokeKeyError, StoreOpenError};
 pub use token::{KeyToken, PresentedKey, TOKEN_BYTES_MAX, TokenError};
 

@@ -10,13 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use testudo_types::{Clock, KeyId, RouteName};
 
-use crate::settings::Limits;
+use crate::keys::Caller;
+use crate::settings::{Limits, Route};
 
 mod counters;
 mod estimate;
 
 use counters::{Charge, Counters, Now, Refusal};
-pub use estimate::{Estimate, OUTPUT_TOKENS_DEFAULT, RequestSize, TokenUsage};
+use estimate::Taken;
+pub use estimate::{Estimate, estimate_tokens};
 
 /// Keys with running or recent requests that are tracked at once.
 const KEYS_TRACKED_MAX: usize = 1 << 18;
@@ -79,10 +81,8 @@ pub enum LimitExceeded {
     Reached { limit: LimitKind, retry_after_ms: u64 },
     #[error("the request alone is greater than the limit {}; make it smaller or lower its maximum of output tokens", limit.as_str())]
     TooLarge { limit: LimitKind },
-    #[error("the limit tokens_per_minute applies and the request has no bound on its output; set a maximum of output tokens")]
-    TokensUnknown,
     #[error("the limit cost_per_day applies and the model has no price; ask the operator to configure one")]
-    CostUnknown,
+    PriceUnknown,
     #[error("too many keys are in use at once; retry in {retry_after_ms} ms")]
     Full { retry_after_ms: u64 },
 }
@@ -93,8 +93,7 @@ impl LimitExceeded {
     pub fn limit(self) -> LimitKind {
         match self {
             Self::Reached { limit, .. } | Self::TooLarge { limit } => limit,
-            Self::TokensUnknown => LimitKind::TokensPerMinute,
-            Self::CostUnknown => LimitKind::CostPerDay,
+            Self::PriceUnknown => LimitKind::CostPerDay,
             Self::Full { .. } => LimitKind::Tracked,
         }
     }
@@ -104,16 +103,9 @@ impl LimitExceeded {
     pub fn retry_after_ms(self) -> Option<u64> {
         match self {
             Self::Reached { retry_after_ms, .. } | Self::Full { retry_after_ms } => Some(retry_after_ms),
-            Self::TooLarge { .. } | Self::TokensUnknown | Self::CostUnknown => None,
+            Self::TooLarge { .. } | Self::PriceUnknown => None,
         }
     }
-}
-
-/// What a request really took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Spent {
-    pub tokens: u64,
-    pub cost_micros: u64,
 }
 
 /// Counts what every key does and refuses what would pass a limit.
@@ -170,6 +162,20 @@ impl Limiter {
     /// When a limit would be passed, or one applies to something that the estimate does not know.
     pub fn reserve(
         self: &Arc<Self>,
+        caller: &Caller,
+        route: &Route,
+        estimate: &Estimate,
+    ) -> Result<Reservation, LimitExceeded> {
+        let limits = AppliedLimits { key: caller.limits, route: route.limits };
+        self.reserve_under(&caller.principal.key, &route.name, &limits, estimate)
+    }
+
+    /// The same for limits given apart.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub fn reserve_under(
+        self: &Arc<Self>,
         key: &KeyId,
         route: &RouteName,
         limits: &AppliedLimits,
@@ -193,7 +199,14 @@ impl Limiter {
         counters.all.charge(charge, now);
         on_route.charge(charge, now);
         drop(shard);
-        let held = Held { limiter: Arc::clone(self), key: key.clone(), route: route.clone(), charge, at: now };
+        let held = Held {
+            limiter: Arc::clone(self),
+            key: key.clone(),
+            route: route.clone(),
+            estimate: *estimate,
+            charge,
+            at: now,
+        };
         Ok(Reservation { held: Some(held) })
     }
 
@@ -214,14 +227,14 @@ impl Limiter {
     }
 
     /// `None` settles as estimated.
-    fn settle(&self, held: &Held, spent: Option<Spent>) {
+    fn settle(&self, held: &Held, taken: Option<Taken>) {
         let Some(mut shard) = self.shard(&held.key) else { return };
         let now = self.now();
         // An entry with a running request is never evicted, so it is there.
         let Some(counters) = shard.keys.get_mut(&held.key) else { return };
-        counters.all.settle(held.charge, spent, held.at, now);
+        counters.all.settle(held.charge, taken, held.at, now);
         if let Some(on_route) = counters.routes.get_mut(&held.route) {
-            on_route.settle(held.charge, spent, held.at, now);
+            on_route.settle(held.charge, taken, held.at, now);
         }
     }
 }
@@ -293,18 +306,26 @@ struct Held {
     limiter: Arc<Limiter>,
     key: KeyId,
     route: RouteName,
+    estimate: Estimate,
     charge: Charge,
     at: Now,
 }
 
 impl Reservation {
-    /// Ends the request and replaces the estimate by what it took.
+    /// Ends the request and replaces the estimate by what the upstream counted, as far as it did.
     ///
     /// What was not used is given back where it was taken; what was used beyond the
     /// estimate is charged now.
-    pub fn settle(mut self, spent: Spent) {
+    pub fn settle(mut self, input_tokens: Option<u64>, output_tokens: Option<u64>) {
         if let Some(held) = self.held.take() {
-            held.limiter.settle(&held, Some(spent));
+            held.limiter.settle(&held, Some(held.estimate.taken(input_tokens, output_tokens)));
+        }
+    }
+
+    /// Ends a request that never reached the upstream: it counts as a request, and took nothing.
+    pub fn release(mut self) {
+        if let Some(held) = self.held.take() {
+            held.limiter.settle(&held, Some(Taken::default()));
         }
     }
 }

@@ -1,25 +1,24 @@
 //! Counters, gauges and histograms, with labels that only configuration and code can name.
 //!
-//! Series come into being at first use and are then plain atomics. A route's series are
-//! reached through [`RouteMetrics`], which is made from a configured route; every other
-//! label is a variant of an enum or a constant of the program. No request text gets in.
+//! A route's series are reached through the names of configured routes
+//! ([`Metrics::configure`]); every other label is a constant of the program. No request
+//! text gets in, so requests cannot make series.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
+use arc_swap::ArcSwap;
+use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use testudo_types::{ProfileName, RouteName, UpstreamName};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::AuthError;
 use crate::settings::Route;
 
-mod labels;
 mod names;
 mod route;
 
-pub use labels::{GuardGap, Outcome, UpstreamFailure};
-use labels::{Table, place};
 pub use route::RouteMetrics;
 
 /// Histogram samples are folded into buckets this often, so that they do not pile up between scrapes.
@@ -32,97 +31,80 @@ const SECONDS: [f64; 19] = [
 static METADATA: Metadata<'static> = Metadata::new("testudo_gateway", Level::INFO, None);
 
 /// All series of one gateway; not global, so that tests and two gateways in one process stay apart.
+#[derive(Debug)]
 pub struct Metrics {
-    recorder: PrometheusRecorder,
-    handle: PrometheusHandle,
-    auth_refusals: Table<Counter>,
-    requests_in_flight: Gauge,
-    connections: Gauge,
-    held_bytes: Gauge,
-    reloads_refused: Counter,
-}
-
-impl std::fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Metrics")
-    }
+    recorder: SharedRecorder,
+    handle: Handle,
+    routes: ArcSwap<BTreeMap<RouteName, Arc<RouteMetrics>>>,
+    /// What happens before a route is known.
+    unrouted: Arc<RouteMetrics>,
+    gauges: Gauges,
 }
 
 impl Metrics {
     /// Empty series.
     ///
     /// # Errors
-    /// When the bucket bounds above are not sound, which a test rules out.
+    /// When the bucket bounds of this file are not sound, which a test rules out.
     pub fn new() -> Result<Arc<Self>, BuildError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
             .build_recorder();
-        for (name, text) in names::COUNTERS {
-            recorder.describe_counter((*name).into(), Some(Unit::Count), (*text).into());
-        }
-        for (name, text) in names::GAUGES {
-            recorder.describe_gauge((*name).into(), None, (*text).into());
-        }
-        for (name, text) in names::HISTOGRAMS {
-            recorder.describe_histogram((*name).into(), Some(Unit::Seconds), (*text).into());
-        }
-        let gauge = |name| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
-        Ok(Arc::new(Self {
-            handle: recorder.handle(),
-            auth_refusals: Table::of_len(AuthError::ALL.len()),
-            requests_in_flight: gauge(names::IN_FLIGHT),
-            connections: gauge(names::CONNECTIONS),
-            held_bytes: gauge(names::HELD_BYTES),
-            reloads_refused: recorder.register_counter(&Key::from_static_name(names::RELOADS_REFUSED), &METADATA),
-            recorder,
-        }))
+        describe(&recorder);
+        let handle = Handle(recorder.handle());
+        let gauges = Gauges::new(&recorder);
+        let recorder = SharedRecorder(Arc::new(recorder));
+        let unrouted = Arc::new(RouteMetrics::new(recorder.clone(), labels("", "", "")));
+        Ok(Arc::new(Self { recorder, handle, routes: ArcSwap::default(), unrouted, gauges }))
     }
 
-    /// The series of one route; made when the configuration is taken, kept beside the route.
+    /// Takes the names of the configured routes; names that stay continue their series.
     ///
-    /// The same names after a reload continue the same series.
-    #[must_use]
-    pub fn route(self: &Arc<Self>, route: &Route) -> RouteMetrics {
-        let labels = vec![
-            Label::new("route", route.name.as_str().to_owned()),
-            Label::new("upstream", route.upstream.as_str().to_owned()),
-            Label::new("profile", route.profile.name.as_str().to_owned()),
-        ];
-        RouteMetrics::new(Arc::clone(self), labels)
+    /// Called at the start and after each reload: a route that is not named here is counted as no route.
+    pub fn configure(&self, routes: &[Arc<Route>]) {
+        let names = routes.iter().map(|route| (&route.name, &route.upstream, &route.profile.name));
+        self.configure_names(names);
     }
 
-    /// A caller was not recognised.
-    pub fn auth_refused(&self, reason: AuthError) {
-        let make = || self.counter(names::AUTH_REFUSALS, &[], &[("error_type", reason.as_str())]);
-        if let Some(counter) = self.auth_refusals.at(place(&AuthError::ALL, &reason), make) {
-            counter.increment(1);
-        }
+    fn configure_names<'a>(&self, routes: impl Iterator<Item = (&'a RouteName, &'a UpstreamName, &'a ProfileName)>) {
+        let series = routes.map(|(route, upstream, profile)| {
+            let labels = labels(route.as_str(), upstream.as_str(), profile.as_str());
+            (route.clone(), Arc::new(RouteMetrics::new(self.recorder.clone(), labels)))
+        });
+        self.routes.store(Arc::new(series.collect()));
+    }
+
+    /// The series of a configured route, or those of no route.
+    #[must_use]
+    pub fn of(&self, route: Option<&RouteName>) -> Arc<RouteMetrics> {
+        let routes = self.routes.load();
+        Arc::clone(route.and_then(|route| routes.get(route)).unwrap_or(&self.unrouted))
     }
 
     /// A new configuration was not sound and the old one stays.
     pub fn reload_refused(&self) {
-        self.reloads_refused.increment(1);
+        self.gauges.reloads_refused.increment(1);
     }
 
     /// Counts an exchange as running until the guard is dropped.
     pub fn in_flight(&self) -> Counted {
-        Counted::new(&self.requests_in_flight)
+        Counted::new(&self.gauges.in_flight)
     }
 
     /// Counts a connection as open until the guard is dropped.
     pub fn connection(&self) -> Counted {
-        Counted::new(&self.connections)
+        Counted::new(&self.gauges.connections)
     }
 
     /// An account of bytes held back by one stream; what it holds is given back when it is dropped.
     pub fn held_bytes(&self) -> HeldBytes {
-        HeldBytes { gauge: self.held_bytes.clone(), bytes: 0 }
+        HeldBytes { gauge: self.gauges.held_bytes.clone(), bytes: 0 }
     }
 
     /// Everything in the Prometheus text format.
     #[must_use]
     pub fn render(&self) -> String {
-        self.handle.render()
+        self.handle.0.render()
     }
 
     /// Folds histogram samples every five seconds until told to stop; without it and without scrapes they pile up.
@@ -131,23 +113,73 @@ impl Metrics {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => self.handle.run_upkeep(),
+                _ = ticks.tick() => self.handle.0.run_upkeep(),
             }
         }
     }
+}
 
-    fn counter(&self, name: &'static str, shared: &[Label], own: &[(&'static str, &'static str)]) -> Counter {
-        self.recorder.register_counter(&key(name, shared, own), &METADATA)
+fn describe(recorder: &PrometheusRecorder) {
+    for (name, text) in names::COUNTERS {
+        recorder.describe_counter((*name).into(), Some(Unit::Count), (*text).into());
     }
-
-    fn histogram(&self, name: &'static str, shared: &[Label], own: &[(&'static str, &'static str)]) -> Histogram {
-        self.recorder.register_histogram(&key(name, shared, own), &METADATA)
+    for (name, text) in names::GAUGES {
+        recorder.describe_gauge((*name).into(), None, (*text).into());
+    }
+    for (name, text) in names::HISTOGRAMS {
+        recorder.describe_histogram((*name).into(), Some(Unit::Seconds), (*text).into());
     }
 }
 
-fn key(name: &'static str, shared: &[Label], own: &[(&'static str, &'static str)]) -> Key {
-    let own = own.iter().map(|(label, value)| Label::from_static_parts(label, value));
-    Key::from_parts(name, shared.iter().cloned().chain(own).collect::<Vec<_>>())
+fn labels(route: &str, upstream: &str, profile: &str) -> Vec<Label> {
+    [("route", route), ("upstream", upstream), ("profile", profile)]
+        .into_iter()
+        .map(|(label, value)| Label::new(label, value.to_owned()))
+        .collect()
+}
+
+/// The recorder, whose series are made while it is shared.
+#[derive(Clone)]
+struct SharedRecorder(Arc<PrometheusRecorder>);
+
+impl std::fmt::Debug for SharedRecorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedRecorder")
+    }
+}
+
+struct Handle(PrometheusHandle);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+/// Series of the whole gateway.
+struct Gauges {
+    in_flight: Gauge,
+    connections: Gauge,
+    held_bytes: Gauge,
+    reloads_refused: Counter,
+}
+
+impl Gauges {
+    fn new(recorder: &PrometheusRecorder) -> Self {
+        let gauge = |name| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
+        Self {
+            in_flight: gauge(names::IN_FLIGHT),
+            connections: gauge(names::CONNECTIONS),
+            held_bytes: gauge(names::HELD_BYTES),
+            reloads_refused: recorder.register_counter(&Key::from_static_name(names::RELOADS_REFUSED), &METADATA),
+        }
+    }
+}
+
+impl std::fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gauges")
+    }
 }
 
 /// One of the things a gauge counts; ends with the guard.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use testudo_policy::{ModelScope, RouteScope};
 use testudo_types::{KeyId, Principal, PrincipalKind, Role, TenantId, UnixMillis};
 
-use super::scope::{ModelScope, RouteScope};
 use crate::settings::Limits;
 
 const NAME_BYTES_MAX: usize = 128;
@@ -37,8 +37,8 @@ impl NewKey {
             tenant,
             kind,
             roles: Vec::new(),
-            routes: RouteScope::Any,
-            models: ModelScope::Any,
+            routes: RouteScope::All,
+            models: ModelScope::All,
             limits: Limits::default(),
             expires: None,
         }
@@ -56,11 +56,11 @@ impl NewKey {
             return Err(NewKeyError::Roles);
         }
         let routes = match &self.routes {
-            RouteScope::Any => 1,
+            RouteScope::All => 1,
             RouteScope::Only(routes) => routes.len(),
         };
         let models = match &self.models {
-            ModelScope::Any => 1,
+            ModelScope::All => 1,
             ModelScope::Only(models) => models.len(),
         };
         if !(1..=SCOPE_ENTRIES_MAX).contains(&routes) || !(1..=SCOPE_ENTRIES_MAX).contains(&models) {

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use testudo_types::{Millis, UnixMillis};
 
-use super::{LimitKind, Spent};
+use super::LimitKind;
+use super::estimate::Taken;
 use crate::settings::Limits;
 
 const STEP_MS: u64 = 5_000;
@@ -103,26 +104,26 @@ impl Counters {
 
     /// Ends a request that was charged at `at`: the unused part is given back there, the excess charged now.
     ///
-    /// Without `spent` the charge stays as it was estimated.
-    pub(super) fn settle(&mut self, charge: Charge, spent: Option<Spent>, at: Now, now: Now) {
+    /// Without `taken` the charge stays as it was estimated.
+    pub(super) fn settle(&mut self, charge: Charge, taken: Option<Taken>, at: Now, now: Now) {
         self.forget(now);
         self.running = self.running.saturating_sub(1);
-        let Some(spent) = spent else { return };
+        let Some(taken) = taken else { return };
         if let Some(charged) = charge.tokens {
-            let unused = charged.saturating_sub(spent.tokens);
+            let unused = charged.saturating_sub(taken.tokens);
             if let Some(step) = self.steps.iter_mut().find(|step| step.number == at.step()) {
                 step.tokens = step.tokens.saturating_sub(unused);
             }
-            let excess = spent.tokens.saturating_sub(charged);
+            let excess = taken.tokens.saturating_sub(charged);
             if excess > 0 {
                 self.add(Step { number: now.step(), requests: 0, tokens: excess });
             }
         }
         if let Some(charged) = charge.cost_micros {
-            let excess = spent.cost_micros.saturating_sub(charged);
+            let excess = taken.cost_micros.saturating_sub(charged);
             self.cost_micros = self.cost_micros.saturating_add(excess);
             if self.day == at.day() {
-                self.cost_micros = self.cost_micros.saturating_sub(charged.saturating_sub(spent.cost_micros));
+                self.cost_micros = self.cost_micros.saturating_sub(charged.saturating_sub(taken.cost_micros));
             }
         }
     }

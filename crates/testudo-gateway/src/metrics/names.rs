@@ -3,9 +3,7 @@
 pub(super) const REQUESTS: &str = "testudo_requests_total";
 pub(super) const FINDINGS: &str = "testudo_findings_total";
 pub(super) const GUARD_GAPS: &str = "testudo_guard_gaps_total";
-pub(super) const LIMIT_REFUSALS: &str = "testudo_limit_refusals_total";
-pub(super) const AUTH_REFUSALS: &str = "testudo_auth_refusals_total";
-pub(super) const UPSTREAM_ERRORS: &str = "testudo_upstream_errors_total";
+pub(super) const REFUSALS: &str = "testudo_refusals_total";
 pub(super) const TOKENS: &str = "testudo_tokens_total";
 pub(super) const RELOADS_REFUSED: &str = "testudo_reloads_refused_total";
 
@@ -21,9 +19,7 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Exchanges by route, operation and outcome"),
     (FINDINGS, "What detectors saw and what was done about it"),
     (GUARD_GAPS, "Text that a guard did not scan, and why"),
-    (LIMIT_REFUSALS, "Requests refused by a limit"),
-    (AUTH_REFUSALS, "Requests whose caller was not recognised"),
-    (UPSTREAM_ERRORS, "Failures of model services by kind"),
+    (REFUSALS, "Exchanges that did not reach their end, and why: key, limit, or class of upstream error"),
     (TOKENS, "Tokens as model services counted them"),
     (RELOADS_REFUSED, "Configurations that were not sound and did not replace the running one"),
 ];

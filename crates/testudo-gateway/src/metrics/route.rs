@@ -2,34 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, Label};
-use testudo_dialects::Operation;
+use metrics::{Counter, Histogram, Key, Label, Recorder};
+use metrics_exporter_prometheus::PrometheusRecorder;
 use testudo_types::{Action, Direction, ThreatKind};
 
-use super::labels::{ACTIONS, DIRECTIONS, GuardGap, Outcome, Table, UpstreamFailure, pair, place};
-use super::{Metrics, names};
-use crate::limits::{LimitKind, TokenUsage};
+use super::{METADATA, names};
 
-/// More classes of upstream errors than the program has.
-const UPSTREAM_FAILURES_MAX: usize = 64;
+/// More series than the program's own constants can make on one route.
+const SERIES_MAX: usize = 2_048;
 
-/// Records what happens on one configured route.
+/// A label that the program itself names: the value is a constant, so it cannot come from a request.
+type OwnLabel = (&'static str, &'static str);
+
+/// Records what happens on one configured route, or before a route is known.
 pub struct RouteMetrics {
-    metrics: Arc<Metrics>,
-    /// Route, upstream and profile.
+    recorder: super::SharedRecorder,
+    /// Route, upstream and profile, from configuration.
     labels: Vec<Label>,
-    requests: Table<Counter>,
-    findings: Table<Counter>,
-    guard_gaps: Table<Counter>,
-    limit_refusals: Table<Counter>,
-    tokens: Table<Counter>,
-    durations: Table<Histogram>,
-    first_chunks: Table<Histogram>,
-    guards: Table<Histogram>,
-    upstream_errors: Mutex<BTreeMap<UpstreamFailure, Counter>>,
+    counters: Series<Counter>,
+    histograms: Series<Histogram>,
 }
 
 impl fmt::Debug for RouteMetrics {
@@ -39,111 +33,101 @@ impl fmt::Debug for RouteMetrics {
 }
 
 impl RouteMetrics {
-    pub(super) fn new(metrics: Arc<Metrics>, labels: Vec<Label>) -> Self {
-        let operations = Operation::all().len();
-        let of_two = |a: usize, b: usize| a.saturating_mul(b);
-        Self {
-            metrics,
-            labels,
-            requests: Table::of_len(of_two(operations, Outcome::ALL.len())),
-            findings: Table::of_len(of_two(of_two(ThreatKind::ALL.len(), ACTIONS.len()), DIRECTIONS.len())),
-            guard_gaps: Table::of_len(of_two(GuardGap::ALL.len(), DIRECTIONS.len())),
-            limit_refusals: Table::of_len(LimitKind::ALL.len()),
-            tokens: Table::of_len(2),
-            durations: Table::of_len(operations),
-            first_chunks: Table::of_len(operations),
-            guards: Table::of_len(DIRECTIONS.len()),
-            upstream_errors: Mutex::default(),
-        }
+    pub(super) fn new(recorder: super::SharedRecorder, labels: Vec<Label>) -> Self {
+        Self { recorder, labels, counters: Series::default(), histograms: Series::default() }
     }
 
-    /// An exchange ended; `duration` is from the request's head to the response's last byte.
-    pub fn request_ended(&self, operation: Operation, outcome: Outcome, duration: Duration) {
-        let own = operation_label(operation);
-        let at = place(Operation::all(), &operation);
-        let index = pair(at, place(&Outcome::ALL, &outcome), Outcome::ALL.len());
-        count(
-            self.requests
-                .at(index, || self.counter(names::REQUESTS, &[own, ("outcome", outcome.as_str())])),
-            1,
-        );
-        record(self.durations.at(at, || self.histogram(names::DURATION, &[own])), duration);
+    /// An exchange ended; `operation` and `outcome` are the names of variants, empty when not known.
+    ///
+    /// `duration` is from the request's head to the response's last byte.
+    pub fn exchange_ended(&self, operation: &'static str, outcome: &'static str, duration: Duration) {
+        self.count(names::REQUESTS, &[("operation", operation), ("outcome", outcome)], 1);
+        self.time(names::DURATION, &[("operation", operation)], duration);
     }
 
-    /// The first byte of a streamed response was given to the client.
-    pub fn first_chunk(&self, operation: Operation, after: Duration) {
-        let at = place(Operation::all(), &operation);
-        let make = || self.histogram(names::FIRST_CHUNK, &[operation_label(operation)]);
-        record(self.first_chunks.at(at, make), after);
+    /// An exchange was refused or failed; `reason` is [`crate::auth::AuthError::as_str`],
+    /// [`crate::limits::LimitKind::as_str`] or the class of an upstream error.
+    pub fn refused(&self, outcome: &'static str, reason: &'static str) {
+        self.count(names::REFUSALS, &[("outcome", outcome), ("error_type", reason)], 1);
     }
 
-    /// A detector saw something.
-    pub fn finding(&self, kind: ThreatKind, action: Action, direction: Direction) {
-        let what = pair(place(&ThreatKind::ALL, &kind), place(&ACTIONS, &action), ACTIONS.len());
-        let index = pair(what, place(&DIRECTIONS, &direction), DIRECTIONS.len());
-        let own = [("kind", kind.as_str()), ("action", action.as_str()), ("direction", direction.as_str())];
-        count(self.findings.at(index, || self.counter(names::FINDINGS, &own)), 1);
+    /// The first byte of a streamed response was given to the client, so long after the request's head.
+    pub fn first_chunk(&self, operation: &'static str, after: Duration) {
+        self.time(names::FIRST_CHUNK, &[("operation", operation)], after);
     }
 
-    /// A guard did not scan something.
-    pub fn guard_gap(&self, gap: GuardGap, direction: Direction) {
-        let index = pair(place(&GuardGap::ALL, &gap), place(&DIRECTIONS, &direction), DIRECTIONS.len());
-        let own = [("reason", gap.as_str()), ("direction", direction.as_str())];
-        count(self.guard_gaps.at(index, || self.counter(names::GUARD_GAPS, &own)), 1);
+    /// Detectors saw the same thing so many times.
+    pub fn findings(&self, direction: Direction, kind: ThreatKind, action: Action, times: u64) {
+        let labels = [("kind", kind.as_str()), ("action", action.as_str()), ("direction", direction.as_str())];
+        self.count(names::FINDINGS, &labels, times);
+    }
+
+    /// A guard did not scan something; `reason` is a constant such as `unscannable`, `budget` or `failed`.
+    pub fn guard_gap(&self, direction: Direction, reason: &'static str) {
+        self.count(names::GUARD_GAPS, &[("direction", direction.as_str()), ("reason", reason)], 1);
     }
 
     /// Guards ran for this long over one direction of an exchange.
     pub fn guard_time(&self, direction: Direction, duration: Duration) {
-        let make = || self.histogram(names::GUARD, &[("direction", direction.as_str())]);
-        record(self.guards.at(place(&DIRECTIONS, &direction), make), duration);
-    }
-
-    /// A limit refused a request.
-    pub fn limit_refused(&self, limit: LimitKind) {
-        let make = || self.counter(names::LIMIT_REFUSALS, &[("limit", limit.as_str())]);
-        count(self.limit_refusals.at(place(&LimitKind::ALL, &limit), make), 1);
+        self.time(names::GUARD, &[("direction", direction.as_str())], duration);
     }
 
     /// What the model service says a request took.
-    pub fn tokens(&self, usage: TokenUsage) {
-        for (index, kind, tokens) in [(0, "input", usage.input), (1, "output", usage.output)] {
-            let make = || self.counter(names::TOKENS, &[("gen_ai_token_type", kind)]);
-            count(self.tokens.at(Some(index), make), tokens);
+    pub fn tokens(&self, input_tokens: Option<u64>, output_tokens: Option<u64>) {
+        for (kind, tokens) in [("input", input_tokens), ("output", output_tokens)] {
+            if let Some(tokens) = tokens {
+                self.count(names::TOKENS, &[("gen_ai_token_type", kind)], tokens);
+            }
         }
     }
 
-    /// The model service failed.
-    pub fn upstream_error(&self, failure: UpstreamFailure) {
-        let mut known = self.upstream_errors.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < UPSTREAM_FAILURES_MAX || known.contains_key(&failure) {
-            known
-                .entry(failure)
-                .or_insert_with(|| self.counter(names::UPSTREAM_ERRORS, &[("error_type", failure.0)]))
-                .increment(1);
+    fn count(&self, name: &'static str, own: &[OwnLabel], by: u64) {
+        let make = |recorder: &PrometheusRecorder, key: &Key| recorder.register_counter(key, &METADATA);
+        if let Some(counter) = self.counters.at(name, own, || make(&self.recorder.0, &self.key(name, own))) {
+            counter.increment(by);
         }
     }
 
-    fn counter(&self, name: &'static str, own: &[(&'static str, &'static str)]) -> Counter {
-        self.metrics.counter(name, &self.labels, own)
+    fn time(&self, name: &'static str, own: &[OwnLabel], duration: Duration) {
+        let make = |recorder: &PrometheusRecorder, key: &Key| recorder.register_histogram(key, &METADATA);
+        if let Some(histogram) = self.histograms.at(name, own, || make(&self.recorder.0, &self.key(name, own))) {
+            histogram.record(duration.as_secs_f64());
+        }
     }
 
-    fn histogram(&self, name: &'static str, own: &[(&'static str, &'static str)]) -> Histogram {
-        self.metrics.histogram(name, &self.labels, own)
-    }
-}
-
-fn operation_label(operation: Operation) -> (&'static str, &'static str) {
-    ("operation", operation.as_str())
-}
-
-fn count(counter: Option<&Counter>, by: u64) {
-    if let Some(counter) = counter {
-        counter.increment(by);
+    fn key(&self, name: &'static str, own: &[OwnLabel]) -> Key {
+        let own = own.iter().map(|(label, value)| Label::from_static_parts(label, value));
+        Key::from_parts(name, self.labels.iter().cloned().chain(own).collect::<Vec<_>>())
     }
 }
 
-fn record(histogram: Option<&Histogram>, duration: Duration) {
-    if let Some(histogram) = histogram {
-        histogram.record(duration.as_secs_f64());
+/// Series by name and own labels, made at first use and then only looked up.
+struct Series<T>(RwLock<BTreeMap<SeriesId, T>>);
+
+/// A name and the values of at most three labels.
+type SeriesId = (&'static str, [&'static str; 3]);
+
+impl<T> Default for Series<T> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<T: Clone> Series<T> {
+    /// The series; `None` when there are more than the program can name, which is a mistake in it.
+    fn at(&self, name: &'static str, own: &[OwnLabel], make: impl FnOnce() -> T) -> Option<T> {
+        let mut values = [""; 3];
+        for (value, (_, own)) in values.iter_mut().zip(own) {
+            *value = own;
+        }
+        let id = (name, values);
+        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Some(known.clone());
+        }
+        let mut series = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if series.len() >= SERIES_MAX {
+            return None;
+        }
+        Some(series.entry(id).or_insert_with(make).clone())
     }
 }

@@ -1,14 +1,12 @@
 //! One row of the `keys` table, and its conversion to and from a record.
 
-use std::collections::BTreeSet;
-
 use sqlx::FromRow;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use testudo_policy::{ModelPattern, ModelScope, RouteScope};
 use testudo_types::{KeyId, PrincipalKind, Role, RouteName, TenantId, UnixMillis};
 
 use super::KeyChange;
 use crate::keys::record::{KeyRecord, NewKeyError};
-use crate::keys::scope::{ModelPattern, ModelScope, RouteScope};
 use crate::keys::token::KeyHash;
 use crate::settings::Limits;
 
@@ -62,12 +60,12 @@ impl KeyRow {
     pub(super) fn from_record(record: &KeyRecord, hash: &KeyHash) -> Result<Self, NewKeyError> {
         let optional = |value: Option<u64>| value.map(number).transpose();
         let routes = match &record.routes {
-            RouteScope::Any => None,
+            RouteScope::All => None,
             RouteScope::Only(routes) => Some(list(routes.iter().map(RouteName::as_str))),
         };
         let models = match &record.models {
-            ModelScope::Any => None,
-            ModelScope::Only(models) => Some(list(models.iter().map(ToString::to_string))),
+            ModelScope::All => None,
+            ModelScope::Only(models) => Some(list(models.iter().map(ModelPattern::as_str))),
         };
         Ok(Self {
             id: record.id.as_str().to_owned(),
@@ -140,20 +138,20 @@ impl KeyRow {
 
     fn record(&self) -> Option<KeyRecord> {
         let routes = match &self.routes {
-            None => RouteScope::Any,
+            None => RouteScope::All,
             Some(text) => RouteScope::Only(parse_each(text, |name| RouteName::parse(name).ok())?),
         };
         let models = match &self.models {
-            None => ModelScope::Any,
+            None => ModelScope::All,
             Some(text) => ModelScope::Only(parse_each(text, |name| ModelPattern::parse(name).ok())?),
         };
-        let roles: BTreeSet<Role> = parse_each(&self.roles, |name| Some(Role(name.into())))?;
+        let roles: Vec<Role> = parse_each(&self.roles, |name| Some(Role(name.into())))?;
         Some(KeyRecord {
             id: KeyId::parse(&self.id).ok()?,
             name: self.name.as_str().into(),
             tenant: TenantId::parse(&self.tenant).ok()?,
             kind: PrincipalKind::from_name(&self.kind)?,
-            roles: roles.into_iter().collect(),
+            roles,
             routes,
             models,
             limits: Limits {
@@ -182,7 +180,7 @@ fn list<T: Into<String>>(names: impl Iterator<Item = T>) -> String {
     serde_json::Value::from(names.map(Into::into).collect::<Vec<String>>()).to_string()
 }
 
-fn parse_each<T: Ord>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<BTreeSet<T>> {
+fn parse_each<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     value.as_array()?.iter().map(|item| item.as_str().and_then(&parse)).collect()
 }
