@@ -81,6 +81,7 @@ const VALIDATORS: &[(&str, Validator)] = &[
     ("uk-nhs", Validator(national_id::europe::uk_nhs)),
     ("url-carries-data", Validator(address::url_carries_data)),
     ("url-carries-much-data", Validator(address::url_carries_much_data)),
+    ("url-password", Validator(token::url_password)),
     ("us-itin", Validator(national_id::americas::us_itin)),
     ("us-ssn", Validator(national_id::americas::us_ssn)),
 ];

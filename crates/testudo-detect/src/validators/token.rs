@@ -96,13 +96,24 @@ pub(super) fn random_token(text: &str) -> bool {
         && !is_filler(text)
 }
 
-/// A password somebody typed: not a variable, a template, a filler word or a plain word.
-pub(super) fn password(text: &str) -> bool {
-    let reference = text.starts_with(['$', '{', '<', '%', '[', '('])
+/// A password in an address: not a variable, a template or what manuals write there.
+pub(super) fn url_password(text: &str) -> bool {
+    const MANUALS: &[&str] = &["pass", "password", "passwd", "pwd", "secret", "user", "username", "token", "test", "admin"];
+    let lower = text.to_ascii_lowercase();
+    !is_reference(text) && !MANUALS.contains(&lower.as_str()) && longest_run(text) < 4 && !is_filler(text)
+}
+
+/// Whether a value names where the real one comes from: a variable, a template, a call, a blank to fill in.
+fn is_reference(text: &str) -> bool {
+    text.starts_with(['$', '{', '<', '%', '[', '('])
         || text.contains("${")
         || text.contains("{{")
         || text.contains("()")
-        || text.ends_with(['>', '}', ')', ']']);
+        || text.ends_with(['>', '}', ')', ']'])
+}
+
+/// A password somebody typed: not a variable, a template, a filler word or a plain word.
+pub(super) fn password(text: &str) -> bool {
     let kinds = [
         text.bytes().any(|byte| byte.is_ascii_lowercase()),
         text.bytes().any(|byte| byte.is_ascii_uppercase()),
@@ -111,7 +122,7 @@ pub(super) fn password(text: &str) -> bool {
     ];
     let mixed = kinds.iter().filter(|kind| **kind).count() >= 2;
     let changes = class_changes(text) >= 2;
-    !reference && mixed && changes && longest_run(text) < 4 && !is_filler(text)
+    !is_reference(text) && mixed && changes && longest_run(text) < 4 && !is_filler(text)
 }
 
 /// Shannon entropy of the bytes, in bits per byte.
