@@ -4,7 +4,7 @@
 //!   and remembers what it received and when the peer went away.
 //! * [`recorded`] builds whole streams and bodies from one dialect-neutral [`recorded::Script`], so that a
 //!   test can plant a secret in any client-visible field.
-//! * [`load`] generates open-loop load with corrected latencies; [`process`] reads another process' costs.
+//! * [`tee`] relays and remembers bytes; [`load`] generates open-loop load with corrected latencies; [`process`] reads another process' costs.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -25,6 +25,8 @@ pub mod load;
 pub mod mock;
 pub mod process;
 pub mod recorded;
+pub mod tee;
+mod wire;
 
 pub use mock::{
     Ended, Fault, MockSettings, MockUpstream, ReceivedRequest, Reply, Split, UsageChunk,

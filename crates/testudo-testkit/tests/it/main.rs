@@ -7,6 +7,10 @@
 
 // The attribute tells the lints that helpers in these files are tests too.
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod mock;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod tee;
