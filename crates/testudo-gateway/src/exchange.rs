@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::BodyExt;
 use testudo_bounded::json;
-use testudo_dialects::{Form, Operation, RequestView, read_request};
+use testudo_dialects::{Family, Form, Operation, RequestView, read_request};
 use testudo_policy::{AdmitFacts, Permit};
 use testudo_types::{ModelName, Origin, ThreatKind};
 
@@ -22,7 +22,7 @@ use crate::keys::Caller;
 use crate::limits::{Estimate, estimate_tokens};
 use crate::record::{Outcome, Record};
 use crate::refusal::Refusal;
-use crate::runtime::{Destination, RouteRuntime, Runtime};
+use crate::runtime::{RouteRuntime, Runtime};
 
 /// The head is read, `Host` and `Origin` are allowed, and a route was found from the path alone.
 #[derive(Debug)]
@@ -50,6 +50,10 @@ impl Received {
             None => rest,
         };
         Ok(Self { runtime, route, operation, target, parts, body })
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.route.settings.family
     }
 
     pub(crate) fn authenticate(self, gateway: &Gateway, record: &mut Record) -> Result<Authenticated, Refusal> {
@@ -120,21 +124,17 @@ impl Authenticated {
         let Some(permit) = admission.permit else {
             return Err(Refusal::forbidden(&admission.decision));
         };
-        let estimate = estimate(&received, view, model.as_ref());
-        let reservation =
-            gateway.limiter.reserve(&caller, &received.route.settings, &estimate, gateway.clock.as_ref())?;
+        let route = &received.route.settings;
+        let each = view.output_tokens_max.unwrap_or(route.output_tokens_default);
+        let estimate = Estimate {
+            input_tokens: estimate_tokens(view.document.bytes().len()),
+            output_tokens: each.saturating_mul(view.choices.max(1)),
+            price: model.as_ref().and_then(|model| received.runtime.settings.prices.get(model).copied()),
+        };
+        let reservation = gateway.limiter.reserve(&caller, route, &estimate)?;
         record.reservation = Some(reservation);
         record.streamed = view.stream;
         Ok(Admitted { received, caller, permit })
-    }
-}
-
-fn estimate(received: &Received, view: &RequestView<'_>, model: Option<&ModelName>) -> Estimate {
-    let output = view.output_tokens_max.unwrap_or(received.route.settings.output_tokens_default);
-    Estimate {
-        input_tokens: estimate_tokens(view.document.bytes().len()),
-        output_tokens: output.saturating_mul(view.choices.max(1)),
-        price: model.and_then(|model| received.runtime.settings.prices.get(model).copied()),
     }
 }
 
@@ -210,7 +210,7 @@ impl Admitted {
             principal: Arc::new(caller.principal.clone()),
             route: received.route.settings.name.clone(),
         };
-        let leaks = Leaks { fingerprint: gateway.fingerprint(&received.route, view), canaries: Arc::clone(&received.route.canaries) };
+        let leaks = Leaks { fingerprint: gateway.fingerprint(&received.route, view), canaries: received.route.canaries.clone() };
         let (body, exchanger) = if received.route.request.is_off() {
             (body.clone(), Exchanger::Nothing)
         } else {
@@ -219,9 +219,6 @@ impl Admitted {
             let hide = Exchanger::Hide(gateway.pseudonyms());
             let plan = Arc::clone(&received.route.request);
             let mut inspection = Inspection::new(plan, judge.clone(), Leaks::default(), hide, log);
-            if view.spans.iter().any(|span| span.form == Form::Media) {
-                inspection.media();
-            }
             let outcome = guard_request(view, &mut inspection, &limits);
             let blocked = inspection.blocked().cloned();
             let (log, exchanger) = inspection.finish();
@@ -235,7 +232,7 @@ impl Admitted {
                 BodyOutcome::Blocked => return Err(Refusal::blocked(blocked.as_ref())),
             }
         };
-        Ok(Permitted { received, permit, judge, leaks, exchanger, body, stream: view.stream })
+        Ok(Permitted { received, permit, judge, leaks, exchanger, body })
     }
 }
 
@@ -260,21 +257,23 @@ pub(crate) struct Permitted {
     leaks: Leaks,
     exchanger: Exchanger,
     body: Bytes,
-    stream: bool,
 }
 
 impl Permitted {
-    pub(crate) async fn forward(self) -> Result<Forwarded, Refusal> {
-        let Self { received, permit, judge, leaks, exchanger, body, stream } = self;
+    pub(crate) async fn forward(self, record: &mut Record) -> Result<Forwarded, Refusal> {
+        let Self { received, permit, judge, leaks, exchanger, body } = self;
         let uri: Uri = received.target.parse().map_err(|_| Refusal::no_route())?;
         let mut request = Request::new(body);
         *request.method_mut() = received.parts.method;
         *request.uri_mut() = uri;
         *request.headers_mut() = received.parts.headers;
-        let response = match received.route.destination.as_ref() {
-            Destination::Remote(client) => client.send(permit, request).await?.map(Body::new),
-            Destination::Practice => crate::practice::answer(permit, received.operation, request),
-        };
+        record.forwarded = true;
+        let answer = received.route.upstream.send(permit, request).await.inspect_err(|error| {
+            tracing::warn!(target: "testudo::upstream", class = error.class(), "upstream failed");
+        })?;
+        let mut response = Response::new(Body::new(answer.body));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
         let restore = match exchanger {
             Exchanger::Hide(pseudonyms) if !pseudonyms.is_empty() => Exchanger::Restore(pseudonyms.restorer()),
             Exchanger::Hide(_) | Exchanger::Nothing | Exchanger::Restore(_) => Exchanger::Nothing,
@@ -286,7 +285,6 @@ impl Permitted {
             judge,
             leaks,
             exchanger: restore,
-            stream,
             response,
         })
     }
@@ -301,7 +299,6 @@ pub(crate) struct Forwarded {
     pub(crate) judge: Judge,
     pub(crate) leaks: Leaks,
     pub(crate) exchanger: Exchanger,
-    pub(crate) stream: bool,
     pub(crate) response: Response<Body>,
 }
 

@@ -8,9 +8,8 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::body::Body;
 use http::{HeaderMap, Request, Response};
 use moka::sync::Cache;
-use testudo_detect::Detector;
-use testudo_detect::leak::Fingerprint;
 use testudo_detect::pseudonym::Pseudonyms;
+use testudo_detect::{Detector, Fingerprint};
 use testudo_dialects::{Family, RequestView};
 use testudo_types::{Clock, ExchangeId};
 
@@ -20,7 +19,7 @@ use crate::host::{HostRules, check};
 use crate::keys::KeyRing;
 use crate::limits::Limiter;
 use crate::metrics::Metrics;
-use crate::record::{Outcome, Record};
+use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::runtime::{BuildProblem, RouteRuntime, Runtime};
 use crate::settings::Settings;
@@ -61,6 +60,7 @@ impl Gateway {
     /// A gateway that runs `runtime`.
     #[must_use]
     pub fn new(parts: Parts, runtime: Runtime) -> Self {
+        parts.metrics.configure(&runtime.settings.routes);
         Self {
             runtime: ArcSwap::from_pointee(runtime),
             detector: parts.detector,
@@ -80,6 +80,7 @@ impl Gateway {
     /// All problems of `settings`; the running configuration stays.
     pub fn reload(&self, settings: Settings) -> Result<(), Vec<BuildProblem>> {
         let runtime = Runtime::build(settings, &self.detector)?;
+        self.metrics.configure(&runtime.settings.routes);
         self.runtime.store(Arc::new(runtime));
         Ok(())
     }
@@ -109,7 +110,7 @@ impl Gateway {
         record: &mut Record,
         family: &mut Family,
     ) -> Result<Forwarded, Refusal> {
-        check(request.method(), request.uri(), request.headers(), &self.hosts)?;
+        check(request.version(), request.uri(), request.headers(), &self.hosts)?;
         let received = Received::accept(self.runtime.load_full(), request, record)?;
         *family = received.family();
         let mut authenticated = received.authenticate(self, record)?;
@@ -120,7 +121,7 @@ impl Gateway {
             let admitted = authenticated.admit(self, &view, record)?;
             admitted.inspect(self, &view, &body, record)?
         };
-        permitted.forward().await
+        permitted.forward(record).await
     }
 
     fn exchange_id(&self) -> Option<ExchangeId> {

@@ -11,12 +11,15 @@ pub mod guard;
 pub mod host;
 pub mod keys;
 pub mod limits;
+pub mod listener;
 pub mod metrics;
+pub mod practice;
 mod record;
 mod refusal;
 mod runtime;
 pub mod settings;
 pub mod system_clock;
+pub mod upstream;
 
 pub use gateway::{Gateway, Parts};
 pub use record::Outcome;

@@ -1,19 +1,24 @@
 //! The record of one exchange: filled as it goes, written once when it ends, however it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use testudo_dialects::{Operation, Usage};
-use testudo_types::{Action, Clock, ExchangeId, Millis, PolicyName, Principal, RouteName, UpstreamName};
+use testudo_types::{
+    Action, Clock, ExchangeId, Millis, PolicyName, Principal, RouteName, ThreatKind, UpstreamName,
+};
 
 use crate::guard::{FindingLog, Seen};
 use crate::limits::Reservation;
-use crate::metrics::Metrics;
+use crate::metrics::{Counted, Metrics};
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Answered by the upstream and delivered whole.
+    /// Delivered whole, byte for byte.
     Delivered,
+    /// Delivered whole, with something masked.
+    Masked,
     /// Stopped by a guard.
     Blocked,
     /// Refused before it reached the upstream: malformed, unknown route, too large.
@@ -36,6 +41,7 @@ impl Outcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
+            Self::Masked => "masked",
             Self::Blocked => "blocked",
             Self::Refused => "refused",
             Self::Unauthenticated => "unauthenticated",
@@ -52,6 +58,7 @@ impl Outcome {
 pub(crate) struct Record {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    _in_flight: Counted,
     pub(crate) id: ExchangeId,
     started: Millis,
     pub(crate) route: Option<RouteName>,
@@ -65,6 +72,8 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     pub(crate) streamed: bool,
     pub(crate) edited: bool,
+    /// The upstream may have seen the request.
+    pub(crate) forwarded: bool,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
     first_byte_ms: Option<u64>,
@@ -78,6 +87,7 @@ impl Record {
         let started = clock.monotonic();
         Self {
             clock,
+            _in_flight: metrics.in_flight(),
             metrics,
             id,
             started,
@@ -92,6 +102,7 @@ impl Record {
             status: 0,
             streamed: false,
             edited: false,
+            forwarded: false,
             request_bytes: 0,
             response_bytes: 0,
             first_byte_ms: None,
@@ -125,6 +136,27 @@ impl Record {
         names.dedup();
         names.truncate(16);
         names.join(",")
+    }
+
+    fn count(&self, duration_ms: u64) {
+        let series = self.metrics.of(self.route.as_ref());
+        let operation = self.operation.map_or("", Operation::as_str);
+        series.exchange_ended(operation, self.outcome.as_str(), Duration::from_millis(duration_ms));
+        if let Some(first) = self.first_byte_ms {
+            series.first_chunk(operation, Duration::from_millis(first));
+        }
+        if self.outcome > Outcome::Blocked {
+            series.refused(self.outcome.as_str(), self.detail);
+        }
+        if let Some(usage) = self.usage {
+            series.tokens(usage.input_tokens, usage.output_tokens);
+        }
+        for (direction, kind, action, count) in self.findings.counts() {
+            series.findings(direction, kind, action, count);
+            if kind == ThreatKind::Unscannable {
+                series.guard_gap(direction, kind.as_str());
+            }
+        }
     }
 
     fn write_line(&self, duration_ms: u64) {
@@ -163,12 +195,16 @@ impl Drop for Record {
         if let Some(reservation) = self.reservation.take() {
             match self.usage {
                 Some(usage) => reservation.settle(usage.input_tokens, usage.output_tokens),
-                // Nothing reached the upstream or it did not say: the estimate stands.
+                None if !self.forwarded => reservation.release(),
+                // The upstream did not say: the estimate stands.
                 None => drop(reservation),
             }
         }
+        if self.edited && self.outcome == Outcome::Delivered {
+            self.outcome = Outcome::Masked;
+        }
         let duration_ms = self.clock.monotonic().since(self.started);
-        self.metrics.exchange_ended(self, duration_ms);
+        self.count(duration_ms);
         self.write_line(duration_ms);
     }
 }

@@ -10,7 +10,7 @@ use crate::auth::AuthError;
 use crate::host::HostRefusal;
 use crate::limits::LimitExceeded;
 use crate::record::{Outcome, Record};
-use crate::upstream::UpstreamError;
+use crate::upstream::{Fault, UpstreamError};
 
 /// The header that names the exchange in every answer.
 pub const EXCHANGE_HEADER: &str = "x-testudo-exchange";
@@ -107,7 +107,7 @@ impl From<AuthError> for Refusal {
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         let mut refusal = Self::new(Outcome::Refused, refused.status(), "invalid_request", refused.to_string());
-        refusal.problem.param = refused.param().map(str::to_owned);
+        refusal.problem.param = refused.pointer().map(str::to_owned);
         refusal
     }
 }
@@ -115,16 +115,21 @@ impl From<Refused> for Refusal {
 impl From<LimitExceeded> for Refusal {
     fn from(exceeded: LimitExceeded) -> Self {
         let mut refusal = Self::new(Outcome::Limited, 429, "rate_limited", exceeded.to_string());
-        refusal.retry_after_s = Some(exceeded.retry_after_ms().div_ceil(1000).max(1));
+        refusal.detail = exceeded.limit().as_str();
+        refusal.retry_after_s = exceeded.retry_after_ms().map(|ms| ms.div_ceil(1000).max(1));
         refusal
     }
 }
 
 impl From<UpstreamError> for Refusal {
     fn from(error: UpstreamError) -> Self {
-        let (status, code) = if error.is_timeout() { (504, "upstream_timeout") } else { (502, "upstream_unavailable") };
+        let (status, code) = match error.fault() {
+            Fault::Client => (400, "invalid_request"),
+            Fault::Upstream | Fault::Configuration if error.timed_out() => (504, "upstream_timeout"),
+            Fault::Upstream | Fault::Configuration => (502, "upstream_unavailable"),
+        };
         // The message names the class only: addresses and causes stay in the log.
-        let mut refusal = Self::new(Outcome::UpstreamFailed, status, code, error.public_message());
+        let mut refusal = Self::new(Outcome::UpstreamFailed, status, code, error.to_string());
         refusal.detail = error.class();
         refusal
     }

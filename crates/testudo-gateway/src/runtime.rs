@@ -1,15 +1,16 @@
 //! One configuration, whole: built and proven before it is used, replaced atomically, never mixed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use testudo_detect::Detector;
+use testudo_detect::{Canaries, Detector};
 use testudo_dialects::{Family, Operation};
 use testudo_policy::{Guard, PolicyEngine, PolicyProblem, RouteFacts};
 use testudo_types::{Direction, RouteName, ThreatKind, UpstreamName};
 
 use crate::guard::GuardPlan;
-use crate::settings::{Bounds, Profile, Route, Settings, UpstreamBase};
-use crate::upstream::{UpstreamBuildError, UpstreamClient};
+use crate::settings::{Bounds, GuardSetting, Profile, Route, Settings};
+use crate::upstream::{ClientOptions, ClientProblem, UpstreamClient};
 
 /// Work a guard may do on one direction of one exchange, in bytes given to single patterns.
 const WORK_MAX: u64 = 256 << 20;
@@ -19,8 +20,8 @@ const WORK_MAX: u64 = 256 << 20;
 pub enum BuildProblem {
     #[error("policy: {0}")]
     Policy(PolicyProblem),
-    #[error("upstream `{name}` cannot be used")]
-    Upstream { name: UpstreamName, source: UpstreamBuildError },
+    #[error(transparent)]
+    Upstream(ClientProblem),
     #[error("route `{route}` names the upstream `{upstream}`, which is not configured; add [upstreams.{upstream}]")]
     UnknownUpstream { route: RouteName, upstream: UpstreamName },
     #[error("routes `{first}` and `{second}` both claim `{prefix}/` for {family}; give one of them another prefix", family = family.as_str())]
@@ -32,21 +33,14 @@ pub enum BuildProblem {
     DeadGuard { profile: String, kind: ThreatKind, direction: Direction },
 }
 
-/// Where exchanges of a route go.
-#[derive(Debug)]
-pub(crate) enum Destination {
-    Remote(UpstreamClient),
-    Practice,
-}
-
 /// A route with everything its exchanges need.
 #[derive(Debug)]
 pub(crate) struct RouteRuntime {
     pub(crate) settings: Arc<Route>,
-    pub(crate) destination: Arc<Destination>,
+    pub(crate) upstream: Arc<UpstreamClient>,
     pub(crate) request: Arc<GuardPlan>,
     pub(crate) response: Arc<GuardPlan>,
-    pub(crate) canaries: Arc<[Arc<str>]>,
+    pub(crate) canaries: Canaries,
 }
 
 /// One configuration, ready to run.
@@ -75,25 +69,12 @@ impl Runtime {
                 None
             }
         };
-        let mut destinations = std::collections::BTreeMap::new();
-        for (name, upstream) in &settings.upstreams {
-            match &upstream.base {
-                UpstreamBase::Practice => {
-                    destinations.insert(name.clone(), Arc::new(Destination::Practice));
-                }
-                UpstreamBase::Url(_) => match UpstreamClient::new(upstream) {
-                    Ok(client) => {
-                        destinations.insert(name.clone(), Arc::new(Destination::Remote(client)));
-                    }
-                    Err(source) => problems.push(BuildProblem::Upstream { name: name.clone(), source }),
-                },
-            }
-        }
+        let clients = clients(&settings, &mut problems);
         let mut routes = Vec::with_capacity(settings.routes.len());
         for route in &settings.routes {
             dead_guards(&route.profile, !route.canaries.is_empty(), detector, &mut problems);
-            match destinations.get(&route.upstream) {
-                Some(destination) => routes.push(Arc::new(route_runtime(route, destination, detector))),
+            match clients.get(&route.upstream) {
+                Some(client) => routes.push(Arc::new(route_runtime(route, client, detector))),
                 None if settings.upstreams.contains_key(&route.upstream) => {}
                 None => problems.push(BuildProblem::UnknownUpstream {
                     route: route.name.clone(),
@@ -143,21 +124,39 @@ impl Runtime {
     }
 }
 
-fn route_runtime(route: &Arc<Route>, destination: &Arc<Destination>, detector: &Arc<Detector>) -> RouteRuntime {
+fn clients(settings: &Settings, problems: &mut Vec<BuildProblem>) -> BTreeMap<UpstreamName, Arc<UpstreamClient>> {
+    let options = ClientOptions { response_bytes_max: settings.bounds.response_bytes_max, extra_authorities: None };
+    let mut clients = BTreeMap::new();
+    for (name, upstream) in &settings.upstreams {
+        match UpstreamClient::new(Arc::clone(upstream), &options) {
+            Ok(client) => {
+                clients.insert(name.clone(), Arc::new(client));
+            }
+            Err(problem) => problems.push(BuildProblem::Upstream(problem)),
+        }
+    }
+    clients
+}
+
+fn route_runtime(
+    route: &Arc<Route>,
+    upstream: &Arc<UpstreamClient>,
+    detector: &Arc<Detector>,
+) -> RouteRuntime {
     let profile = &route.profile;
     RouteRuntime {
         settings: Arc::clone(route),
-        destination: Arc::clone(destination),
+        upstream: Arc::clone(upstream),
         request: Arc::new(GuardPlan::new(detector, Direction::Request, &profile.request, WORK_MAX)),
         response: Arc::new(GuardPlan::new(detector, Direction::Response, &profile.response, WORK_MAX)),
-        canaries: Arc::from(route.canaries.clone()),
+        canaries: route.canaries.clone(),
     }
 }
 
 /// A route as policies see it.
 #[must_use]
 pub fn route_facts(route: &Route) -> RouteFacts {
-    let guards = |settings: &std::collections::BTreeMap<ThreatKind, crate::settings::GuardSetting>| {
+    let guards = |settings: &BTreeMap<ThreatKind, GuardSetting>| {
         settings
             .iter()
             .map(|(kind, setting)| (*kind, Guard { action: setting.action, score_min: setting.score_min }))
@@ -174,7 +173,7 @@ pub fn route_facts(route: &Route) -> RouteFacts {
 }
 
 fn same_doors(routes: &[Arc<Route>], problems: &mut Vec<BuildProblem>) {
-    let mut doors = std::collections::BTreeMap::new();
+    let mut doors = BTreeMap::new();
     for route in routes {
         let door = (route.prefix.clone(), route.family.as_str());
         if let Some(first) = doors.insert(door, route.name.clone()) {
@@ -199,7 +198,11 @@ fn dead_guards(profile: &Profile, canaries: bool, detector: &Arc<Detector>, prob
                 _ => false,
             };
             let acts = setting.action > testudo_types::Action::Pass;
-            if acts && !built_in && !detector.finds(*kind, direction) {
+            let found = detector.rules().iter().any(|rule| {
+                let reads = if direction == Direction::Request { rule.requests } else { rule.responses };
+                rule.kind == *kind && reads
+            });
+            if acts && !built_in && !found {
                 problems.push(BuildProblem::DeadGuard {
                     profile: profile.name.to_string(),
                     kind: *kind,

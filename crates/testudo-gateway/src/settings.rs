@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use testudo_detect::Canaries;
 use testudo_dialects::Family;
 use testudo_policy::PolicySource;
 use testudo_types::{Action, ModelName, ProfileName, RouteName, Secret, ThreatKind, UpstreamName};
@@ -70,7 +71,7 @@ pub struct Route {
     /// Whether clients may build on conversations that the provider keeps, which no guard here has seen.
     pub server_history: bool,
     /// Literal strings that must never leave in an answer.
-    pub canaries: Vec<Arc<str>>,
+    pub canaries: Canaries,
 }
 
 /// A named set of guards with their thresholds and actions.

@@ -16,7 +16,7 @@ pub struct Seen {
 #[derive(Debug, Default)]
 pub struct FindingLog {
     kept: Vec<Seen>,
-    counts: BTreeMap<(&'static str, ThreatKind, Action), u64>,
+    counts: BTreeMap<(&'static str, ThreatKind, Action), (Direction, u64)>,
     blocked: Option<usize>,
 }
 
@@ -27,7 +27,7 @@ impl FindingLog {
     /// Takes one finding.
     pub fn push(&mut self, seen: Seen) {
         let key = (seen.direction.as_str(), seen.finding.kind, seen.decision.action);
-        let count = self.counts.entry(key).or_insert(0);
+        let (_, count) = self.counts.entry(key).or_insert((seen.direction, 0));
         *count = count.saturating_add(1);
         let blocks = seen.decision.action >= Action::Hold;
         if self.kept.len() < Self::KEPT_MAX {
@@ -53,8 +53,8 @@ impl FindingLog {
     }
 
     /// How often each kind led to each action, by direction.
-    pub fn counts(&self) -> impl Iterator<Item = (&'static str, ThreatKind, Action, u64)> + '_ {
-        self.counts.iter().map(|((direction, kind, action), count)| (*direction, *kind, *action, *count))
+    pub fn counts(&self) -> impl Iterator<Item = (Direction, ThreatKind, Action, u64)> + '_ {
+        self.counts.iter().map(|((_, kind, action), (direction, count))| (*direction, *kind, *action, *count))
     }
 
     /// The first finding that stopped the exchange.

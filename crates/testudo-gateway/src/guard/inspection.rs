@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use testudo_detect::leak::Fingerprint;
 use testudo_detect::pseudonym::{Pseudonyms, Restorer, redaction};
-use testudo_detect::{Budget, Detector, GuardScanner, Hit, Scope, Selection, scan_all};
+use testudo_detect::{Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scope, Selection, scan_all};
 use testudo_policy::{FindingFacts, PolicyEngine};
 use testudo_types::{
     Action, Decision, Direction, Finding, Origin, Place, PolicyName, Principal, Reason, RouteName, RuleId, Score,
@@ -68,6 +67,10 @@ impl GuardPlan {
         self.settings.contains_key(&kind)
     }
 
+    fn rule(&self, index: RuleIndex, origin: &Origin) -> Option<&Rule> {
+        self.selection(origin)?.rule(index)
+    }
+
     fn selection(&self, origin: &Origin) -> Option<&Selection> {
         self.by_origin.get(origin.as_str())
     }
@@ -85,7 +88,7 @@ pub struct Judge {
 #[derive(Debug, Clone, Default)]
 pub struct Leaks {
     pub fingerprint: Option<Arc<Fingerprint>>,
-    pub canaries: Arc<[Arc<str>]>,
+    pub canaries: Canaries,
 }
 
 /// What stands where a masked text stood, and how it finds its way back.
@@ -140,7 +143,7 @@ impl Inspection {
     /// A scanner for the text of one channel of a stream.
     pub(crate) fn scanner(&self, origin: &Origin) -> Option<GuardScanner> {
         let selection = self.plan.selection(origin)?;
-        Some(GuardScanner::new(selection, self.leaks.fingerprint.clone(), self.leaks.canaries.clone()))
+        Some(GuardScanner::new(selection, self.leaks.fingerprint.as_ref(), &self.leaks.canaries))
     }
 
     /// The placeholders to restore, when there are any.
@@ -164,7 +167,7 @@ impl Inspection {
         };
         let scan = scan_all(
             selection,
-            self.leaks.fingerprint.as_deref(),
+            self.leaks.fingerprint.as_ref(),
             &self.leaks.canaries,
             text,
             &mut self.budget,
@@ -192,8 +195,13 @@ impl Inspection {
         maskable: bool,
     ) -> Judged {
         let mut judged = Judged::default();
+        let plan = Arc::clone(&self.plan);
         for hit in hits {
-            let rule = hit.rule();
+            let Some(rule) = plan.rule(hit.rule, origin) else {
+                judged.stop_at(hit.start);
+                self.unscannable("guard.unknown-rule", path);
+                continue;
+            };
             let finding = Finding {
                 rule: rule.id.clone(),
                 kind: rule.kind,

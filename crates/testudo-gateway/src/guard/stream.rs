@@ -10,8 +10,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use testudo_bounded::json::{Edits, Limits};
-use testudo_dialects::sse::{Decoder, Event};
-use testudo_dialects::{BlockNotice, Channel, Frame, Operation, Piece, PieceKind, StreamReader, Usage};
+use testudo_dialects::sse::{Decoder, Event, write};
+use testudo_dialects::{BlockNotice, Channel, Frame, Operation, Piece, PieceKind, Progress, StreamReader, Usage};
+use testudo_types::Origin;
 
 use super::body::{Site, plan_span};
 use super::channel::ChannelState;
@@ -56,6 +57,18 @@ pub struct StreamGuard {
 struct HeldFrame {
     event: Event,
     pieces: Vec<HeldPiece>,
+    /// What the client knows once it has this frame.
+    progress: Progress,
+    /// Lines beside name and data hold something: the frame leaves without them.
+    strip_lines: bool,
+}
+
+/// A frame's text after scanning.
+#[derive(Debug)]
+struct Taken {
+    pieces: Vec<HeldPiece>,
+    progress: Progress,
+    strip_lines: bool,
 }
 
 #[derive(Debug)]
@@ -157,7 +170,7 @@ impl StreamGuard {
     /// An event without its blank line: the connection was cut inside it. Clients that follow the
     /// standard drop it; it leaves only when it can be read and is clean.
     fn cut_event(&mut self, event: Event, out: &mut Vec<u8>) -> StreamStep {
-        match self.reader.frame(&event, &self.bounds.json).map(|frame| self.take(frame)) {
+        match self.reader.frame(&event, &self.bounds.json).map(|frame| self.take(&event, frame)) {
             Ok(taken) => self.queue_frame(event, taken, out),
             Err(_) if self.inspection.plan().enforces() => StreamStep::Continue,
             Err(_) => {
@@ -168,20 +181,20 @@ impl StreamGuard {
     }
 
     fn event(&mut self, event: Event, out: &mut Vec<u8>) -> StreamStep {
-        match self.reader.frame(&event, &self.bounds.json).map(|frame| self.take(frame)) {
+        match self.reader.frame(&event, &self.bounds.json).map(|frame| self.take(&event, frame)) {
             Ok(taken) => self.queue_frame(event, taken, out),
             Err(_) => {
                 if self.inspection.unscannable("stream.frame", &Arc::from("stream")) {
                     return self.block(out);
                 }
-                self.hold(HeldFrame { event, pieces: Vec::new() });
+                self.hold(HeldFrame { event, pieces: Vec::new(), progress: Progress::default(), strip_lines: false });
                 self.settle(out)
             }
         }
     }
 
     /// Scans the pieces of a frame, then closes what it closes; `None` when there are too many channels.
-    fn take(&mut self, frame: Frame<'_>) -> Option<Vec<HeldPiece>> {
+    fn take(&mut self, event: &Event, frame: Frame<'_>) -> Option<Taken> {
         if let Some(usage) = frame.usage {
             self.usage = Some(self.usage.unwrap_or_default().updated_by(usage));
         }
@@ -197,14 +210,25 @@ impl StreamGuard {
         if frame.end {
             self.close_all();
         }
-        Some(pieces)
+        let strip_lines = frame.other_lines && self.has_findings_beside_data(event);
+        Some(Taken { pieces, progress: frame.progress, strip_lines })
     }
 
-    fn queue_frame(&mut self, event: Event, taken: Option<Vec<HeldPiece>>, out: &mut Vec<u8>) -> StreamStep {
-        let Some(pieces) = taken else {
+    /// Comments, ids and unknown fields are shown by no client, but they are text that leaves.
+    fn has_findings_beside_data(&mut self, event: &Event) -> bool {
+        let raw = String::from_utf8_lossy(&event.raw);
+        let beside: Vec<&str> = raw
+            .split(['\r', '\n'])
+            .filter(|line| !line.starts_with("data") && !line.starts_with("event"))
+            .collect();
+        !self.inspection.whole_text(&beside.join("\n"), &Origin::Model, &Arc::from("stream/lines"), true).is_empty()
+    }
+
+    fn queue_frame(&mut self, event: Event, taken: Option<Taken>, out: &mut Vec<u8>) -> StreamStep {
+        let Some(Taken { pieces, progress, strip_lines }) = taken else {
             return self.block(out);
         };
-        self.hold(HeldFrame { event, pieces });
+        self.hold(HeldFrame { event, pieces, progress, strip_lines });
         self.settle(out)
     }
 
@@ -279,6 +303,7 @@ impl StreamGuard {
             let frame = self.queue.pop_front()?;
             self.held_bytes = self.held_bytes.saturating_sub(frame.event.raw.len());
             self.emit(&frame, out)?;
+            self.reader.delivered(&frame.progress);
         }
         Some(())
     }
@@ -313,11 +338,15 @@ impl StreamGuard {
                 return None;
             }
         }
-        if edits.is_empty() {
+        if edits.is_empty() && !frame.strip_lines {
             out.extend_from_slice(&frame.event.raw);
-        } else {
-            let edited = String::from_utf8(edits.apply(data.as_bytes()).ok()?).ok()?;
+            return Some(());
+        }
+        let edited = String::from_utf8(edits.apply(data.as_bytes()).ok()?).ok()?;
+        if !frame.strip_lines {
             out.extend_from_slice(&frame.event.with_data(&edited));
+        } else if frame.event.data.is_some() {
+            write(frame.event.name.as_deref(), &edited, out);
         }
         Some(())
     }
