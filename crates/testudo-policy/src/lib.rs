@@ -10,6 +10,7 @@
 mod engine;
 mod facts;
 mod index;
+mod judging;
 mod loading;
 mod permit;
 mod problem;
@@ -21,6 +22,7 @@ mod vocabulary;
 pub use engine::PolicyEngine;
 pub use facts::{AdmitFacts, FindingFacts, Guard, RouteFacts};
 pub use index::{EffectivePolicy, Question};
+pub use judging::Judging;
 pub use loading::PolicySource;
 pub use permit::{Admission, Permit};
 pub use problem::{PolicyFault, PolicyProblem};

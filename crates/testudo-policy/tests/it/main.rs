@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refused;

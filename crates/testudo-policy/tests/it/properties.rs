@@ -1,8 +1,11 @@
 //! What holds for every set of policies and every finding.
 
+use std::sync::Arc;
+
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::sample::select;
 use proptest::test_runner::Config;
-use testudo_policy::{FindingFacts, PolicyEngine, RouteFacts};
+use testudo_policy::{FindingFacts, Judging, PolicyEngine, RouteFacts};
 use testudo_types::{
     Action, Decision, Direction, Origin, PrincipalKind, RuleId, Score, Severity, ThreatKind,
     Verdict,
@@ -101,7 +104,7 @@ fn judge(engine: &PolicyEngine, route: &str, score: u8, maskable: bool) -> Decis
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 32, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn the_strictest_policy_that_applies_wins_and_none_is_a_block(
@@ -159,6 +162,40 @@ proptest! {
         let conditioned = world::engine(&conditioned, false, &routes()).unwrap();
         for asked in ["openai", "claude"] {
             prop_assert_eq!(judge(&scoped, asked, score, true), judge(&conditioned, asked, score, true));
+        }
+    }
+
+    #[test]
+    fn a_remembered_decision_is_the_decision(
+        policies in proptest::collection::vec(drawn(), 0..6),
+        asked in proptest::collection::vec((any::<bool>(), select(vec![0u8, 50, 51, 100]), 0usize..3, any::<bool>()), 0..40),
+    ) {
+        let text: String = policies.iter().enumerate().map(|(id, policy)| policy.text(id)).collect();
+        let own = "@id(\"own.agents\") forbid (principal is Agent, action == Action::\"release\", resource);\n\
+                   @id(\"own.mail\") @action(\"hold\") forbid (principal, action == Action::\"release\", resource) \
+                   when { context has tool && context.tool == \"mail\" };\n";
+        let engine = Arc::new(world::engine(&format!("{text}{own}"), true, &routes()).unwrap());
+        let mut judging = Judging::new(Arc::clone(&engine));
+        let origins = [
+            Origin::User,
+            Origin::ToolResult { tool: None },
+            Origin::ToolResult { tool: Some("mail".into()) },
+        ];
+        let rule = RuleId::new("secret.github-pat");
+        for (agent, score, origin, maskable) in asked {
+            let kind = if agent { PrincipalKind::Agent } else { PrincipalKind::User };
+            let facts = FindingFacts {
+                principal: &world::caller(kind, "acme", "k1", &[]),
+                route: &world::route_name(if score % 2 == 0 { "openai" } else { "claude" }),
+                direction: Direction::Request,
+                origin: &origins[origin],
+                rule: &rule,
+                kind: ThreatKind::Secret,
+                severity: Severity::High,
+                score: Score::new(score).unwrap(),
+                maskable,
+            };
+            prop_assert_eq!(judging.judge(&facts), engine.judge(&facts));
         }
     }
 
