@@ -207,6 +207,12 @@ impl<'d> Node<'d> {
         entry.has_key().then(|| entry.key())
     }
 
+    /// The decoded key of this value in its object, if it stands in one.
+    #[must_use]
+    pub fn key_text(&self) -> Option<Cow<'d, str>> {
+        self.key().map(|key| key.decode_str(self.text))
+    }
+
     /// Position among the items of its array, or among the entries of its object; `None` for the root.
     #[must_use]
     pub fn index_in_parent(&self) -> Option<usize> {
@@ -383,7 +389,7 @@ impl Entry {
         start: 0,
         end: 0,
         parent: NONE,
-        skip: NONE,
+        skip: 0,
         ordinal: 0,
         key_start: 0,
         key_end: 0,

@@ -168,11 +168,11 @@ impl fmt::Display for JsonError {
             JsonErrorKind::InvalidNumber => f.write_str("invalid number")?,
             JsonErrorKind::InvalidLiteral => f.write_str("invalid literal")?,
             JsonErrorKind::UnexpectedByte { byte, expected } => {
-                write!(
-                    f,
-                    "unexpected `{}` where {expected} was expected",
-                    byte.escape_ascii()
-                )?;
+                match byte {
+                    b'!'..=b'~' => write!(f, "unexpected `{}`", char::from(*byte))?,
+                    _ => write!(f, "unexpected byte 0x{byte:02x}")?,
+                }
+                write!(f, " where {expected} was expected")?;
             }
             JsonErrorKind::UnexpectedEnd => f.write_str("unexpected end")?,
             JsonErrorKind::TrailingData => f.write_str("trailing data")?,
