@@ -325,15 +325,15 @@ fn write_data(data: &str, spaced: bool, ending: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(ending);
     };
     let bytes = data.as_bytes();
-    let mut unended = true;
+    // What follows the last line end is a line too, even if empty.
+    let mut more = true;
     for line in lines(bytes) {
         write_line(bytes.get(line.content.clone()).unwrap_or_default());
-        unended = line.content.end < line.end;
+        more = line.content.end < line.end;
     }
-    if unended && !bytes.is_empty() {
-        return;
+    if more {
+        write_line(b"");
     }
-    write_line(b"");
 }
 
 #[derive(Debug, Default)]
