@@ -1,6 +1,6 @@
 """Calls a service with the official Python SDKs and prints one JSON line per call.
 
-python calls.py openai|anthropic BASE_URL   (the key comes from SDK_KEY)
+python calls.py openai|openai-edited|anthropic BASE_URL   (the key comes from SDK_KEY)
 """
 
 import json
@@ -74,9 +74,6 @@ def openai_calls(base_url, key):
             text += event.delta
     show("responses stream", text=text, kinds=kinds)
 
-    if len(sys.argv) > 3:
-        edited(client)
-        return
     try:
         client.post("/no-such-path", cast_to=object, body={})
         show("unknown path", error=None)
@@ -84,8 +81,11 @@ def openai_calls(base_url, key):
         show("unknown path", error=type(error).__name__)
 
 
-def edited(client):
-    """A call that a gateway with personal-data masking edits on its way up."""
+def edited_calls(base_url, key):
+    """Calls that a gateway with personal-data masking edits on their way up."""
+    from openai import OpenAI
+
+    client = OpenAI(base_url=base_url + "/v1", api_key=key, max_retries=0)
     messages = [{"role": "user", "content": "My address is ada.lovelace@engine-room.org. Say hello."}]
     answer = client.chat.completions.create(model=MODEL, messages=messages, temperature=0, seed=7, max_tokens=24)
     show("edited", text=bool(answer.choices[0].message.content))
@@ -133,4 +133,5 @@ def anthropic_calls(base_url, key):
 
 
 if __name__ == "__main__":
-    {"openai": openai_calls, "anthropic": anthropic_calls}[sys.argv[1]](sys.argv[2], os.environ["SDK_KEY"])
+    calls = {"openai": openai_calls, "openai-edited": edited_calls, "anthropic": anthropic_calls}
+    calls[sys.argv[1]](sys.argv[2], os.environ["SDK_KEY"])

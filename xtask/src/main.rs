@@ -1,5 +1,7 @@
 //! The project's automation: `cargo xtask` alone lists what there is and how long it takes.
 
+mod e2e;
+mod gateway;
 #[cfg(test)]
 mod layers;
 mod output;
@@ -17,6 +19,8 @@ cargo xtask <task>
 
   test                    format, lints, every test; installs cargo-nextest if it is missing
                           (first run 5-10 min for the build, later about 1 min)
+  e2e [--direct]          official SDKs against a real model, direct and through the gateway, bodies
+                          compared byte by byte (installs 200 MB once; then about 1 min)
 ";
 
 fn main() -> ExitCode {
@@ -41,6 +45,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             Ok(())
         }
         "test" => suite::test(rest),
+        "e2e" => e2e::e2e(rest),
         other => bail!("there is no task `{other}`; `cargo xtask` lists them"),
     }
 }
