@@ -1,9 +1,11 @@
 //! The project's automation: `cargo xtask` alone lists what there is and how long it takes.
 
+mod bench;
 mod e2e;
 mod gateway;
 #[cfg(test)]
 mod layers;
+mod mock;
 mod output;
 mod shell;
 mod suite;
@@ -19,6 +21,11 @@ cargo xtask <task>
 
   test                    format, lints, every test; installs cargo-nextest if it is missing
                           (first run 5-10 min for the build, later about 1 min)
+  bench [--quick] [--peers] [--only ID,ID]
+                          direct and through the gateway, table and raw numbers under target/bench
+                          (release build 5-10 min once; quick 1 min, full 4 min; peers 600 MB once)
+  mock [ADDRESS] [key=value]...
+                          the mock upstream, until standard input closes
   e2e [--direct]          official SDKs against a real model, direct and through the gateway, bodies
                           compared byte by byte (installs 200 MB once; then about 1 min)
 ";
@@ -45,6 +52,9 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             Ok(())
         }
         "test" => suite::test(rest),
+        "bench" => bench::bench(rest),
+        "bench-measure" => bench::measure(rest),
+        "mock" => mock::mock(rest),
         "e2e" => e2e::e2e(rest),
         other => bail!("there is no task `{other}`; `cargo xtask` lists them"),
     }

@@ -16,7 +16,7 @@ const PYTHON_PACKAGES: [&str; 2] = ["openai==3.54.0", "anthropic==2.12.0"];
 const NODE_PACKAGES: [&str; 3] = [
     "node-llama-cpp@3.22.1",
     "@node-llama-cpp/linux-x64@3.22.1",
-    "openai",
+    "openai@6.49.0",
 ];
 
 /// Where things are.
