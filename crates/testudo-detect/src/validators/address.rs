@@ -25,7 +25,10 @@ pub(super) fn phone_e164(text: &str) -> bool {
     let number: String = text.chars().filter(char::is_ascii_digit).collect();
     let nanp = number.strip_prefix('1').map(phone_nanp);
     nanp.unwrap_or_else(|| {
-        (8..=15).contains(&number.len()) && !all_same(&number) && CALLING_CODES.iter().any(|code| number.starts_with(code))
+        (8..=15).contains(&number.len())
+            && !all_same(&number)
+            && !looks_like_date(text)
+            && CALLING_CODES.iter().any(|code| number.starts_with(code))
     })
 }
 

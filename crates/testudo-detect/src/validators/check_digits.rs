@@ -10,6 +10,11 @@ pub(super) fn digit_count(text: &str) -> usize {
     digits(text).count()
 }
 
+/// Whether a text is a number of some kind and not a word: at least four digits.
+pub(super) fn has_digits(text: &str) -> bool {
+    digit_count(text) >= 4
+}
+
 /// The digits of a text when there are exactly `N`.
 pub(super) fn exactly<const N: usize>(text: &str) -> Option<[u32; N]> {
     let mut found = [0; N];

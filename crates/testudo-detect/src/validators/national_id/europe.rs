@@ -13,6 +13,12 @@ pub(in crate::validators) fn uk_nhs(text: &str) -> bool {
     !all_same(text) && 11_u32.saturating_sub(rest) % 11 == check
 }
 
+/// A British national insurance number: a prefix that is given out.
+pub(in crate::validators) fn uk_nino(text: &str) -> bool {
+    let prefix: String = text.chars().take(2).collect();
+    digit_count(text) == 6 && !matches!(prefix.as_str(), "BG" | "GB" | "KN" | "NK" | "NT" | "TN" | "ZZ")
+}
+
 /// A German tax id: exactly one digit repeats in the first ten, mod 11,10.
 pub(in crate::validators) fn de_steuer_id(text: &str) -> bool {
     let Some([first, ..]) = exactly::<11>(text) else { return false };
