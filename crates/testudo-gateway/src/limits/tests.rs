@@ -1,5 +1,7 @@
 //! Limits under load, over time, and against a simple model.
 
+#![expect(clippy::arithmetic_side_effects, reason = "a test that wraps fails, which is right")]
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

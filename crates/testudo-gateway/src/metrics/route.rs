@@ -12,7 +12,7 @@ use testudo_types::{Action, Direction, ThreatKind};
 use super::{METADATA, names};
 
 /// More series than the program's own constants can make on one route.
-const SERIES_MAX: usize = 2_048;
+pub(super) const SERIES_MAX: usize = 2_048;
 
 /// A label that the program itself names: the value is a constant, so it cannot come from a request.
 type OwnLabel = (&'static str, &'static str);
