@@ -44,6 +44,14 @@ impl Detector {
         self.compiled.rules.get(index.position())
     }
 
+    /// Every literal and context word that makes a rule a candidate, folded to lower case and sorted.
+    ///
+    /// A text made of these is the most expensive to scan.
+    #[must_use]
+    pub fn prefilter_words(&self) -> Vec<String> {
+        self.compiled.words.clone()
+    }
+
     /// The rules for texts of one scope. Costs about as much as scanning a
     /// page: make it once for each scope and keep it.
     #[must_use]

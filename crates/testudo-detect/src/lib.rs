@@ -34,6 +34,8 @@ mod rule;
 mod scan;
 mod stream;
 mod suffix_automaton;
+#[cfg(test)]
+mod tests;
 mod tracker;
 mod validators;
 

@@ -51,8 +51,8 @@ pub enum RuleFault {
     EmptyWord,
     #[error("{count} is more than the {max} allowed")]
     TooMany { count: usize, max: usize },
-    #[error("some match contains none of the literals, so that the prefilter would miss it; complete the list")]
-    LiteralMissing,
+    #[error("a match as `{example}` contains none of the literals, so that the prefilter would miss it; complete the list")]
+    LiteralMissing { example: String },
     #[error("the pattern does not parse: {0}")]
     Pattern(String),
     #[error("the pattern can match nothing at all or the empty text; make it match at least one character")]
@@ -80,6 +80,8 @@ pub(crate) struct Compiled {
     /// Words that make rules candidates, and by word the indices of their matchers.
     pub(crate) prefilter: Option<DFA>,
     pub(crate) prefilter_matchers: Vec<Vec<u32>>,
+    /// The words of the prefilter.
+    pub(crate) words: Vec<String>,
 }
 
 /// How a rule is followed in a stream.
@@ -195,6 +197,7 @@ impl Building {
     }
 
     fn finish(self) -> Result<Compiled, RuleProblem> {
+        let prefilter_words = self.prefilter.keys().cloned().collect();
         let (context_words, word_slots) = words(self.context_words)?;
         let (prefilter, prefilter_matchers) = words(self.prefilter)?;
         Ok(Compiled {
@@ -207,6 +210,7 @@ impl Building {
             word_slots,
             prefilter,
             prefilter_matchers,
+            words: prefilter_words,
         })
     }
 }

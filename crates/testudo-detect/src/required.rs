@@ -11,25 +11,29 @@ use regex_syntax::utf8::Utf8Sequences;
 
 use crate::automaton::longest;
 
-/// States of the literals' automaton in which no literal has been seen yet.
-type States = BTreeSet<u32>;
+/// States of the literals' automaton in which no literal has been seen yet, each with a text that leads there.
+type States = BTreeMap<u32, Vec<u8>>;
 
-/// Where a literal stands in every match; `None` when some match contains none.
+/// Examples are cut off at this many bytes.
+const EXAMPLE_BYTES_MAX: usize = 200;
+
+/// Where a literal stands in every match: the most bytes between the start of
+/// a match and the end of its first literal.
 ///
-/// The result is the most bytes between the start of a match and the end of
-/// its first literal.
-pub(crate) fn literal_end_max(pattern: &Hir, literals: &[String]) -> Option<usize> {
+/// # Errors
+/// A text that matches, word boundaries aside, and contains no literal.
+pub(crate) fn literal_end_max(pattern: &Hir, literals: &[String]) -> Result<usize, String> {
     let tree = Tree::new(literals);
-    let start = States::from([0]);
-    if !tree.survivors(pattern, &start).is_empty() {
-        return None;
+    let start = States::from([(0, Vec::new())]);
+    if let Some(example) = tree.survivors(pattern, &start).into_values().next() {
+        return Err(String::from_utf8_lossy(&example).into_owned());
     }
     let mut part = pattern;
     while let HirKind::Capture(capture) = part.kind() {
         part = &capture.sub;
     }
     let HirKind::Concat(parts) = part.kind() else {
-        return Some(longest(part));
+        return Ok(longest(part));
     };
     let mut states = start;
     let mut end = 0_usize;
@@ -40,7 +44,7 @@ pub(crate) fn literal_end_max(pattern: &Hir, literals: &[String]) -> Option<usiz
             break;
         }
     }
-    Some(end)
+    Ok(end)
 }
 
 /// Aho-Corasick over a handful of literals, ASCII letters folded.
@@ -99,19 +103,12 @@ impl Tree {
 
     fn step(&self, states: &States, first: u8, last: u8) -> States {
         let mut reached = States::new();
-        for state in states {
-            let mut to_root = false;
+        for (state, example) in states {
             for byte in first..=last {
-                match self.steps.get(&(*state, byte.to_ascii_lowercase())) {
-                    Some(to) if self.seen.contains(to) => {}
-                    Some(to) => {
-                        reached.insert(*to);
-                    }
-                    None => to_root = true,
+                let to = self.steps.get(&(*state, byte.to_ascii_lowercase())).copied().unwrap_or(0);
+                if !self.seen.contains(&to) {
+                    reached.entry(to).or_insert_with(|| longer(example, byte));
                 }
-            }
-            if to_root {
-                reached.insert(0);
             }
         }
         reached
@@ -132,7 +129,9 @@ impl Tree {
             HirKind::Concat(parts) => {
                 parts.iter().fold(states.clone(), |states, part| self.survivors(part, &states))
             }
-            HirKind::Alternation(parts) => parts.iter().flat_map(|part| self.survivors(part, states)).collect(),
+            HirKind::Alternation(parts) => {
+                parts.iter().fold(States::new(), |all, part| union(all, self.survivors(part, states)))
+            }
             HirKind::Repetition(repetition) => {
                 self.after_repetition(&repetition.sub, repetition.min, repetition.max, states)
             }
@@ -143,7 +142,8 @@ impl Tree {
         let mut now = states.clone();
         for _ in 0..min {
             let next = self.survivors(sub, &now);
-            if next == now {
+            if next.keys().eq(now.keys()) {
+                now = next;
                 break;
             }
             now = next;
@@ -152,7 +152,7 @@ impl Tree {
         for _ in 0..max.unwrap_or(u32::MAX).saturating_sub(min) {
             now = self.survivors(sub, &now);
             let before = all.len();
-            all.extend(now.iter().copied());
+            all = union(all, now.clone());
             if all.len() == before {
                 break;
             }
@@ -165,7 +165,7 @@ impl Tree {
         match class {
             Class::Bytes(class) => {
                 for range in class.iter() {
-                    reached.extend(self.step(states, range.start(), range.end()));
+                    reached = union(reached, self.step(states, range.start(), range.end()));
                 }
             }
             Class::Unicode(class) => {
@@ -175,11 +175,26 @@ impl Tree {
                             .as_slice()
                             .iter()
                             .fold(states.clone(), |states, bytes| self.step(&states, bytes.start, bytes.end));
-                        reached.extend(after);
+                        reached = union(reached, after);
                     }
                 }
             }
         }
         reached
     }
+}
+
+fn longer(example: &[u8], byte: u8) -> Vec<u8> {
+    let mut longer = example.to_vec();
+    if longer.len() < EXAMPLE_BYTES_MAX {
+        longer.push(byte);
+    }
+    longer
+}
+
+fn union(mut all: States, more: States) -> States {
+    for (state, example) in more {
+        all.entry(state).or_insert(example);
+    }
+    all
 }

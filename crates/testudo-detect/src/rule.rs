@@ -97,4 +97,10 @@ impl Rule {
     }
 }
 
-const BUILTIN: &[(&str, &str)] = &[];
+const BUILTIN: &[(&str, &str)] = &[
+    ("secrets", include_str!("../rules/secrets.toml")),
+    ("personal_data", include_str!("../rules/personal_data.toml")),
+    ("hidden_text", include_str!("../rules/hidden_text.toml")),
+    ("exfiltration", include_str!("../rules/exfiltration.toml")),
+    ("injection", include_str!("../rules/injection.toml")),
+];

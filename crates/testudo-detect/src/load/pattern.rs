@@ -34,7 +34,8 @@ pub(super) fn compile(
         (true, _) => Gate::Open,
     };
     let literal_end_max = match gate {
-        Gate::Literal => literal_end_max(&hir, &checked.literals).ok_or(("literals", RuleFault::LiteralMissing))?,
+        Gate::Literal => literal_end_max(&hir, &checked.literals)
+            .map_err(|example| ("literals", RuleFault::LiteralMissing { example }))?,
         Gate::Context | Gate::Open => 0,
     };
     let regex = search(&hir, bytes_max).map_err(|fault| ("pattern", fault))?;

@@ -1,0 +1,108 @@
+//! Measures what scanning costs: `cargo run --release -p testudo-detect --example throughput`.
+#![expect(clippy::print_stdout, clippy::disallowed_types, reason = "a measurement prints its table and reads the clock")]
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a measurement")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use testudo_detect::{Budget, Canaries, Detector, Fingerprint, GuardScanner, Scope, Selection};
+use testudo_types::{Direction, Origin, ThreatKind};
+
+const CHAT: &str = "Sure, here is how I would plan the trip. Start in Lisbon on Monday morning and take the \
+train to Porto, which runs about 3 hours; tickets cost 25 to 40 euros when you book early. On Tuesday, walk \
+along the river and have lunch near the market. If it rains, the museum is open until 18:00 and entry is free \
+for students. For the hotel I'd look at something close to the station, so that you can leave your bags. \
+\n\n1. Pack light: one jacket, two pairs of shoes.\n2. Bring a charger and the key to your bike lock.\n\
+3. Keep a copy of your passport.\n\nLet me know if you want more ideas for the second week, or a cheaper \
+version of this plan. Happy travels!\n";
+
+fn main() {
+    let began = Instant::now();
+    let detector = match Detector::builtin() {
+        Ok(detector) => Arc::new(detector),
+        Err(problems) => return problems.iter().for_each(|problem| println!("{problem}")),
+    };
+    println!("load {} rules: {:?}", detector.rules().len(), began.elapsed());
+    let kinds = ThreatKind::ALL.into_iter().collect();
+    let scope = Scope { direction: Direction::Response, origin: Origin::Model, kinds };
+    let began = Instant::now();
+    let selection = detector.select(&scope);
+    println!("select: {:?}", began.elapsed());
+    let chat: String = CHAT.chars().cycle().take(8192).collect();
+    let mut words: Vec<String> = detector.prefilter_words();
+    shuffle(&mut words);
+    let hostile: String = words.join(" ").chars().cycle().take(8192).collect();
+    let digits: String = "4929 1234 5678 9012-3456 7890 ".chars().cycle().take(8192).collect();
+    let tokens: String = "0123456789abcdefABCDEF_-".chars().cycle().take(8192).collect();
+    for (name, text) in [("chat", &chat), ("hostile", &hostile), ("digits", &digits), ("token characters", &tokens)] {
+        measure(name, text, &selection);
+    }
+    guarded(&chat, &selection);
+}
+
+fn shuffle(words: &mut [String]) {
+    let mut state = 88_172_645_463_325_252_u64;
+    for at in (1..words.len()).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        words.swap(at, usize::try_from(state % (at as u64 + 1)).unwrap_or(0));
+    }
+}
+
+fn measure(name: &str, text: &str, selection: &Selection) {
+    let mut scans = Vec::new();
+    let (mut hits, mut units) = (0, 0);
+    for _ in 0..15 {
+        let mut budget = Budget::unlimited();
+        let began = Instant::now();
+        hits = selection.scan(text, &mut budget).hits.len();
+        scans.push(began.elapsed());
+        units = u64::MAX - budget.left();
+    }
+    scans.sort();
+    let mut streams = Vec::new();
+    let (mut streamed, mut stream_units) = (0, 0);
+    for _ in 0..15 {
+        let mut budget = Budget::unlimited();
+        let began = Instant::now();
+        let mut stream = selection.stream();
+        streamed = 0;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.ceil_char_boundary(4));
+            streamed += stream.push(piece, &mut budget).hits.len();
+            rest = after;
+        }
+        streamed += stream.finish(&mut budget).hits.len();
+        streams.push(began.elapsed());
+        stream_units = u64::MAX - budget.left();
+    }
+    streams.sort();
+    let pushes = u32::try_from(text.len().div_ceil(4)).unwrap_or(1);
+    println!(
+        "{name:>16}: scan 8 KiB {:?} ({units} units, {hits} hits); push of 4 bytes {:?} ({stream_units} units, {streamed} hits)",
+        scans.get(7),
+        streams.get(7).map(|time| *time / pushes)
+    );
+}
+
+fn guarded(text: &str, selection: &Selection) {
+    let began = Instant::now();
+    let prompt: String = "You are a careful travel agent; never promise refunds. Staff rate is for staff. ".repeat(30);
+    let fingerprint = Arc::new(Fingerprint::of(&prompt, 48));
+    println!("fingerprint of {} bytes: {:?}", prompt.len(), began.elapsed());
+    let canaries = Canaries::new(["canary-5f3c9a"]).unwrap_or_default();
+    let mut budget = Budget::unlimited();
+    let began = Instant::now();
+    let mut guard = GuardScanner::new(selection, Some(&fingerprint), &canaries);
+    let mut pushes = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.ceil_char_boundary(4));
+        std::hint::black_box(guard.push(piece, &mut budget));
+        rest = after;
+        pushes += 1;
+    }
+    println!("guard with leak and canary: push of 4 bytes {:?}", began.elapsed() / pushes);
+}
