@@ -18,12 +18,14 @@ use testudo_types::{
 };
 
 const ROUTES: usize = 30;
-const ROUNDS: u32 = 2_000;
-const REPEATS: usize = 9;
+const ROUNDS: u32 = 50;
+const REPEATS: usize = 200;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let facts = Facts::new()?;
-    println!("own policies | question | on one route each | on every route   (median us)");
+    println!(
+        "own policies | question | on one route each | on every route   (us, least disturbed run)"
+    );
     for policies in [0, 3, 30, 100, 300] {
         let by_route = engine(policies, true)?;
         let everywhere = engine(policies, false)?;
@@ -35,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
     }
     let mut judging = Judging::new(Arc::new(engine(0, true)?));
-    let remembered = median_us(|| {
+    let remembered = least_us(|| {
         black_box(judging.judge(&facts.finding()));
     });
     println!("a decision on a finding that was decided before in the exchange: {remembered:.2} us");
@@ -48,7 +50,7 @@ fn report(
     engines: [&PolicyEngine; 2],
     ask: impl Fn(&PolicyEngine),
 ) {
-    let [sorted, unsorted] = engines.map(|engine| median_us(|| ask(engine)));
+    let [sorted, unsorted] = engines.map(|engine| least_us(|| ask(engine)));
     println!("{policies:12} | {question:8} | {sorted:17.1} | {unsorted:15.1}");
 }
 
@@ -56,13 +58,13 @@ fn report(
 fn engine(policies: usize, by_route: bool) -> Result<PolicyEngine, String> {
     let mut text = String::new();
     for number in 0..policies {
-        let route = number.checked_rem(ROUTES).unwrap_or_default();
+        let (round, route) = (number.div_euclid(ROUTES), number.rem_euclid(ROUTES));
         let resource = if by_route {
             format!("resource == Route::\"r{route}\"")
         } else {
             "resource".to_owned()
         };
-        let (action, condition) = if number.is_multiple_of(2) {
+        let (action, condition) = if route.saturating_add(round).is_multiple_of(2) {
             (
                 "use",
                 "context has model && context.model like \"o3*\" && principal in Role::\"intern\"",
@@ -165,7 +167,7 @@ fn judge(engine: &PolicyEngine, facts: &Facts) {
     }
 }
 
-fn median_us(mut ask: impl FnMut()) -> f64 {
+fn least_us(mut ask: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..REPEATS)
         .map(|_| {
             let start = Instant::now();
@@ -176,5 +178,5 @@ fn median_us(mut ask: impl FnMut()) -> f64 {
         })
         .collect();
     times.sort_by(f64::total_cmp);
-    times.get(REPEATS / 2).copied().unwrap_or_default()
+    times.first().copied().unwrap_or_default()
 }
