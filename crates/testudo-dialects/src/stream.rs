@@ -32,6 +32,8 @@ pub struct StreamReader {
     closed: BTreeSet<Scope>,
     /// Choices or blocks that have begun.
     begun: BTreeSet<u32>,
+    /// Whether the stream's own end was read.
+    ended: bool,
     delivered: Delivered,
 }
 
@@ -119,6 +121,7 @@ impl StreamReader {
             open: BTreeSet::new(),
             closed: BTreeSet::new(),
             begun: BTreeSet::new(),
+            ended: false,
             delivered: Delivered::default(),
         }
     }
@@ -213,6 +216,9 @@ impl StreamReader {
                 continue;
             }
             let channel = piece.channel;
+            if self.ended {
+                return Err(Refused::AfterClose { what: "text" });
+            }
             if self.open.contains(&channel) {
                 continue;
             }
@@ -257,8 +263,9 @@ impl StreamReader {
         Ok(closes)
     }
 
-    /// Closes everything. What still comes opens anew, since such text still has to be read.
+    /// Closes everything; only complete texts may follow.
     fn close_all(&mut self) -> Vec<Channel> {
+        self.ended = true;
         std::mem::take(&mut self.open).into_iter().collect()
     }
 

@@ -258,14 +258,15 @@ impl<'a> Walker<'_, 'a> {
             Some(Rule::Exempt(shape)) if shape.fits(&text) => return Ok(()),
             Some(Rule::Scan(scan)) => return self.scanned(literal, text, scan, context),
             Some(Rule::Media) => {
-                let form = if context.media && is_media(&text) {
-                    Form::Media
+                // A payload is no text that could continue another.
+                let (form, flow) = if context.media && is_media(&text) {
+                    (Form::Media, Flow::Whole)
                 } else {
-                    Form::Text
+                    (Form::Text, context.flow)
                 };
                 let span = self.span(literal, text, form, context.origin.clone(), context);
                 let kind = self.unknown(context);
-                return self.push(kind, context.part, context.flow, span, context);
+                return self.push(kind, context.part, flow, span, context);
             }
             Some(Rule::Exempt(_) | Rule::Named) | None => self.unknown_origin(context),
         };

@@ -32,7 +32,7 @@ pub(super) fn read(
     context.part = part;
     let (subject, step) = kind.rsplit_once('.').unwrap_or((kind.as_ref(), ""));
     context.announced = announced(subject);
-    context.flow = if continues(step) {
+    context.flow = if continues(step) && kind != "error" {
         Flow::Delta
     } else {
         Flow::Whole

@@ -27,7 +27,7 @@ pub(super) const REQUEST: &[Line] = &[
     enter("/messages/*/content/*", Enter::Block),
     mount("/messages/*/content/*", BLOCK),
     enter("/tools", Enter::From(Source::ToolDefinition)),
-    token("/tools/*/type"),
+    word("/tools/*/type"),
     mount("/tools/*", CACHE),
     whole("/tools/**", Text),
     enter("/tool_choice", Enter::From(Source::ToolDefinition)),
@@ -80,7 +80,7 @@ const BLOCK: &[Line] = &[
 /// The fields of one block.
 const FIELDS: &[Line] = &[
     mount("", CACHE),
-    token("/type"),
+    word("/type"),
     token("/id"),
     token("/tool_use_id"),
     text("/text", Text),
@@ -110,7 +110,7 @@ const FIELDS: &[Line] = &[
     word("/caller/type"),
     token("/caller/tool_id"),
     whole("/content", ToolData),
-    token("/content/type"),
+    word("/content/type"),
     opaque("/content/encrypted_content"),
     whole("/content/**", ToolData),
     named("/is_error"),
