@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use testudo_dialects::{Family, Operation};
 use testudo_types::Secret;
 use tower::ServiceExt;
 
@@ -157,6 +158,18 @@ async fn a_token_is_asked_for_everywhere() {
         .header("authorization", "Bearer other");
     assert_eq!(admin.send(twice.body(Body::empty()).unwrap()).await.0, StatusCode::UNAUTHORIZED);
     assert!(!format!("{:?}", admin.state).contains(TOKEN));
+}
+
+#[test]
+fn no_admin_path_is_an_operation_of_the_data_listener() {
+    for family in [Family::OpenAi, Family::Anthropic] {
+        for method in ["GET", "POST", "HEAD", "DELETE"] {
+            for path in ADMIN_PATHS {
+                assert_eq!(Operation::route(family, method, path), None, "{method} {path}");
+                assert_eq!(Operation::route(family, method, &format!("/v1{path}")), None, "{method} /v1{path}");
+            }
+        }
+    }
 }
 
 #[test]

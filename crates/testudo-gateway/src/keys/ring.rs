@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use sqlx::sqlite::SqliteConnection;
 use testudo_types::UnixMillis;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::record::{Caller, KeyRecord};
@@ -17,8 +18,10 @@ use super::token::{KeyHash, KeyHasher, PresentedKey};
 use crate::auth::AuthError;
 
 const POLL_MS: u64 = 500;
-/// After so many polls in a row without an answer (30 s) no key is accepted: a revocation may have been missed.
-const MISSED_POLLS_MAX: u32 = 60;
+/// How long one poll may take.
+const POLL_MS_MAX: u64 = 5_000;
+/// After so long without an answer of the store no key is accepted: a revocation may have been missed.
+const UNSEEN_MS_MAX: u64 = 30_000;
 
 /// Why the keys could not be loaded at the start.
 #[derive(Debug, thiserror::Error)]
@@ -117,9 +120,10 @@ impl KeyRing {
         let mut keys = Snapshot::clone(&self.keys.load());
         for change in changes {
             match change.key {
-                Some((record, hash)) => {
+                Some((record, hash)) if keys.len() < KEYS_MAX || keys.contains_key(change.id.as_str()) => {
                     keys.insert(change.id.into(), Arc::new(Entry::new(&record, hash)));
                 }
+                Some(_) => tracing::warn!(id = change.id, "there are more than {KEYS_MAX} keys; this one is refused"),
                 None => {
                     keys.remove(change.id.as_str());
                 }
@@ -193,33 +197,35 @@ impl Drop for CloseAtEnd {
 
 async fn follow(ring: Arc<KeyRing>, store: KeyStore, mut watch: Watch, stop: CancellationToken) {
     let ring = CloseAtEnd(ring);
-    let mut missed: u32 = 0;
+    let mut seen_at = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(POLL_MS));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let polled = tokio::time::timeout(Duration::from_secs(5), watch.changes()).await;
-        match polled {
-            Ok(Ok(changes)) if ring.0.len().saturating_add(changes.len()) <= KEYS_MAX.saturating_mul(2) => {
+        match in_time(watch.changes()).await {
+            Some(Ok(changes)) => {
                 ring.0.apply(changes);
-                missed = 0;
                 ring.0.blind.store(false, Ordering::Release);
+                seen_at = Instant::now();
             }
             failed => {
-                missed = missed.saturating_add(1);
-                let problem = failed.ok().and_then(Result::err).map(|problem| problem.to_string());
-                tracing::warn!(missed, problem, "the key store could not be read; revocations may come late");
-                if missed >= MISSED_POLLS_MAX {
+                let problem = failed.and_then(Result::err).map(|problem| problem.to_string());
+                tracing::warn!(problem, "the key store could not be read; revocations may come late");
+                if seen_at.elapsed() >= Duration::from_millis(UNSEEN_MS_MAX) {
                     ring.0.blind.store(true, Ordering::Release);
                 }
-                if let Ok(connection) = store.watch().await {
+                if let Some(Ok(connection)) = in_time(store.watch()).await {
                     watch.connection = connection;
                     watch.version = None;
                 }
             }
         }
     }
+}
+
+async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(Duration::from_millis(POLL_MS_MAX), work).await.ok()
 }
