@@ -2,12 +2,15 @@
 
 mod bench;
 mod e2e;
+mod fuzz;
 mod gateway;
+mod instructions;
 #[cfg(test)]
 mod layers;
 mod mock;
 mod output;
 mod shell;
+mod soak;
 mod suite;
 #[cfg(test)]
 mod tidy;
@@ -24,6 +27,11 @@ cargo xtask <task>
   bench [--quick] [--peers] [--only ID,ID]
                           direct and through the gateway, table and raw numbers under target/bench
                           (release build 5-10 min once; quick 1 min, full 4 min; peers 600 MB once)
+  instructions [--record] instructions per call of the hot paths against recorded numbers, +-3 %
+                          (release build once, then 1 min; installs valgrind if it is missing)
+  soak [--minutes N]      mixed load and vanishing clients; memory must stay flat (10 min)
+  fuzz [--seconds N] [NAME]...
+                          every fuzz target, 60 s each, with the stable compiler
   mock [ADDRESS] [key=value]...
                           the mock upstream, until standard input closes
   e2e [--direct]          official SDKs against a real model, direct and through the gateway, bodies
@@ -55,6 +63,9 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "bench" => bench::bench(rest),
         "bench-measure" => bench::measure(rest),
         "mock" => mock::mock(rest),
+        "fuzz" => fuzz::fuzz(rest),
+        "instructions" => instructions::instructions(rest),
+        "soak" => soak::soak(rest),
         "e2e" => e2e::e2e(rest),
         other => bail!("there is no task `{other}`; `cargo xtask` lists them"),
     }
