@@ -112,7 +112,7 @@ pub(super) fn mac(text: &str) -> bool {
 
 /// A link that is fetched without a click and has more in it than an address needs.
 pub(super) fn url_carries_data(text: &str) -> bool {
-    carries(text, &Allowance { query_value: 24, words: 4, path_segment: 44, label: 32 })
+    carries(text, &Allowance { query_value: 24, words: 4, path_segment: 48, label: 32 })
 }
 
 /// A link that a person would have to click, with a payload in it.

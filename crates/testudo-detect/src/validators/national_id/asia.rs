@@ -6,7 +6,9 @@ use crate::validators::check_digits::{all_same, digits, exactly, verhoeff, weigh
 /// An Indian Aadhaar number: twelve digits, the first from 2, Verhoeff.
 pub(in crate::validators) fn aadhaar(text: &str) -> bool {
     let Some([first, ..]) = exactly::<12>(text) else { return false };
-    first >= 2 && !all_same(text) && verhoeff(text)
+    // Three years in a row are not a number of a person.
+    let years = text.split([' ', '-']).all(|group| group.starts_with("19") || group.starts_with("20"));
+    first >= 2 && !years && !all_same(text) && verhoeff(text)
 }
 
 /// A Chinese resident id: birth date and ISO 7064 mod 11-2, where ten is `X`.
