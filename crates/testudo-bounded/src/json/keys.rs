@@ -11,6 +11,33 @@ const PAIRWISE_MAX: usize = 12;
 pub(super) struct Key<'t> {
     pub(super) text: Cow<'t, str>,
     pub(super) start: u32,
+    /// The first bytes of the text, zeros after its end: orders most keys without following `text`.
+    prefix: u64,
+}
+
+impl<'t> Key<'t> {
+    pub(super) fn new(text: Cow<'t, str>, start: u32) -> Self {
+        let bytes = text.as_bytes().iter().copied().chain(std::iter::repeat(0));
+        let prefix = bytes
+            .take(8)
+            .fold(0, |prefix, byte| prefix << 8 | u64::from(byte));
+        Self {
+            text,
+            start,
+            prefix,
+        }
+    }
+
+    /// Orders by text.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        self.prefix
+            .cmp(&other.prefix)
+            .then_with(|| self.text.cmp(&other.text))
+    }
+
+    fn repeats(&self, earlier: &Self) -> bool {
+        self.prefix == earlier.prefix && self.text == earlier.text
+    }
 }
 
 /// The first key, in document order, whose text an earlier key already has.
@@ -21,17 +48,13 @@ pub(super) fn first_duplicate<'k, 't>(keys: &'k mut [Key<'t>]) -> Option<&'k Key
     if keys.len() <= PAIRWISE_MAX {
         return first_duplicate_pairwise(keys);
     }
-    first_duplicate_sorted(keys, |left, right| left.text.cmp(&right.text))
+    first_duplicate_sorted(keys, Key::compare)
 }
 
 fn first_duplicate_pairwise<'k, 't>(keys: &'k [Key<'t>]) -> Option<&'k Key<'t>> {
     keys.iter()
         .enumerate()
-        .find(|(at, key)| {
-            keys.iter()
-                .take(*at)
-                .any(|earlier| earlier.text == key.text)
-        })
+        .find(|(at, key)| keys.iter().take(*at).any(|earlier| key.repeats(earlier)))
         .map(|(_, key)| key)
 }
 
@@ -40,10 +63,12 @@ pub(super) fn first_duplicate_sorted<'k, 't>(
     keys: &'k mut [Key<'t>],
     mut compare: impl FnMut(&Key<'t>, &Key<'t>) -> Ordering,
 ) -> Option<&'k Key<'t>> {
-    keys.sort_unstable_by(|left, right| compare(left, right).then(left.start.cmp(&right.start)));
+    keys.sort_unstable_by(|left, right| {
+        compare(left, right).then_with(|| left.start.cmp(&right.start))
+    });
     let repeated = keys
         .array_windows()
-        .filter(|[earlier, later]| earlier.text == later.text);
+        .filter(|[earlier, later]| later.repeats(earlier));
     repeated
         .map(|[_, later]| later)
         .min_by_key(|later| later.start)

@@ -26,14 +26,18 @@ pub(super) fn scan<'a>(
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|error| JsonError::new(JsonErrorKind::InvalidUtf8, error.valid_up_to()))?;
+    // A guess that spares short documents the growing and large ones nothing much.
+    let nodes = (bytes.len() >> 4).clamp(1, 4096).min(limits.nodes_max);
+    let tape = Vec::with_capacity(nodes);
     let mut scanner = Scanner {
         text,
         bytes,
         limits,
         at: 0,
-        tape: Vec::new(),
+        tape,
         open: NONE,
         depth: 0,
+        keys: Vec::new(),
     };
     match scanner.run() {
         Ok(()) => Ok((text, scanner.tape)),
@@ -51,6 +55,8 @@ struct Scanner<'a, 'l> {
     /// entry counts its children.
     open: u32,
     depth: usize,
+    /// The keys of the object that closes, kept to reuse the memory.
+    keys: Vec<Key<'a>>,
 }
 
 /// What the grammar allows next.
@@ -179,25 +185,22 @@ impl<'a> Scanner<'a, '_> {
             entry.end = end;
         }
         if kind == Kind::Object && children > 1 {
-            self.refuse_duplicate(id, children)?;
+            self.refuse_duplicate(id)?;
         }
         self.open = parent;
         self.depth = self.depth.saturating_sub(1);
         Ok(Next::CommaOrClose)
     }
 
-    fn refuse_duplicate(&self, object: u32, children: u32) -> Result<(), JsonError> {
-        let mut keys = Vec::with_capacity(widen(children));
+    fn refuse_duplicate(&mut self, object: u32) -> Result<(), JsonError> {
+        self.keys.clear();
         let mut child = object.saturating_add(1);
         while let Some(entry) = self.tape.get(widen(child)) {
-            let key = entry.key();
-            keys.push(Key {
-                text: key.decode_str(self.text),
-                start: entry.key_start,
-            });
+            let text = entry.key().decode_str(self.text);
+            self.keys.push(Key::new(text, entry.key_start));
             child = entry.skip;
         }
-        match first_duplicate(&mut keys) {
+        match first_duplicate(&mut self.keys) {
             None => Ok(()),
             Some(key) => {
                 let kind = JsonErrorKind::DuplicateKey {

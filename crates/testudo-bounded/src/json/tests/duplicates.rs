@@ -38,15 +38,12 @@ fn an_object_of_200_000_keys_costs_k_log_k_comparisons() {
         |at| format!("{}", at % 7 * 1_000_000 + at),
     ] {
         let mut keys: Vec<_> = (0..count)
-            .map(|at| Key {
-                text: Cow::Owned(key_of(at)),
-                start: at,
-            })
+            .map(|at| Key::new(Cow::Owned(key_of(at)), at))
             .collect();
         let mut comparisons = 0_u64;
         let found = first_duplicate_sorted(&mut keys, |left, right| {
             comparisons += 1;
-            left.text.cmp(&right.text)
+            left.compare(right)
         });
         assert_eq!(found, None);
         // log2(200,000) is 17.6.
@@ -80,7 +77,7 @@ proptest! {
     fn the_first_repetition_is_the_one_named(keys in prop::collection::vec("[a-d]{0,2}", 0..30)) {
         let expected = (0..keys.len()).find(|&at| keys[..at].contains(&keys[at]));
         let mut list: Vec<_> =
-            (0_u32..).zip(&keys).map(|(start, key)| Key { text: Cow::Borrowed(key.as_str()), start }).collect();
+            (0_u32..).zip(&keys).map(|(start, key)| Key::new(Cow::Borrowed(key.as_str()), start)).collect();
         let found = first_duplicate(&mut list).map(|key| usize::try_from(key.start).unwrap());
         prop_assert_eq!(found, expected);
     }
