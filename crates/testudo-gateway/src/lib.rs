@@ -17,6 +17,7 @@ pub mod practice;
 mod record;
 mod refusal;
 mod runtime;
+pub mod server;
 pub mod settings;
 pub mod system_clock;
 pub mod upstream;

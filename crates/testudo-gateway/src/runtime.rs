@@ -60,8 +60,8 @@ impl Runtime {
         let mut problems = Vec::new();
         same_doors(&settings.routes, &mut problems);
         let facts: Vec<RouteFacts> = settings.routes.iter().map(|route| route_facts(route)).collect();
-        let sources =
-            if settings.policies.is_empty() { PolicyEngine::default_sources() } else { settings.policies.clone() };
+        let mut sources = PolicyEngine::default_sources();
+        sources.extend(settings.policies.iter().cloned());
         let policy = match PolicyEngine::new(&sources, &facts) {
             Ok(policy) => Some(Arc::new(policy)),
             Err(found) => {

@@ -18,7 +18,7 @@ use url::Url;
 pub struct Settings {
     pub routes: Vec<Arc<Route>>,
     pub upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
-    /// Policy files; empty means the shipped ones.
+    /// Policy files beside the shipped ones.
     pub policies: Vec<PolicySource>,
     /// Prices of models, for cost limits.
     pub prices: BTreeMap<ModelName, Price>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use testudo_detect::pseudonym::{Pseudonyms, Restorer, redaction};
 use testudo_detect::{Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scope, Selection, scan_all};
-use testudo_policy::{FindingFacts, PolicyEngine};
+use testudo_policy::{FindingFacts, Judging, PolicyEngine};
 use testudo_types::{
     Action, Decision, Direction, Finding, Origin, Place, PolicyName, Principal, Reason, RouteName, RuleId, Score,
     Severity, ThreatKind, Verdict,
@@ -107,6 +107,7 @@ pub enum Exchanger {
 pub struct Inspection {
     plan: Arc<GuardPlan>,
     judge: Judge,
+    judging: Judging,
     leaks: Leaks,
     exchanger: Exchanger,
     budget: Budget,
@@ -119,7 +120,8 @@ impl Inspection {
     #[must_use]
     pub fn new(plan: Arc<GuardPlan>, judge: Judge, leaks: Leaks, exchanger: Exchanger, log: FindingLog) -> Self {
         let budget = Budget::new(plan.work_max);
-        Self { plan, judge, leaks, exchanger, budget, log, blocked: None }
+        let judging = Judging::new(Arc::clone(&judge.policy));
+        Self { plan, judge, judging, leaks, exchanger, budget, log, blocked: None }
     }
 
     /// The guards this runs.
@@ -276,11 +278,8 @@ impl Inspection {
         action
     }
 
-    fn decide(&self, finding: &Finding, maskable: bool) -> Decision {
-        if finding.kind == ThreatKind::Unscannable && !self.plan.watches(ThreatKind::Unscannable) {
-            return fail_closed(&finding.rule);
-        }
-        self.judge.policy.judge(&FindingFacts {
+    fn decide(&mut self, finding: &Finding, maskable: bool) -> Decision {
+        let decision = self.judging.judge(&FindingFacts {
             principal: &self.judge.principal,
             route: &self.judge.route,
             direction: self.plan.direction,
@@ -290,7 +289,15 @@ impl Inspection {
             severity: finding.severity,
             score: finding.score,
             maskable,
-        })
+        });
+        // Policies of the operator may be stricter, never laxer, about what no profile set.
+        if finding.kind == ThreatKind::Unscannable
+            && !self.plan.watches(ThreatKind::Unscannable)
+            && decision.action < Action::Hold
+        {
+            return fail_closed(&finding.rule);
+        }
+        decision
     }
 }
 

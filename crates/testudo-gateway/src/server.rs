@@ -1,0 +1,236 @@
+//! The whole data plane put together: opens the key store, binds, serves, reloads, drains.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use testudo_detect::{Detector, RuleProblem};
+use testudo_types::{Clock, Secret};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{AdminAccess, AdminRefused, AdminState, ReadyState, Readiness, router};
+use crate::gateway::{Gateway, Parts};
+use crate::host::{HostRules, HostRulesProblem, check as check_host};
+use crate::keys::{KeyRefresh, KeyRing, KeyStore, RefreshError, StoreOpenError};
+use crate::limits::Limiter;
+use crate::listener::{DrainReport, TlsProblem, acceptor, serve};
+use crate::metrics::Metrics;
+use crate::runtime::{BuildProblem, Runtime};
+use crate::settings::{Bounds, ListenSettings, Settings};
+use crate::system_clock::SystemClock;
+
+/// Connections that the admin listener keeps open at once.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// What a gateway is started from.
+#[derive(Debug)]
+pub struct Startup {
+    pub listen: ListenSettings,
+    /// Asked for on the admin listener; required when that is not on loopback.
+    pub admin_token: Option<Secret>,
+    /// Holds the key store and its pepper; created when absent.
+    pub data_dir: PathBuf,
+    pub settings: Settings,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartProblem {
+    #[error("the configuration cannot run: {}", join(.0))]
+    Build(Vec<BuildProblem>),
+    #[error("the shipped detection rules are unsound ({} problems); please report this", .0.len())]
+    Rules(Vec<RuleProblem>),
+    #[error("the address {address} cannot be listened on; stop what uses it or choose another")]
+    Bind { address: SocketAddr, #[source] source: std::io::Error },
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsProblem),
+    #[error(transparent)]
+    Hosts(#[from] HostRulesProblem),
+    #[error(transparent)]
+    Admin(#[from] AdminRefused),
+    #[error("the key store cannot be opened")]
+    Keys(#[from] StoreOpenError),
+    #[error("the keys cannot be read")]
+    Refresh(#[from] RefreshError),
+    #[error("the counters cannot be set up")]
+    Metrics(#[source] metrics_exporter_prometheus::BuildError),
+}
+
+fn join(problems: &[BuildProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Opens the key store of a data folder, creating both when absent.
+///
+/// # Errors
+/// When the folder or store cannot be made, or others may read them.
+pub async fn open_keys(data_dir: &Path) -> Result<KeyStore, StartProblem> {
+    Ok(KeyStore::open(data_dir).await?)
+}
+
+/// Builds everything a configuration names without listening or dialling.
+///
+/// # Errors
+/// All problems at once.
+pub fn check(settings: Settings) -> Result<Runtime, StartProblem> {
+    let detector = Arc::new(Detector::builtin().map_err(StartProblem::Rules)?);
+    Runtime::build(settings, &detector).map_err(StartProblem::Build)
+}
+
+/// Starts a gateway.
+///
+/// # Errors
+/// The first thing that cannot be set up; nothing is left running then.
+pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
+    let Startup { listen, admin_token, data_dir, settings } = startup;
+    let bounds = settings.bounds;
+    let detector = Arc::new(Detector::builtin().map_err(StartProblem::Rules)?);
+    let runtime = Runtime::build(settings, &detector).map_err(StartProblem::Build)?;
+    let tls = listen.tls.as_ref().map(acceptor).transpose()?;
+    let access = match listen.admin {
+        Some(address) => Some(AdminAccess::for_listener(address, admin_token.as_ref())?),
+        None => None,
+    };
+    let store = KeyStore::open(&data_dir).await?;
+    let (keys, refresh) = KeyRing::start(&store).await?;
+    let socket = bind(listen.address).await?;
+    let address = socket.local_addr().unwrap_or(listen.address);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
+    let parts = Parts {
+        detector,
+        keys: Arc::clone(&keys),
+        limiter: Arc::new(Limiter::new(Arc::clone(&clock))),
+        metrics: Arc::clone(&metrics),
+        clock,
+        hosts: HostRules::new(&listen.hosts, &listen.origins, address)?,
+    };
+    let gateway = Arc::new(Gateway::new(parts, runtime));
+    let readiness = Arc::new(Readiness::new());
+    let stop = CancellationToken::new();
+    let admin = match (listen.admin, access) {
+        (Some(admin), Some(access)) => {
+            let socket = bind(admin).await?;
+            let bound = socket.local_addr().unwrap_or(admin);
+            let rules = HostRules::new(&listen.hosts, &[], bound)?;
+            let state = AdminState {
+                access: Arc::new(access),
+                host_check: Arc::new(move |parts: &http::request::Parts| {
+                    check_host(parts.version, &parts.uri, &parts.headers, &rules).map_err(crate::host::HostRefusal::status)
+                }),
+                readiness: Arc::clone(&readiness),
+                metrics: Arc::clone(&metrics),
+                keys,
+            };
+            Some((bound, serve_admin(socket, state, stop.clone(), bounds)))
+        }
+        _ => None,
+    };
+    let upkeep = tokio::spawn(Arc::clone(&metrics).upkeep(stop.clone()));
+    let serving = tokio::spawn(serve_data(socket, tls, Arc::clone(&gateway), stop.clone(), bounds));
+    readiness.set(ReadyState::Accepting);
+    Ok(Running { gateway, store, refresh, metrics, readiness, stop, address, admin, serving, upkeep })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartProblem> {
+    TcpListener::bind(address).await.map_err(|source| StartProblem::Bind { address, source })
+}
+
+async fn serve_data(
+    socket: TcpListener,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    gateway: Arc<Gateway>,
+    stop: CancellationToken,
+    bounds: Bounds,
+) -> DrainReport {
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let gateway = Arc::clone(&gateway);
+        async move { Ok::<_, Infallible>(gateway.handle(request.map(Body::new)).await) }
+    });
+    serve(socket, tls, service, stop, bounds).await
+}
+
+fn serve_admin(socket: TcpListener, state: AdminState, stop: CancellationToken, bounds: Bounds) -> JoinHandle<DrainReport> {
+    let service = hyper_util::service::TowerToHyperService::new(router(state));
+    let bounds = Bounds { connections_max: ADMIN_CONNECTIONS_MAX, ..bounds };
+    tokio::spawn(serve(socket, None, service, stop, bounds))
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+#[must_use = "dropping it leaves the gateway running without a way to stop it"]
+pub struct Running {
+    gateway: Arc<Gateway>,
+    store: KeyStore,
+    refresh: KeyRefresh,
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+    stop: CancellationToken,
+    address: SocketAddr,
+    admin: Option<(SocketAddr, JoinHandle<DrainReport>)>,
+    serving: JoinHandle<DrainReport>,
+    upkeep: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where requests are served.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health and metrics are served.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|(address, _)| *address)
+    }
+
+    /// The store of virtual keys.
+    #[must_use]
+    pub fn keys(&self) -> &KeyStore {
+        &self.store
+    }
+
+    /// Replaces the configuration for exchanges that begin from now on.
+    ///
+    /// # Errors
+    /// All problems; the running configuration stays, and `/readyz` and a counter say so.
+    pub fn reload(&self, settings: Settings) -> Result<(), Vec<BuildProblem>> {
+        match self.gateway.reload(settings) {
+            Ok(()) => {
+                self.readiness.set(ReadyState::Accepting);
+                Ok(())
+            }
+            Err(problems) => {
+                self.reload_refused();
+                Err(problems)
+            }
+        }
+    }
+
+    /// Notes that a new configuration could not even be read.
+    pub fn reload_refused(&self) {
+        self.readiness.set(ReadyState::AcceptingPrevious);
+        self.metrics.reload_refused();
+    }
+
+    /// Stops accepting, lets running exchanges finish, then returns.
+    pub async fn stop(self) -> DrainReport {
+        self.readiness.set(ReadyState::Draining);
+        self.stop.cancel();
+        let report = self.serving.await.unwrap_or_default();
+        if let Some((_, admin)) = self.admin {
+            let _report = admin.await.unwrap_or_default();
+        }
+        let _ended = self.upkeep.await;
+        self.refresh.stop().await;
+        self.store.close().await;
+        report
+    }
+}
