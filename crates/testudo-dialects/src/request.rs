@@ -144,6 +144,3 @@ fn tool_names(operation: Operation, root: Node<'_>) -> ToolNames {
     }
     names
 }
-
-#[cfg(test)]
-mod tests;

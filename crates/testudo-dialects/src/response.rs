@@ -86,6 +86,3 @@ pub(crate) fn model(body: Node<'_>) -> Option<String> {
         .filter(|model| Shape::Token.fits(model) && !model.is_empty())
         .map(std::borrow::Cow::into_owned)
 }
-
-#[cfg(test)]
-mod tests;

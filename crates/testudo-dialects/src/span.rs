@@ -7,7 +7,8 @@ use std::ops::Range;
 use testudo_bounded::json::StringLiteral;
 use testudo_types::Origin;
 
-/// Where a string stands in its body, as a JSON Pointer (RFC 6901).
+/// Where a string stands in its body, as a JSON Pointer (RFC 6901) that is safe to record: a key
+/// that is neither known nor plain stands as `?`, and a path of more than 256 bytes ends in `…`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpanPath(Box<str>);
 
@@ -39,7 +40,7 @@ pub enum Form {
     /// An object's key.
     Key,
     /// A number inside free-form JSON (tool input), as written. `literal` is the
-    /// nearest key above it (or empty range at 0), never the number itself.
+    /// nearest key above it, never the number itself.
     Number,
     /// Base64 or a base64 `data:` URI. Nothing here reads it; policy sees that it is there.
     Media,
@@ -47,8 +48,8 @@ pub enum Form {
     LogprobBytes,
 }
 
-/// One client-visible or model-visible string.
-#[derive(Debug, Clone)]
+/// One client-visible or model-visible string. `Debug` shows where it is, not what it says.
+#[derive(Clone)]
 pub struct Span<'a> {
     pub path: SpanPath,
     pub origin: Origin,
@@ -63,4 +64,18 @@ pub struct Span<'a> {
     /// Whether the literal may be rewritten. When false, only nulling (`null_on_edit`) or blocking
     /// removes the text: keys, log probabilities, thinking text under a signature.
     pub splice: bool,
+}
+
+impl fmt::Debug for Span<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Span")
+            .field("path", &self.path)
+            .field("origin", &self.origin.as_str())
+            .field("form", &self.form)
+            .field("range", &self.literal.range())
+            .field("text_bytes", &self.text.len())
+            .field("null_on_edit", &self.null_on_edit)
+            .field("splice", &self.splice)
+            .finish()
+    }
 }

@@ -298,6 +298,3 @@ fn index_of(root: Node<'_>, key: &'static str) -> Result<Option<u32>, Refused> {
             }),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -70,7 +70,7 @@ impl Context {
             part: 0,
             flow,
             announced: None,
-            seed: FNV_OFFSET,
+            seed: 0,
             null_on_edit: None,
             media: true,
             signed: false,
@@ -96,6 +96,7 @@ pub(crate) fn walk<'a>(
         side,
         tools,
         pointer: String::new(),
+        names: FNV_OFFSET,
         pieces: Vec::new(),
     };
     let at = At {
@@ -114,6 +115,8 @@ struct Walker<'w, 'a> {
     side: Side,
     tools: &'w ToolNames,
     pointer: String,
+    /// A hash of the keys above, indexes taken out.
+    names: u64,
     pieces: Vec<Piece<'a>>,
 }
 
@@ -178,12 +181,14 @@ impl<'a> Walker<'_, 'a> {
         depth: usize,
     ) -> Result<(), Refused> {
         let place = at.place.and_then(|place| self.table.element(place));
-        let length = self.pointer.len();
+        let (length, names) = (self.pointer.len(), self.names);
+        self.names = fnv(names, "/*");
         for (index, item) in node.items().enumerate() {
             self.step_index(index);
             self.visit(item, At { place, ..at }, context, depth.saturating_add(1))?;
             self.pointer.truncate(length);
         }
+        self.names = names;
         Ok(())
     }
 
@@ -194,7 +199,7 @@ impl<'a> Walker<'_, 'a> {
         context: &Context,
         depth: usize,
     ) -> Result<(), Refused> {
-        let length = self.pointer.len();
+        let (length, names) = (self.pointer.len(), self.names);
         for (rank, (literal, value)) in node.entries().enumerate() {
             let key = self.decode(literal);
             let below = At {
@@ -206,15 +211,18 @@ impl<'a> Walker<'_, 'a> {
             if !known && self.side == Side::Request {
                 self.refuse_variant(&key, at.place, depth)?;
             }
-            self.step(&key);
+            let plain = known || is_plain_key(&key);
+            self.step(&key, plain);
+            self.names = fnv(fnv(names, "/"), &key);
             if context.token_keys {
                 self.token_key(literal, key, rank, context)?;
-            } else if !known && !is_plain_key(&key) {
+            } else if !plain {
                 self.key(literal, key, below, context)?;
             }
             self.visit(value, below, context, depth.saturating_add(1))?;
             self.pointer.truncate(length);
         }
+        self.names = names;
         Ok(())
     }
 
@@ -466,13 +474,9 @@ impl<'a> Walker<'_, 'a> {
         }
     }
 
-    /// The channel of an unknown field: its path with every index taken out.
+    /// The channel of an unknown field: its path with every index taken out, told apart by event.
     fn unknown(&self, context: &Context) -> ChannelKind {
-        let hash = self.pointer.split('/').fold(context.seed, |hash, segment| {
-            let index = !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit());
-            fnv(fnv(hash, if index { "*" } else { segment }), "/")
-        });
-        ChannelKind::Unknown(hash)
+        ChannelKind::Unknown(self.names ^ context.seed)
     }
 
     fn decode(&self, literal: StringLiteral) -> Cow<'a, str> {
@@ -491,21 +495,15 @@ impl<'a> Walker<'_, 'a> {
         }
     }
 
-    /// Adds a segment to the path, which the caller takes off again.
-    fn step(&mut self, segment: &str) {
-        if self.pointer.len().saturating_add(segment.len()) >= POINTER_BYTES_MAX {
-            if !self.pointer.ends_with('…') {
-                self.pointer.push_str("/…");
-            }
-            return;
-        }
-        self.pointer.push('/');
-        for char in segment.chars() {
-            match char {
-                '~' => self.pointer.push_str("~0"),
-                '/' => self.pointer.push_str("~1"),
-                _ => self.pointer.push(char),
-            }
+    /// Adds a key to the path, which the caller takes off again. A key that is neither known nor
+    /// plain is written as `?`: it could be a secret, and paths stand in records.
+    fn step(&mut self, key: &str, shown: bool) {
+        let segment = if shown { key } else { "?" };
+        if self.pointer.len().saturating_add(segment.len()) < POINTER_BYTES_MAX {
+            self.pointer.push('/');
+            self.pointer.push_str(segment);
+        } else if !self.pointer.ends_with('…') {
+            self.pointer.push_str("/…");
         }
     }
 }

@@ -4,7 +4,7 @@ use testudo_bounded::json::Node;
 
 use super::{Effect, Mark, Scope, StreamReader, index_of, response};
 use crate::Refused;
-use crate::walk::{Context, fnv};
+use crate::walk::{Context, FNV_OFFSET, fnv};
 
 /// What an event does apart from its text, and what surrounds its text.
 pub(super) fn read(
@@ -20,7 +20,7 @@ pub(super) fn read(
     if name.is_some_and(|name| name != kind) {
         return Err(Refused::EventName);
     }
-    context.seed = fnv(context.seed, &kind);
+    context.seed = fnv(FNV_OFFSET, &kind);
     let mut effect = Effect {
         usage: response::usage(root),
         ..Effect::default()

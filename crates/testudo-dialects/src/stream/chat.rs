@@ -27,10 +27,10 @@ pub(super) fn read(reader: &mut StreamReader, root: Node<'_>) -> Effect {
         if reader.begun.insert(index) {
             effect.progress.marks.push(Mark::Opened(index));
         }
-        if choice
-            .get("finish_reason")
-            .is_some_and(|reason| !reason.is_null())
-        {
+        // Some servers write an empty reason while they go on.
+        if choice.get("finish_reason").is_some_and(|reason| {
+            !reason.is_null() && reason.as_str().is_none_or(|reason| !reason.is_empty())
+        }) {
             effect.closes.push(Scope::Output(index));
             effect.progress.marks.push(Mark::Closed(index));
         }

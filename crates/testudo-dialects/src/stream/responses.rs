@@ -4,7 +4,7 @@ use testudo_bounded::json::{Kind as JsonKind, Node};
 
 use super::{Effect, Mark, Scope, StreamReader, index_of, response};
 use crate::table::Flow;
-use crate::walk::{Context, RANKS, fnv};
+use crate::walk::{Context, FNV_OFFSET, RANKS, fnv};
 use crate::{Channel, ChannelKind, Refused};
 
 /// What an event does apart from its text, and what surrounds its text.
@@ -21,7 +21,7 @@ pub(super) fn read(
     if name.is_some_and(|name| name != kind) {
         return Err(Refused::EventName);
     }
-    context.seed = fnv(context.seed, &kind);
+    context.seed = fnv(FNV_OFFSET, &kind);
     let output = index_of(root, "output_index")?;
     let mut part = None;
     for key in ["content_index", "summary_index", "command_index"] {

@@ -201,7 +201,7 @@ fn block_delta(node: Node<'_>, inner: &mut Context) {
         "input_json_delta" => Some(ChannelKind::Arguments),
         _ => None,
     };
-    inner.seed = super::fnv(inner.seed, kind);
+    inner.seed = super::fnv(inner.seed ^ super::FNV_OFFSET, kind);
 }
 
 /// The text of a field; `None` when it is absent or no string.

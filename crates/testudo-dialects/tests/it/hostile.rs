@@ -161,6 +161,20 @@ fn strings_in_places_of_other_types_are_read() {
 }
 
 #[test]
+fn keys_and_texts_stay_out_of_records() {
+    let body = r#"{"novel":{"4111 1111 1111 1111":{"Hunter2":"hunter two"}},"user":"hunter two"}"#;
+    let view = read_request(Operation::ChatCompletions, body.as_bytes(), &LIMITS).expect("read");
+    assert_eq!(view.spans.len(), 4);
+    for span in &view.spans {
+        let record = format!("{span:?}").to_lowercase();
+        assert!(
+            !record.contains("hunter") && !record.contains("4111"),
+            "{record}"
+        );
+    }
+}
+
+#[test]
 fn refusals_repeat_no_control_characters() {
     let refusal = read_request(
         Operation::ChatCompletions,

@@ -1,8 +1,10 @@
 //! Recorded streams and the pieces they are read into.
 
-use testudo_dialects::{Operation, Refused};
+use std::collections::BTreeSet;
 
-use crate::render::{check, read};
+use testudo_dialects::{Operation, Refused, StreamReader};
+
+use crate::render::{LIMITS, check, events, read};
 
 fn golden(operation: Operation, name: &str, stream: &str, expected: &str) {
     let lines = read(operation, stream).expect("a recorded stream is read");
@@ -74,6 +76,48 @@ fn text_after_the_close_is_refused() {
             matches!(refused(operation, stream), Refused::AfterClose { .. }),
             "{stream}"
         );
+    }
+}
+
+#[test]
+fn an_empty_reason_closes_nothing() {
+    let lines = read(
+        Operation::ChatCompletions,
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"\"}]}\n\n\
+         data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}\n\n",
+    )
+    .expect("read");
+    assert_eq!(
+        lines,
+        [
+            "stream/0/0/text + \"a\"",
+            "stream/0/0/text + \"b\"",
+            "stream/0/0/text closed"
+        ]
+    );
+}
+
+#[test]
+fn unknown_fields_are_told_apart_by_name_and_event() {
+    let lines = |stream: &str| {
+        let mut reader = StreamReader::new(Operation::Responses);
+        let mut channels = BTreeSet::new();
+        for event in events(stream) {
+            for piece in reader.frame(&event, &LIMITS).expect("read").pieces {
+                channels.insert(piece.channel);
+            }
+        }
+        channels.len()
+    };
+    let same = "data: {\"type\":\"a.delta\",\"x\":[\"a b\"]}\n\ndata: {\"type\":\"a.delta\",\"x\":[0,\"c d\"]}\n\n";
+    assert_eq!(lines(same), 1);
+    for two in [
+        "data: {\"type\":\"a.delta\",\"x\":\"a b\"}\n\ndata: {\"type\":\"b.delta\",\"x\":\"c d\"}\n\n",
+        "data: {\"type\":\"a.delta\",\"x\":\"a b\"}\n\ndata: {\"type\":\"a.delta\",\"y\":\"c d\"}\n\n",
+        "data: {\"type\":\"a.delta\",\"x\":{\"y\":\"a b\"},\"xy\":\"c d\"}\n\n",
+        "data: {\"type\":\"a.delta\",\"x\":\"a b\",\"z\":[\"c d\"]}\n\n",
+    ] {
+        assert_eq!(lines(two), 2, "{two}");
     }
 }
 
@@ -152,9 +196,9 @@ fn lines_beside_the_data_are_reported() {
         (": a card 4111 1111 1111 1111\ndata: {}\n\n", true),
         ("id: mail@example.com\ndata: {}\n\n", true),
     ] {
-        let mut reader = testudo_dialects::StreamReader::new(Operation::ChatCompletions);
-        for event in crate::render::events(stream) {
-            let frame = reader.frame(&event, &crate::render::LIMITS).expect("read");
+        let mut reader = StreamReader::new(Operation::ChatCompletions);
+        for event in events(stream) {
+            let frame = reader.frame(&event, &LIMITS).expect("read");
             assert_eq!(frame.other_lines, other_lines, "{stream}");
             assert!(frame.pieces.is_empty(), "{stream}");
         }
