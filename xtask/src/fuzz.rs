@@ -3,7 +3,7 @@
 //! The instrumentation is libFuzzer's own (coverage counters and comparisons) without a sanitizer, which is
 //! what needs nightly; `fuzz/README.md` says how to run with one.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
@@ -85,20 +85,32 @@ fn run(folder: &Path, name: &str, seconds: u64) -> anyhow::Result<()> {
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&findings)?;
     let program = folder.join(TARGET).join("release").join(name);
-    shell::run(
+    let log = folder.join(format!("{name}.log"));
+    let ran = shell::run(
         Command::new(program)
             .arg(&corpus)
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", findings.display()))
             .args([
                 "-print_final_stats=1",
-                "-verbosity=0",
                 "-timeout=10",
                 "-rss_limit_mb=2048",
                 "-max_len=4096",
-            ]),
+            ])
+            .stderr(File::create(&log)?),
     )
-    .with_context(|| format!("the input is in {}", findings.display()))
+    .with_context(|| {
+        format!(
+            "see {}; the input is in {}",
+            log.display(),
+            findings.display()
+        )
+    });
+    let said = shell::read_file(&log).unwrap_or_default();
+    for line in said.lines().filter_map(|line| line.strip_prefix("stat::")) {
+        output::line(&format!("   {line}"));
+    }
+    ran
 }
 
 /// The names of the targets, by their files.
