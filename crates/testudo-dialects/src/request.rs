@@ -4,7 +4,7 @@ use testudo_bounded::json::{Document, Kind as JsonKind, Limits, Node};
 use testudo_types::Origin;
 
 use crate::table::Flow;
-use crate::walk::{Context, Side, ToolNames, walk};
+use crate::walk::{Context, Side, ToolNames, tool_name, walk};
 use crate::{Operation, Refused, Span, tables};
 
 mod facts;
@@ -68,7 +68,7 @@ pub fn read_request<'a>(
         stream: facts::boolean(root, "stream")?,
         output_tokens_max: facts::output_tokens_max(operation, root)?,
         choices: facts::choices(operation, root)?,
-        hosted_tools: facts::hosted_tools(operation, root),
+        hosted_tools: facts::hosted_tools(operation, root)?,
         server_history: facts::server_history(operation, root)?,
         token_prompt: facts::token_prompt(operation, root),
         operation,
@@ -87,15 +87,15 @@ fn tool_names(operation: Operation, root: Node<'_>) -> ToolNames {
         ) else {
             return;
         };
-        let name: Box<str> = name.as_ref().into();
+        let name = tool_name(&name);
         names
             .entry(id.as_ref().into())
             .and_modify(|known| {
-                if known.as_ref() != Some(&name) {
+                if *known != name {
                     *known = None;
                 }
             })
-            .or_insert_with(|| Some(name.clone()));
+            .or_insert_with(|| name.clone());
     };
     match operation {
         Operation::ChatCompletions => {

@@ -260,6 +260,8 @@ pub(crate) struct Table {
 pub(crate) struct Place {
     /// Sorted by key.
     named: Vec<(&'static str, usize)>,
+    /// The same keys folded, sorted.
+    folded: Vec<(String, &'static str)>,
     any: Option<usize>,
     pub(crate) rule: Option<Rule>,
     /// For everything below that has no rule of its own.
@@ -275,6 +277,12 @@ impl Table {
         table.add(0, lines);
         for place in &mut table.places {
             place.named.sort_unstable();
+            place.folded = place
+                .named
+                .iter()
+                .map(|(name, _)| (fold(name), *name))
+                .collect();
+            place.folded.sort_unstable();
         }
         table
     }
@@ -355,9 +363,14 @@ impl Table {
 }
 
 impl Place {
-    /// The keys that are known here.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
-        self.named.iter().map(|(name, _)| *name)
+    /// The known key that an unknown one could be taken for.
+    pub(crate) fn resembled_by(&self, key: &str) -> Option<&'static str> {
+        let key = fold(key);
+        self.folded
+            .binary_search_by(|(folded, _)| folded.as_str().cmp(&key))
+            .ok()
+            .and_then(|found| self.folded.get(found))
+            .map(|(_, name)| *name)
     }
 
     /// Whether a key is known here by name.
@@ -366,6 +379,15 @@ impl Place {
             .binary_search_by(|(name, _)| (*name).cmp(key))
             .is_ok()
     }
+}
+
+/// A key without case and separators, as lenient readers compare it.
+fn fold(key: &str) -> String {
+    key.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{Channel, ChannelKind, Form, Piece, PieceKind, Refused, Span, SpanPat
 
 mod enter;
 
-pub(crate) use enter::RANKS;
+pub(crate) use enter::{RANKS, tool_name};
 
 /// Deepest nesting that is walked.
 const DEPTH_MAX: usize = 256;
@@ -239,14 +239,10 @@ impl<'a> Walker<'_, 'a> {
         else {
             return Ok(());
         };
-        let folded = fold(key);
-        match place.keys().find(|name| folded == fold(name)) {
+        match place.resembled_by(key) {
             Some(meant) => {
-                let pointer = format!("{}/{}", self.pointer, shown(key));
-                Err(Refused::KeyVariant {
-                    pointer: pointer.into(),
-                    meant,
-                })
+                let pointer = format!("{}/{}", self.pointer, shown(key)).into();
+                Err(Refused::KeyVariant { pointer, meant })
             }
             None => Ok(()),
         }
@@ -526,15 +522,6 @@ fn is_logprob(kind: ChannelKind) -> bool {
             | ChannelKind::RefusalLogprobTokens
             | ChannelKind::RefusalLogprobBytes
     )
-}
-
-/// A key without case and separators, as lenient readers compare it.
-fn fold(key: &str) -> String {
-    key.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-        .collect()
 }
 
 /// A hostile key cut to what a message may repeat.

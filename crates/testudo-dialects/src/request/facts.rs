@@ -91,8 +91,11 @@ pub(super) fn choices(operation: Operation, root: Node<'_>) -> Result<u64, Refus
     Ok(each.saturating_mul(u64::try_from(prompts.max(1)).unwrap_or(u64::MAX)))
 }
 
+/// Most kinds of hosted tools of one request. More are refused and never cut: policy asks for each.
+const HOSTED_TOOLS_MAX: usize = 256;
+
 /// Types of tools that run on the provider's side. A type that is not known to run at the client counts.
-pub(super) fn hosted_tools(operation: Operation, root: Node<'_>) -> Vec<String> {
+pub(super) fn hosted_tools(operation: Operation, root: Node<'_>) -> Result<Vec<String>, Refused> {
     let mut hosted = BTreeSet::new();
     let anthropic = matches!(operation, Operation::Messages | Operation::CountTokens);
     for tool in root.get("tools").into_iter().flat_map(|list| list.items()) {
@@ -124,7 +127,13 @@ pub(super) fn hosted_tools(operation: Operation, root: Node<'_>) -> Vec<String> 
             hosted.insert((*tool).to_owned());
         }
     }
-    hosted.into_iter().collect()
+    if hosted.len() > HOSTED_TOOLS_MAX {
+        return Err(shape(
+            "tools",
+            "a list with at most 256 kinds of hosted tools",
+        ));
+    }
+    Ok(hosted.into_iter().collect())
 }
 
 /// Whether the caller's own program runs a tool of this type.

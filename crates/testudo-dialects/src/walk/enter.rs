@@ -74,7 +74,7 @@ impl Walker<'_, '_> {
     fn result_of(&self, call: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>) -> Origin {
         let tool = match call.and_then(|call| self.tools.get(call.as_ref())) {
             Some(known) => known.clone(),
-            None => name.map(|name| name.as_ref().into()),
+            None => name.and_then(|name| tool_name(&name)),
         };
         Origin::ToolResult { tool }
     }
@@ -84,7 +84,7 @@ impl Walker<'_, '_> {
         let kind = text_of(node, "type");
         let name = text_of(node, "name");
         let kind = kind.as_deref();
-        inner.tool = name.as_deref().or(kind).map(Box::from);
+        inner.tool = name.as_deref().or(kind).and_then(tool_name);
         if let Some(place) = position(node) {
             inner.output = self.small(place)?;
             inner.part = 0;
@@ -173,6 +173,13 @@ pub(crate) const RANKS: u32 = 256;
 
 /// The part of a call that has no index because there can be only one.
 const LEGACY_CALL: u32 = u32::MAX;
+
+/// A tool's name as a record may hold it: what is longer or looks different names no tool. Every
+/// span of a result repeats the name, so its length must not be the sender's choice.
+pub(crate) fn tool_name(name: &str) -> Option<Box<str>> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/');
+    (!name.is_empty() && name.len() <= 128 && name.bytes().all(plain)).then(|| name.into())
+}
 
 /// Whether the keys of such an object say who wrote it.
 pub(super) fn has_roles(enter: Enter) -> bool {

@@ -2,6 +2,7 @@
 
 use testudo_bounded::json::Limits;
 use testudo_dialects::{Operation, Refused, read_request, read_response};
+use testudo_types::Origin;
 
 use crate::render::LIMITS;
 
@@ -158,6 +159,50 @@ fn strings_in_places_of_other_types_are_read() {
             "{body}"
         );
     }
+}
+
+#[test]
+fn hosted_tools_cannot_hide_among_many() {
+    let many: Vec<_> = (0..300)
+        .map(|n| serde_json::json!({"type": format!("a{n}")}))
+        .collect();
+    let body = serde_json::json!({"tools": many}).to_string();
+    let refusal =
+        read_request(Operation::Responses, body.as_bytes(), &LIMITS).expect_err("too many");
+    assert_eq!(refusal.pointer(), Some("/tools"));
+}
+
+#[test]
+fn a_tools_name_is_short_or_none() {
+    for (name, shown) in [
+        ("look_up", true),
+        ("a b", false),
+        ("", false),
+        (&*"n".repeat(129), false),
+    ] {
+        let body = serde_json::json!({"messages": [
+            {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": name}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "so there"}]})
+        .to_string();
+        let view =
+            read_request(Operation::ChatCompletions, body.as_bytes(), &LIMITS).expect("read");
+        let result = view
+            .spans
+            .iter()
+            .find(|span| span.text == "so there")
+            .expect("seen");
+        let tool = shown.then(|| name.into());
+        assert_eq!(result.origin, Origin::ToolResult { tool }, "{name}");
+    }
+    let twice = r#"{"messages":[
+        {"role":"assistant","tool_calls":[{"id":"c","function":{"name":"safe"}},{"id":"c","function":{"name":"web"}}]},
+        {"role":"tool","tool_call_id":"c","content":"so there"}]}"#;
+    let view = read_request(Operation::ChatCompletions, twice.as_bytes(), &LIMITS).expect("read");
+    assert!(
+        view.spans
+            .iter()
+            .any(|span| span.origin == Origin::ToolResult { tool: None })
+    );
 }
 
 #[test]
