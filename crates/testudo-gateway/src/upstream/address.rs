@@ -109,8 +109,6 @@ const NETWORKS_V6: &[(Ipv6Addr, u32, Rule)] = &[
         96,
         Rule::Embeds(0),
     ),
-    // IPv4-compatible, deprecated; the rest of ::/8 is reserved.
-    (Ipv6Addr::UNSPECIFIED, 8, Rule::Is(Zone::Never)),
     (
         Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0),
         96,
@@ -122,6 +120,8 @@ const NETWORKS_V6: &[(Ipv6Addr, u32, Rule)] = &[
         48,
         Rule::Is(Zone::Never),
     ),
+    // The deprecated IPv4-compatible addresses are here; the rest of ::/8 is reserved.
+    (Ipv6Addr::UNSPECIFIED, 8, Rule::Is(Zone::Never)),
     (
         Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0),
         64,

@@ -1,7 +1,7 @@
 //! Opens connections: resolves, drops every address that may not be dialled, connects, secures.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::future::Future;
