@@ -95,6 +95,17 @@ fn strings_are_counted_and_paths_stay_short() {
 }
 
 #[test]
+fn characters_that_pointers_escape_do_not_lengthen_paths() {
+    for key in ["~".repeat(200), "/".repeat(250)] {
+        let body = format!("{{\"{key}\":{{\"{key}\":\"a b\"}}}}");
+        let view =
+            read_request(Operation::ChatCompletions, body.as_bytes(), &LIMITS).expect("read");
+        assert_eq!(view.spans.len(), 3);
+        assert!(view.spans.iter().all(|span| span.path.as_str().len() < 300));
+    }
+}
+
+#[test]
 fn strings_in_places_of_other_types_are_read() {
     for (operation, body) in [
         (Operation::ChatCompletions, r#"{"messages":"so there"}"#),
