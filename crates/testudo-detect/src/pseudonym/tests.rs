@@ -109,6 +109,33 @@ fn redactions_name_the_label() {
     assert_eq!(redaction("a]b"), "[REDACTED:a_b]");
 }
 
+#[test]
+fn no_rule_matches_a_placeholder_or_a_redaction() {
+    let detector = Arc::new(crate::Detector::builtin().unwrap());
+    let selection = detector.select_where(vec![true; detector.rules().len()]);
+    for rule in detector.rules() {
+        let label = &rule.label;
+        for seed in 0..8_u8 {
+            let mut set = Pseudonyms::new([seed.wrapping_mul(37), 77, seed, 9, 200, seed, 31, 250], 1);
+            let placeholder = set.placeholder(label, "value").unwrap().to_owned();
+            let redaction = redaction(label);
+            for mark in [placeholder, redaction] {
+                for text in [
+                    mark.clone(),
+                    format!("api_key = \"{mark}\", password: {mark}"),
+                    format!("Authorization: Bearer {mark}"),
+                    format!("https://user:{mark}@host.test/ and ![x](https://host.test/a?b={mark})"),
+                    format!("SSN {mark}, card {mark}, born {mark}, phone: {mark}, wallet {mark}"),
+                ] {
+                    let scan = selection.scan(&text, &mut crate::Budget::unlimited());
+                    let found: Vec<_> = scan.hits.iter().map(|hit| &detector.rule(hit.rule).unwrap().id).collect();
+                    assert!(found.is_empty(), "{found:?} in {text}");
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
