@@ -530,3 +530,215 @@ async fn practice_answers_without_a_network() {
     let text = response.body.collect().await.unwrap().to_bytes();
     assert!(String::from_utf8_lossy(&text).contains("[practice upstream] ave"));
 }
+
+/// The gateway's own listener in front of a client, as in production but without guards.
+async fn front(client: UpstreamClient) -> SocketAddr {
+    let (listener, address) = bind().await;
+    let client = Arc::new(client);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let client = Arc::clone(&client);
+        async move {
+            let (parts, body) = request.into_parts();
+            let Ok(body) = body.collect().await else {
+                return Ok(Response::new(UpstreamBody::new(
+                    Source::Practice(practice_body()),
+                    bounds_for_tests(),
+                )));
+            };
+            let answer = client
+                .forward(Request::from_parts(parts, body.to_bytes()))
+                .await
+                .unwrap();
+            Ok::<_, std::convert::Infallible>(Response::new(answer.body))
+        }
+    });
+    tokio::spawn(crate::listener::serve(
+        listener,
+        None,
+        service,
+        Default::default(),
+        crate::settings::Bounds::DEFAULT,
+    ));
+    address
+}
+
+fn practice_body() -> practice::PracticeBody {
+    practice::answer(Family::OpenAi, &http::Method::GET, "/v1/models", b"").into_body()
+}
+
+fn bounds_for_tests() -> BodyBounds {
+    let total_at = after(Instant::now(), Duration::from_secs(60));
+    BodyBounds {
+        idle_max: Duration::from_secs(60),
+        total_at,
+        bytes_max: 1 << 20,
+    }
+}
+
+#[tokio::test]
+async fn client_gone_cancels_upstream_through_the_listener() {
+    const SOON: Duration = Duration::from_millis(50);
+    const ASK: &[u8] =
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}";
+    for head_sent in [false, true] {
+        let (listener, address) = bind().await;
+        let (reached, waits) = oneshot::channel();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await;
+            if head_sent {
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n")
+                    .await
+                    .unwrap();
+            }
+            reached.send(()).unwrap();
+            closed_at(&mut stream).await
+        });
+        let mut caller = TcpStream::connect(front(client(to(address))).await)
+            .await
+            .unwrap();
+        caller.write_all(ASK).await.unwrap();
+        waits.await.unwrap();
+        if head_sent {
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"x\r\n") {
+                assert_ne!(caller.read_buf(&mut seen).await.unwrap(), 0);
+            }
+        }
+        let gone = Instant::now();
+        drop(caller);
+        let closed = tokio::time::timeout(Duration::from_secs(5), server)
+            .await
+            .expect("closed at all")
+            .unwrap();
+        assert!(
+            closed.duration_since(gone) <= SOON,
+            "head sent {head_sent}: {:?}",
+            closed.duration_since(gone)
+        );
+    }
+    // A request that never becomes whole never reaches the upstream.
+    let (listener, address) = bind().await;
+    let mut caller = TcpStream::connect(front(client(to(address))).await)
+        .await
+        .unwrap();
+    caller.write_all(&ASK[..ASK.len() - 1]).await.unwrap();
+    caller.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    while matches!(caller.read_buf(&mut rest).await, Ok(1..)) {}
+    assert!(
+        tokio::time::timeout(Duration::ZERO, listener.accept())
+            .await
+            .is_err()
+    );
+}
+
+/// An authority's and a server's certificate for `localhost`, in a folder.
+fn certificates() -> (tempfile::TempDir, crate::settings::TlsSettings, PathBuf) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority =
+        rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let settings = crate::settings::TlsSettings {
+        certificate: write("server.pem", certificate.pem()),
+        key: write("server.key", key.serialize_pem()),
+        client_authorities: None,
+    };
+    let authorities = write("ca.pem", authority.pem());
+    (folder, settings, authorities)
+}
+
+/// Gives one piece, then nothing; says when it is dropped.
+struct OnePiece(Option<Bytes>, Option<oneshot::Sender<Instant>>);
+
+impl http_body::Body for OnePiece {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        match self.0.take() {
+            Some(piece) => std::task::Poll::Ready(Some(Ok(http_body::Frame::data(piece)))),
+            None => std::task::Poll::Pending,
+        }
+    }
+}
+
+impl Drop for OnePiece {
+    fn drop(&mut self) {
+        if let Some(told) = self.1.take() {
+            let _gone = told.send(Instant::now());
+        }
+    }
+}
+
+#[tokio::test]
+async fn https_is_verified_and_speaks_http2() {
+    let (_folder, tls, authorities) = certificates();
+    let (listener, address) = bind().await;
+    let (told, hears) = oneshot::channel();
+    let told = Arc::new(std::sync::Mutex::new(Some(told)));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        assert_eq!(request.version(), http::Version::HTTP_2);
+        assert_eq!(
+            request.headers()["authorization"],
+            "Bearer upstream-credential"
+        );
+        let body = OnePiece(Some(Bytes::from_static(b"x")), told.lock().unwrap().take());
+        async move { Ok::<_, std::convert::Infallible>(Response::new(body)) }
+    });
+    let acceptor = crate::listener::acceptor(&tls).unwrap();
+    tokio::spawn(crate::listener::serve(
+        listener,
+        Some(acceptor),
+        service,
+        Default::default(),
+        crate::settings::Bounds::DEFAULT,
+    ));
+
+    let base = format!("https://localhost:{}", address.port());
+    let local = || Arc::new(Answers::Fixed(vec!["127.0.0.1:0".parse().unwrap()]));
+    let stranger =
+        UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), &OPTIONS, local())
+            .unwrap();
+    let outcome = stranger.forward(request("/v1/models")).await;
+    assert!(matches!(outcome, Err(UpstreamError::Tls(_))), "{outcome:?}");
+
+    let options = ClientOptions {
+        extra_authorities: Some(authorities),
+        ..OPTIONS
+    };
+    let friend =
+        UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), &options, local())
+            .unwrap();
+    let mut body = friend.forward(request("/v1/models")).await.unwrap().body;
+    assert_eq!(
+        body.frame().await.unwrap().unwrap().into_data().unwrap(),
+        "x"
+    );
+    let dropped = Instant::now();
+    drop(body);
+    let seen = tokio::time::timeout(Duration::from_secs(5), hears)
+        .await
+        .expect("cancelled at all")
+        .unwrap();
+    assert!(
+        seen.duration_since(dropped) <= Duration::from_millis(50),
+        "{:?}",
+        seen.duration_since(dropped)
+    );
+}

@@ -203,7 +203,8 @@ fn old_hello(minor: u8) -> Vec<u8> {
         0, 24, 0, 13, 0, 6, 0, 4, 4, 3, 8, 4, 0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0,
     ]);
     let length = u8::try_from(body.len()).unwrap();
-    let mut hello = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
+    let with_header = length.checked_add(4).unwrap();
+    let mut hello = vec![22, 3, 1, 0, with_header, 1, 0, 0, length];
     hello.extend(body);
     hello
 }
@@ -235,83 +236,32 @@ async fn tls_1_1_is_refused() {
 #[test]
 fn problems_name_the_file_and_the_remedy() {
     let files = Files::new();
-    let problem = |settings: &TlsSettings| server_config(settings).unwrap_err().to_string();
-    let fine = || files.settings(true);
     files.write("empty.pem", "", 0o600);
-    files.write(
-        "exposed.key",
-        &fs::read_to_string(files.path("server.key")).unwrap(),
-        0o644,
-    );
-    for (settings, file, remedy) in [
-        (
-            TlsSettings {
-                certificate: files.path("absent.pem"),
-                ..fine()
-            },
-            "absent.pem",
-            "exists",
-        ),
-        (
-            TlsSettings {
-                certificate: files.path("empty.pem"),
-                ..fine()
-            },
-            "empty.pem",
-            "intermediates",
-        ),
-        (
-            TlsSettings {
-                certificate: files.path("server.key"),
-                ..fine()
-            },
-            "server.key",
-            "no PEM certificate",
-        ),
-        (
-            TlsSettings {
-                key: files.path("absent.key"),
-                ..fine()
-            },
-            "absent.key",
-            "exists",
-        ),
-        (
-            TlsSettings {
-                key: files.path("empty.pem"),
-                ..fine()
-            },
-            "empty.pem",
-            "PKCS#8",
-        ),
-        (
-            TlsSettings {
-                key: files.path("exposed.key"),
-                ..fine()
-            },
-            "exposed.key",
-            "chmod 600",
-        ),
-        (
-            TlsSettings {
-                key: files.path("client.key"),
-                ..fine()
-            },
-            "client.key",
-            "does not belong",
-        ),
-        (
-            TlsSettings {
-                client_authorities: Some(files.path("empty.pem")),
-                ..fine()
-            },
-            "empty.pem",
-            "certificate",
-        ),
+    // Each is the server's settings with one file replaced: which, by what, and what the message says.
+    for (which, file, remedy) in [
+        ("certificate", "absent.pem", "exists"),
+        ("certificate", "empty.pem", "intermediates"),
+        ("certificate", "server.key", "no PEM certificate"),
+        ("key", "absent.key", "exists"),
+        ("key", "empty.pem", "PKCS#8"),
+        ("key", "server.pem", "chmod 600"),
+        ("key", "client.key", "does not belong"),
+        ("authorities", "empty.pem", "certificate"),
     ] {
-        let text = problem(&settings);
+        let mut settings = files.settings(true);
+        match which {
+            "certificate" => settings.certificate = files.path(file),
+            "key" => settings.key = files.path(file),
+            _ => settings.client_authorities = Some(files.path(file)),
+        }
+        let text = server_config(&settings).unwrap_err().to_string();
         assert!(text.contains(file) && text.contains(remedy), "{text}");
     }
+}
+
+#[test]
+fn keys_that_others_may_read_are_refused() {
+    let files = Files::new();
     for (mode, fine) in [
         (0o400, true),
         (0o600, true),

@@ -43,7 +43,9 @@ impl Body for Scripted {
 fn body(frames: &[(u64, usize)], hangs: bool, idle_ms: u64, total_ms: u64) -> Bounded<Scripted> {
     let bounds = BodyBounds {
         idle_max: Duration::from_millis(idle_ms),
-        total_at: Instant::now() + Duration::from_millis(total_ms),
+        total_at: Instant::now()
+            .checked_add(Duration::from_millis(total_ms))
+            .unwrap(),
         bytes_max: 100,
     };
     Bounded::new(
