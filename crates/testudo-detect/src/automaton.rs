@@ -76,7 +76,10 @@ impl CharClass {
             return self.ascii >> code & 1 == 1;
         }
         let after = self.wide.partition_point(|(first, _)| *first <= c);
-        after.checked_sub(1).and_then(|index| self.wide.get(index)).is_some_and(|(_, last)| c <= *last)
+        after
+            .checked_sub(1)
+            .and_then(|index| self.wide.get(index))
+            .is_some_and(|(_, last)| c <= *last)
     }
 
     pub(crate) fn has_wide(&self) -> bool {
@@ -91,18 +94,26 @@ pub(crate) struct TooLarge;
 impl Program {
     /// Adds a pattern; returns the edges that begin a match.
     pub(crate) fn add(&mut self, pattern: &Hir, rule: u32) -> Result<Vec<Edge>, TooLarge> {
-        let mut draft = Draft { program: self, nodes: vec![Node::Accept] };
+        let mut draft = Draft {
+            program: self,
+            nodes: vec![Node::Accept],
+        };
         let entry = draft.node(pattern, 0, 0)?;
         let nodes = draft.nodes;
         self.flatten(&nodes, entry, rule)
     }
 
     pub(crate) fn edges_of(&self, position: &Position) -> &[Edge] {
-        self.edges.get(position.edges_from as usize..position.edges_to as usize).unwrap_or_default()
+        self.edges
+            .get(position.edges_from as usize..position.edges_to as usize)
+            .unwrap_or_default()
     }
 
     fn class(&mut self, ranges: Vec<(char, char)>) -> u32 {
-        let key: Vec<(u32, u32)> = ranges.iter().map(|(a, b)| (u32::from(*a), u32::from(*b))).collect();
+        let key: Vec<(u32, u32)> = ranges
+            .iter()
+            .map(|(a, b)| (u32::from(*a), u32::from(*b)))
+            .collect();
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
@@ -113,7 +124,9 @@ impl Program {
             }
         }
         let wide = ranges.into_iter().filter(|(_, last)| !last.is_ascii());
-        let wide = wide.map(|(first, last)| (first.max('\u{80}'), last)).collect();
+        let wide = wide
+            .map(|(first, last)| (first.max('\u{80}'), last))
+            .collect();
         let index = u32::try_from(self.classes.len()).unwrap_or(ACCEPT);
         self.classes.push(CharClass { ascii, wide });
         self.known.insert(key, index);
@@ -138,10 +151,16 @@ impl Program {
             Ok(edges)
         };
         for node in nodes {
-            let Node::Class { reach, next, .. } = *node else { continue };
+            let Node::Class { reach, next, .. } = *node else {
+                continue;
+            };
             let edges = direct(next)?;
-            let accepts = edges.iter().any(|edge| edge.class == ACCEPT && edge.looks == 0);
-            let kept = edges.iter().filter(|edge| !(accepts && edge.class == ACCEPT));
+            let accepts = edges
+                .iter()
+                .any(|edge| edge.class == ACCEPT && edge.looks == 0);
+            let kept = edges
+                .iter()
+                .filter(|edge| !(accepts && edge.class == ACCEPT));
             let edges_from = u32::try_from(self.edges.len()).map_err(|_| TooLarge)?;
             self.edges.extend(kept);
             let edges_to = u32::try_from(self.edges.len()).map_err(|_| TooLarge)?;
@@ -169,13 +188,23 @@ fn follow(nodes: &[Node], numbers: &[u32], from: usize) -> Vec<Edge> {
         }
         match nodes.get(at) {
             None => {}
-            Some(Node::Accept) => edges.push(Edge { looks, class: ACCEPT, to: ACCEPT }),
+            Some(Node::Accept) => edges.push(Edge {
+                looks,
+                class: ACCEPT,
+                to: ACCEPT,
+            }),
             Some(Node::Class { class, .. }) => {
                 let to = numbers.get(at).copied().unwrap_or(ACCEPT);
-                edges.push(Edge { looks, class: *class, to });
+                edges.push(Edge {
+                    looks,
+                    class: *class,
+                    to,
+                });
             }
             Some(Node::Look { look, next }) => open.push((*next, looks | look)),
-            Some(Node::Split(targets)) => open.extend(targets.iter().map(|target| (*target, looks))),
+            Some(Node::Split(targets)) => {
+                open.extend(targets.iter().map(|target| (*target, looks)))
+            }
         }
     }
     edges
@@ -184,8 +213,15 @@ fn follow(nodes: &[Node], numbers: &[u32], from: usize) -> Vec<Edge> {
 #[derive(Debug)]
 enum Node {
     Accept,
-    Class { class: u32, reach: usize, next: usize },
-    Look { look: LookBits, next: usize },
+    Class {
+        class: u32,
+        reach: usize,
+        next: usize,
+    },
+    Look {
+        look: LookBits,
+        next: usize,
+    },
     Split(Vec<usize>),
 }
 
@@ -207,7 +243,10 @@ impl Draft<'_> {
     fn node(&mut self, part: &Hir, next: usize, before: usize) -> Result<usize, TooLarge> {
         match part.kind() {
             HirKind::Empty => Ok(next),
-            HirKind::Look(look) => self.push(Node::Look { look: look.as_repr(), next }),
+            HirKind::Look(look) => self.push(Node::Look {
+                look: look.as_repr(),
+                next,
+            }),
             HirKind::Capture(capture) => self.node(&capture.sub, next, before),
             HirKind::Literal(literal) => self.literal(&literal.0, next, before),
             HirKind::Class(class) => {
@@ -245,12 +284,21 @@ impl Draft<'_> {
         for (at, c) in text.char_indices().rev() {
             let reach = before.saturating_add(at).saturating_add(c.len_utf8());
             let class = self.program.class(vec![(c, c)]);
-            entry = self.push(Node::Class { class, reach, next: entry })?;
+            entry = self.push(Node::Class {
+                class,
+                reach,
+                next: entry,
+            })?;
         }
         Ok(entry)
     }
 
-    fn repetition(&mut self, repetition: &Repetition, next: usize, before: usize) -> Result<usize, TooLarge> {
+    fn repetition(
+        &mut self,
+        repetition: &Repetition,
+        next: usize,
+        before: usize,
+    ) -> Result<usize, TooLarge> {
         let sub = &repetition.sub;
         let unit = longest(sub);
         let min = repetition.min as usize;
@@ -258,7 +306,11 @@ impl Draft<'_> {
         let max = repetition.max.ok_or(TooLarge)? as usize;
         let weight = weight(sub).max(1);
         let exact = max.saturating_mul(weight) <= UNROLLED_MAX;
-        let required = if exact || min.saturating_mul(weight) <= UNROLLED_MAX { min } else { min.min(1) };
+        let required = if exact || min.saturating_mul(weight) <= UNROLLED_MAX {
+            min
+        } else {
+            min.min(1)
+        };
         let at = |copy: usize| before.saturating_add(copy.saturating_mul(unit));
         let mut entry = next;
         if exact {
@@ -283,7 +335,11 @@ impl Draft<'_> {
 
 /// About how many nodes one copy of a part takes.
 fn weight(part: &Hir) -> usize {
-    let sum = |parts: &[Hir]| parts.iter().fold(0_usize, |sum, part| sum.saturating_add(weight(part)));
+    let sum = |parts: &[Hir]| {
+        parts
+            .iter()
+            .fold(0_usize, |sum, part| sum.saturating_add(weight(part)))
+    };
     match part.kind() {
         HirKind::Empty => 0,
         HirKind::Look(_) | HirKind::Class(_) => 1,
@@ -304,7 +360,10 @@ pub(crate) fn longest(part: &Hir) -> usize {
 
 fn ranges(class: &Class) -> Vec<(char, char)> {
     match class {
-        Class::Unicode(class) => class.iter().map(|range| (range.start(), range.end())).collect(),
+        Class::Unicode(class) => class
+            .iter()
+            .map(|range| (range.start(), range.end()))
+            .collect(),
         // Only ASCII can stand here: the loader asks for patterns that match UTF-8.
         Class::Bytes(class) => class
             .iter()

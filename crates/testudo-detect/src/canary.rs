@@ -15,7 +15,9 @@ const CANARY_BYTES_MIN: usize = 4;
 /// Why a canary was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CanaryProblem {
-    #[error("a canary of {0} bytes is too short or too long; use {CANARY_BYTES_MIN} to {CANARY_BYTES_MAX}")]
+    #[error(
+        "a canary of {0} bytes is too short or too long; use {CANARY_BYTES_MIN} to {CANARY_BYTES_MAX}"
+    )]
     Length(usize),
     #[error("{0} canaries are more than the {CANARY_COUNT_MAX} allowed")]
     Count(usize),
@@ -29,7 +31,9 @@ pub struct Canaries {
 
 impl std::fmt::Debug for Canaries {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Canaries").field("count", &self.all.len()).finish_non_exhaustive()
+        f.debug_struct("Canaries")
+            .field("count", &self.all.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,7 +71,10 @@ impl Canaries {
 
 impl Canary {
     fn new(bytes: &[u8]) -> Self {
-        let mut canary = Self { bytes: bytes.into(), fallback: vec![0; bytes.len()].into() };
+        let mut canary = Self {
+            bytes: bytes.into(),
+            fallback: vec![0; bytes.len()].into(),
+        };
         let mut matched = 0;
         for (at, byte) in bytes.iter().enumerate().skip(1) {
             matched = canary.next(matched, *byte);
@@ -84,7 +91,9 @@ impl Canary {
             if self.bytes.get(usize::from(matched)) == Some(&byte) {
                 return matched.saturating_add(1);
             }
-            let Some(back) = matched.checked_sub(1) else { return 0 };
+            let Some(back) = matched.checked_sub(1) else {
+                return 0;
+            };
             matched = self.fallback.get(usize::from(back)).copied().unwrap_or(0);
         }
     }
@@ -100,12 +109,22 @@ pub(crate) struct CanaryScanner {
 
 impl CanaryScanner {
     pub(crate) fn new(canaries: &Canaries) -> Self {
-        Self { canaries: canaries.clone(), matched: vec![0; canaries.all.len()], at: 0 }
+        Self {
+            canaries: canaries.clone(),
+            matched: vec![0; canaries.all.len()],
+            at: 0,
+        }
     }
 
     /// Appends new hits; returns where the longest possible canary starts, or `None` when the budget ran out.
-    pub(crate) fn push(&mut self, piece: &str, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
-        if !self.matched.is_empty() && !budget.spend(piece.len().saturating_mul(self.matched.len())) {
+    pub(crate) fn push(
+        &mut self,
+        piece: &str,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) -> Option<usize> {
+        if !self.matched.is_empty() && !budget.spend(piece.len().saturating_mul(self.matched.len()))
+        {
             return None;
         }
         for (canary, matched) in self.canaries.all.iter().zip(&mut self.matched) {
@@ -114,7 +133,12 @@ impl CanaryScanner {
                 let len = usize::from(*matched);
                 if len == canary.bytes.len() {
                     let start = end.saturating_sub(len);
-                    hits.push(Hit { start, rule: RuleIndex::CANARY, end, score: Score::MAX });
+                    hits.push(Hit {
+                        start,
+                        rule: RuleIndex::CANARY,
+                        end,
+                        score: Score::MAX,
+                    });
                     *matched = canary.fallback.last().copied().unwrap_or(0);
                 }
             }

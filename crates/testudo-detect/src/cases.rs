@@ -24,33 +24,66 @@ pub enum CaseFailure {
 #[must_use]
 pub fn check_cases(detector: &Arc<Detector>, packs: &[RuleSource]) -> Vec<CaseFailure> {
     let mut failures = Vec::new();
-    for rule in packs.iter().filter_map(|pack| toml::from_str::<PackText>(&pack.text).ok()).flat_map(|pack| pack.rule) {
-        let position = detector.rules().iter().position(|known| known.id.as_str() == rule.id);
+    for rule in packs
+        .iter()
+        .filter_map(|pack| toml::from_str::<PackText>(&pack.text).ok())
+        .flat_map(|pack| pack.rule)
+    {
+        let position = detector
+            .rules()
+            .iter()
+            .position(|known| known.id.as_str() == rule.id);
         if let Some(index) = position.and_then(|position| u32::try_from(position).ok()) {
-            check_rule(detector, RuleIndex(index), &rule.id, &rule.cases, &mut failures);
+            check_rule(
+                detector,
+                RuleIndex(index),
+                &rule.id,
+                &rule.cases,
+                &mut failures,
+            );
         }
     }
     failures
 }
 
-fn check_rule(detector: &Arc<Detector>, index: RuleIndex, id: &str, cases: &Cases, failures: &mut Vec<CaseFailure>) {
-    let mask = (0..detector.rules().len()).map(|position| position == index.position()).collect();
+fn check_rule(
+    detector: &Arc<Detector>,
+    index: RuleIndex,
+    id: &str,
+    cases: &Cases,
+    failures: &mut Vec<CaseFailure>,
+) {
+    let mask = (0..detector.rules().len())
+        .map(|position| position == index.position())
+        .collect();
     let selection = detector.select_where(mask);
     for (what, texts) in [("hit", &cases.hit), ("miss", &cases.miss)] {
         if texts.is_empty() {
-            failures.push(CaseFailure::None { rule: id.to_owned(), what });
+            failures.push(CaseFailure::None {
+                rule: id.to_owned(),
+                what,
+            });
         }
         for text in texts {
             let text = text.replace('¦', "");
             let whole = selection.scan(&text, &mut Budget::unlimited()).hits;
             let rule = id.to_owned();
             match (what, whole.is_empty()) {
-                ("hit", true) => failures.push(CaseFailure::Missed { rule, text: text.clone() }),
-                ("miss", false) => failures.push(CaseFailure::Found { rule, text: text.clone() }),
+                ("hit", true) => failures.push(CaseFailure::Missed {
+                    rule,
+                    text: text.clone(),
+                }),
+                ("miss", false) => failures.push(CaseFailure::Found {
+                    rule,
+                    text: text.clone(),
+                }),
                 _ => {}
             }
             if streamed(&selection, &text) != whole {
-                failures.push(CaseFailure::Streamed { rule: id.to_owned(), text });
+                failures.push(CaseFailure::Streamed {
+                    rule: id.to_owned(),
+                    text,
+                });
             }
         }
     }

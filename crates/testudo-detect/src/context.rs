@@ -23,21 +23,28 @@ impl Context {
         let bytes = text.as_bytes();
         let from = start.saturating_sub(self.within);
         self.words.iter().any(|word| {
-            let Some(last) = start.checked_sub(word.len()) else { return false };
-            (from..=last).rev().any(|at| stands_at(bytes, at, word.as_bytes()))
+            let Some(last) = start.checked_sub(word.len()) else {
+                return false;
+            };
+            (from..=last)
+                .rev()
+                .any(|at| stands_at(bytes, at, word.as_bytes()))
         })
     }
 }
 
 fn stands_at(text: &[u8], at: usize, word: &[u8]) -> bool {
     let end = at.saturating_add(word.len());
-    let Some(found) = text.get(at..end) else { return false };
+    let Some(found) = text.get(at..end) else {
+        return false;
+    };
     if !found.eq_ignore_ascii_case(word) {
         return false;
     }
     let before = at.checked_sub(1).and_then(|index| text.get(index)).copied();
     let after = text.get(end).copied();
-    let hump = found.first().is_some_and(u8::is_ascii_uppercase) && before.is_some_and(|b| b.is_ascii_lowercase());
+    let hump = found.first().is_some_and(u8::is_ascii_uppercase)
+        && before.is_some_and(|b| b.is_ascii_lowercase());
     let wordy = word.first().is_some_and(u8::is_ascii_alphanumeric);
     let begins = !wordy || hump || !before.is_some_and(|b| b.is_ascii_alphanumeric());
     let ends = word.len() > SHORT_WORD || !after.is_some_and(|b| b.is_ascii_alphabetic());

@@ -56,20 +56,30 @@ impl Detector {
     /// page: make it once for each scope and keep it.
     #[must_use]
     pub fn select(self: &Arc<Self>, scope: &Scope) -> Selection {
-        let chosen = |rule: &Rule| scope.kinds.contains(&rule.kind) && rule.applies(scope.direction, &scope.origin);
+        let chosen = |rule: &Rule| {
+            scope.kinds.contains(&rule.kind) && rule.applies(scope.direction, &scope.origin)
+        };
         let mask = self.rules().iter().map(chosen).collect();
         self.select_where(mask)
     }
 
     pub(crate) fn select_where(self: &Arc<Self>, mask: Vec<bool>) -> Selection {
         let starts = Starts::new(&self.compiled, &mask);
-        Selection { inner: Arc::new(Chosen { detector: Arc::clone(self), mask, starts }) }
+        Selection {
+            inner: Arc::new(Chosen {
+                detector: Arc::clone(self),
+                mask,
+                starts,
+            }),
+        }
     }
 }
 
 impl fmt::Debug for Detector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Detector").field("rules", &self.rules().len()).finish_non_exhaustive()
+        f.debug_struct("Detector")
+            .field("rules", &self.rules().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +132,11 @@ impl Selection {
     /// Whether a rule is among the chosen.
     #[must_use]
     pub fn contains(&self, index: RuleIndex) -> bool {
-        self.inner.mask.get(index.position()).copied().unwrap_or(false)
+        self.inner
+            .mask
+            .get(index.position())
+            .copied()
+            .unwrap_or(false)
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {
@@ -137,6 +151,8 @@ impl Selection {
 impl fmt::Debug for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chosen = self.inner.mask.iter().filter(|chosen| **chosen).count();
-        f.debug_struct("Selection").field("rules", &chosen).finish_non_exhaustive()
+        f.debug_struct("Selection")
+            .field("rules", &chosen)
+            .finish_non_exhaustive()
     }
 }

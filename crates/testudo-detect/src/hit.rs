@@ -54,7 +54,12 @@ pub fn resolve(hits: &[Hit], rules: &[Rule]) -> Vec<Hit> {
     sorted.sort_unstable();
     let strictness = |hit: &Hit| {
         let severity = rules.get(hit.rule.position()).map(|rule| rule.severity);
-        (severity, hit.end.saturating_sub(hit.start), hit.score, Reverse(hit.rule))
+        (
+            severity,
+            hit.end.saturating_sub(hit.start),
+            hit.score,
+            Reverse(hit.rule),
+        )
     };
     let mut places: Vec<(Hit, Hit)> = Vec::new();
     for hit in sorted {
@@ -70,7 +75,11 @@ pub fn resolve(hits: &[Hit], rules: &[Rule]) -> Vec<Hit> {
     }
     places
         .into_iter()
-        .map(|(place, strictest)| Hit { start: place.start, end: place.end, ..strictest })
+        .map(|(place, strictest)| Hit {
+            start: place.start,
+            end: place.end,
+            ..strictest
+        })
         .collect()
 }
 
@@ -97,17 +106,28 @@ impl Waiting {
     pub(crate) fn release(&mut self, live: usize) -> Progress {
         if self.hits.is_empty() {
             self.safe = self.safe.max(live);
-            return Progress { safe: self.safe, ..Progress::default() };
+            return Progress {
+                safe: self.safe,
+                ..Progress::default()
+            };
         }
         self.hits.sort_unstable();
         let mut group = (0, 0);
         for hit in self.hits.iter().take_while(|hit| hit.start < live) {
-            group = if hit.start < group.1 { (group.0, group.1.max(hit.end)) } else { (hit.start, hit.end) };
+            group = if hit.start < group.1 {
+                (group.0, group.1.max(hit.end))
+            } else {
+                (hit.start, hit.end)
+            };
         }
         let safe = if group.1 > live { group.0 } else { live };
         self.safe = self.safe.max(safe);
         let settled = self.hits.partition_point(|hit| hit.start < self.safe);
         let hits = self.hits.drain(..settled).collect();
-        Progress { hits, safe: self.safe, exhausted: false }
+        Progress {
+            hits,
+            safe: self.safe,
+            exhausted: false,
+        }
     }
 }

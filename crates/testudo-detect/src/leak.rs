@@ -30,13 +30,18 @@ impl Fingerprint {
     pub fn of(system_text: &str, len_min: usize) -> Self {
         let end = system_text.floor_char_boundary(FINGERPRINT_BYTES_MAX.min(system_text.len()));
         let text = system_text.get(..end).unwrap_or_default();
-        Self { automaton: SuffixAutomaton::new(text.as_bytes()), len_min: len_min.max(8) }
+        Self {
+            automaton: SuffixAutomaton::new(text.as_bytes()),
+            len_min: len_min.max(8),
+        }
     }
 }
 
 impl std::fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fingerprint").field("len_min", &self.len_min).finish_non_exhaustive()
+        f.debug_struct("Fingerprint")
+            .field("len_min", &self.len_min)
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,13 +57,19 @@ impl LeakScanner {
     /// Looks for one prompt.
     #[must_use]
     pub fn new(fingerprint: &Arc<Fingerprint>) -> Self {
-        Self { leaking: Leaking::new(fingerprint), waiting: Waiting::default(), exhausted: false }
+        Self {
+            leaking: Leaking::new(fingerprint),
+            waiting: Waiting::default(),
+            exhausted: false,
+        }
     }
 
     /// Takes the next piece of text.
     #[must_use]
     pub fn push(&mut self, piece: &str, budget: &mut Budget) -> Progress {
-        let live = (!self.exhausted).then(|| self.leaking.push(piece, budget, self.waiting.hits_mut())).flatten();
+        let live = (!self.exhausted)
+            .then(|| self.leaking.push(piece, budget, self.waiting.hits_mut()))
+            .flatten();
         self.release(live)
     }
 
@@ -74,7 +85,11 @@ impl LeakScanner {
             Some(live) => self.waiting.release(live),
             None => {
                 self.exhausted = true;
-                Progress { hits: Vec::new(), safe: self.waiting.safe(), exhausted: true }
+                Progress {
+                    hits: Vec::new(),
+                    safe: self.waiting.safe(),
+                    exhausted: true,
+                }
             }
         }
     }
@@ -108,7 +123,12 @@ impl Leaking {
         }
     }
 
-    pub(crate) fn push(&mut self, piece: &str, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
+    pub(crate) fn push(
+        &mut self,
+        piece: &str,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) -> Option<usize> {
         if !budget.spend(piece.len()) {
             return None;
         }
@@ -128,7 +148,11 @@ impl Leaking {
             self.text.drain(..unneeded);
             self.base = live;
         }
-        Some(if piece.is_empty() { self.live_at(end) } else { live })
+        Some(if piece.is_empty() {
+            self.live_at(end)
+        } else {
+            live
+        })
     }
 
     pub(crate) fn finish(&mut self, hits: &mut Vec<Hit>) -> usize {
@@ -158,18 +182,28 @@ impl Leaking {
     }
 
     fn live_at(&self, end: usize) -> usize {
-        self.open.map_or_else(|| self.suffix_start(end), |(start, _)| start)
+        self.open
+            .map_or_else(|| self.suffix_start(end), |(start, _)| start)
     }
 
     /// Where the longest suffix that occurs in the prompt starts, in whole characters.
     fn suffix_start(&self, end: usize) -> usize {
-        let start = end.saturating_sub(self.matched.len as usize).saturating_sub(self.base);
-        self.text.ceil_char_boundary(start.min(self.text.len())).saturating_add(self.base)
+        let start = end
+            .saturating_sub(self.matched.len as usize)
+            .saturating_sub(self.base);
+        self.text
+            .ceil_char_boundary(start.min(self.text.len()))
+            .saturating_add(self.base)
     }
 
     fn close(&mut self, hits: &mut Vec<Hit>) {
         if let Some((start, end)) = self.open.take() {
-            hits.push(Hit { start, rule: RuleIndex::SYSTEM_PROMPT, end, score: Score::MAX });
+            hits.push(Hit {
+                start,
+                rule: RuleIndex::SYSTEM_PROMPT,
+                end,
+                score: Score::MAX,
+            });
         }
     }
 }

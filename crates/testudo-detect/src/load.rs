@@ -45,19 +45,27 @@ pub enum RuleFault {
     Score(u32),
     #[error(transparent)]
     Ref(#[from] RefIdError),
-    #[error("name literals of which every match contains one, or `always = true` if the pattern is cheap")]
+    #[error(
+        "name literals of which every match contains one, or `always = true` if the pattern is cheap"
+    )]
     NoPrefilter,
     #[error("a word here is empty; remove it")]
     EmptyWord,
     #[error("{count} is more than the {max} allowed")]
     TooMany { count: usize, max: usize },
-    #[error("a match as `{example}` contains none of the literals, so that the prefilter would miss it; complete the list")]
+    #[error(
+        "a match as `{example}` contains none of the literals, so that the prefilter would miss it; complete the list"
+    )]
     LiteralMissing { example: String },
     #[error("the pattern does not parse: {0}")]
     Pattern(String),
-    #[error("the pattern can match nothing at all or the empty text; make it match at least one character")]
+    #[error(
+        "the pattern can match nothing at all or the empty text; make it match at least one character"
+    )]
     EmptyMatch,
-    #[error("a match can be longer than {PATTERN_BYTES_MAX} bytes; bound the repetitions, as in `{{1,64}}`")]
+    #[error(
+        "a match can be longer than {PATTERN_BYTES_MAX} bytes; bound the repetitions, as in `{{1,64}}`"
+    )]
     Unbounded,
     #[error("the pattern needs too many states; shorten its repetitions or alternations")]
     TooLarge,
@@ -107,13 +115,22 @@ impl Compiled {
 pub(crate) fn load(packs: &[RuleSource]) -> Result<Compiled, Vec<RuleProblem>> {
     let mut problems = Vec::new();
     let mut building = Building::new();
-    let mut ids: BTreeSet<String> = building.rules.iter().map(|rule| rule.id.as_str().to_owned()).collect();
+    let mut ids: BTreeSet<String> = building
+        .rules
+        .iter()
+        .map(|rule| rule.id.as_str().to_owned())
+        .collect();
     for pack in packs {
         let rules = match toml::from_str::<PackText>(&pack.text) {
             Ok(text) => text.rule,
             Err(error) => {
                 let fault = RuleFault::Toml(error.to_string());
-                problems.push(RuleProblem { pack: pack.name.to_string(), rule: String::new(), field: "", fault });
+                problems.push(RuleProblem {
+                    pack: pack.name.to_string(),
+                    rule: String::new(),
+                    field: "",
+                    fault,
+                });
                 continue;
             }
         };
@@ -177,13 +194,16 @@ impl Building {
             slot = u16::try_from(self.slots.len()).ok();
             self.slots.push(context.within);
             for (word, slot) in context.words.iter().zip(std::iter::repeat(slot).flatten()) {
-                self.context_words.entry(word.to_ascii_lowercase()).or_default().push(slot);
+                self.context_words
+                    .entry(word.to_ascii_lowercase())
+                    .or_default()
+                    .push(slot);
             }
         }
         let words: Vec<&str> = match (matcher.gate, &matcher.context) {
             (Gate::Literal, _) => checked.literals.iter().map(String::as_str).collect(),
             (Gate::Context, Some(context)) => context.words.iter().map(AsRef::as_ref).collect(),
-            (Gate::Context, None) | (Gate::Open, _) => Vec::new(),
+            (Gate::Context, None) | (Gate::Open | Gate::Run(..), _) => Vec::new(),
         };
         for word in words {
             let matchers = self.prefilter.entry(word.to_ascii_lowercase()).or_default();
@@ -191,7 +211,11 @@ impl Building {
                 matchers.push(candidate);
             }
         }
-        self.tracked.push(Some(Tracked { starts, slot, looks }));
+        self.tracked.push(Some(Tracked {
+            starts,
+            slot,
+            looks,
+        }));
         self.matchers.push(matcher);
         self.rules.push(checked.rule);
     }
@@ -221,7 +245,10 @@ fn words<T>(words: BTreeMap<String, Vec<T>>) -> Result<(Option<DFA>, Vec<Vec<T>>
         return Ok((None, Vec::new()));
     }
     let (words, meanings): (Vec<String>, Vec<Vec<T>>) = words.into_iter().unzip();
-    let dfa = DFA::builder().ascii_case_insensitive(true).prefilter(false).build(&words);
+    let dfa = DFA::builder()
+        .ascii_case_insensitive(true)
+        .prefilter(false)
+        .build(&words);
     let dfa = dfa.map_err(|_| RuleProblem {
         pack: String::new(),
         rule: String::new(),

@@ -5,6 +5,7 @@ use regex_automata::{Anchored, Input};
 use testudo_types::Score;
 
 use crate::context::Context;
+use crate::required::Run;
 use crate::validators::Validator;
 use crate::{Budget, Hit, RuleIndex};
 
@@ -23,7 +24,7 @@ pub(crate) struct Matcher {
     pub(crate) context: Option<Context>,
     /// The longest match, in bytes.
     pub(crate) bytes_max: usize,
-    /// With literals: the most bytes from the start of a match to the end of its first literal.
+    /// The most bytes from the start of a match to the end of its first literal or run.
     pub(crate) literal_end_max: usize,
     /// How the prefilter finds candidates.
     pub(crate) gate: Gate,
@@ -36,6 +37,8 @@ pub(crate) enum Gate {
     Literal,
     /// One of the context words, before the match.
     Context,
+    /// So many bytes of a kind in a row, inside the match.
+    Run(Run, usize),
     /// Nothing: a cheap pattern.
     Open,
 }
@@ -66,18 +69,40 @@ impl Matcher {
     ///
     /// A match that a check refuses consumes nothing: the search goes on at its second character,
     /// so that a decoy cannot swallow the start of the real thing.
-    pub(crate) fn run(&self, stretch: Stretch<'_>, budget: &mut Budget, hits: &mut Vec<Hit>) -> Rest {
-        let Stretch { text, mut at, bound, base } = stretch;
+    pub(crate) fn run(
+        &self,
+        stretch: Stretch<'_>,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) -> Rest {
+        let Stretch {
+            text,
+            mut at,
+            bound,
+            base,
+        } = stretch;
         let mut rest = Rest::default();
         loop {
             if at >= bound || budget.is_exhausted() {
                 rest.beyond = Some(at.saturating_add(base));
                 break;
             }
-            let found = self.regex.search(&Input::new(text).span(at..text.len()));
-            let read_to = found.map_or(text.len(), |found| found.end());
+            // Where only one start is possible, nothing else is searched.
+            let single = bound.saturating_sub(at) == 1;
+            let anchored = if single { Anchored::Yes } else { Anchored::No };
+            let found = self
+                .regex
+                .search(&Input::new(text).span(at..text.len()).anchored(anchored));
+            let read_to = match found {
+                Some(found) => found.end(),
+                None if single => at.saturating_add(self.bytes_max).min(text.len()),
+                None => text.len(),
+            };
             budget.spend(read_to.saturating_sub(at).saturating_add(SEARCH_UNITS));
-            let Some(found) = found else { break };
+            let Some(found) = found else {
+                rest.beyond = single.then(|| bound.saturating_add(base));
+                break;
+            };
             if found.start() >= bound {
                 rest.beyond = Some(found.start().saturating_add(base));
                 break;
@@ -101,19 +126,27 @@ impl Matcher {
 
     /// The part to report of a match that passes all checks.
     fn accept(&self, text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
-        if !self.context.as_ref().is_none_or(|context| context.holds(text, start)) {
+        if !self
+            .context
+            .as_ref()
+            .is_none_or(|context| context.holds(text, start))
+        {
             return None;
         }
         let (from, to) = self.value_of(text, start).unwrap_or((start, end));
         let value = text.get(from..to)?;
-        let valid = self.validator.is_none_or(|validator| validator.accepts(value));
+        let valid = self
+            .validator
+            .is_none_or(|validator| validator.accepts(value));
         valid.then_some((from, to))
     }
 
     fn value_of(&self, text: &str, start: usize) -> Option<(usize, usize)> {
         let group = self.value?;
         let mut captures = self.regex.create_captures();
-        let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+        let input = Input::new(text)
+            .span(start..text.len())
+            .anchored(Anchored::Yes);
         self.regex.search_captures(&input, &mut captures);
         let span = captures.get_group(group)?;
         (!span.is_empty()).then_some((span.start, span.end))

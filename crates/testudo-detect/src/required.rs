@@ -23,47 +23,55 @@ const EXAMPLE_BYTES_MAX: usize = 200;
 /// # Errors
 /// A text that matches, word boundaries aside, and contains no literal.
 pub(crate) fn literal_end_max(pattern: &Hir, literals: &[String]) -> Result<usize, String> {
-    let tree = Tree::new(literals);
-    let start = States::from([(0, Vec::new())]);
-    if let Some(example) = tree.survivors(pattern, &start).into_values().next() {
-        return Err(String::from_utf8_lossy(&example).into_owned());
-    }
-    let mut part = pattern;
-    while let HirKind::Capture(capture) = part.kind() {
-        part = &capture.sub;
-    }
-    let HirKind::Concat(parts) = part.kind() else {
-        return Ok(longest(part));
-    };
-    let mut states = start;
-    let mut end = 0_usize;
-    for part in parts {
-        states = tree.survivors(part, &states);
-        end = end.saturating_add(longest(part));
-        if states.is_empty() {
-            break;
-        }
-    }
-    Ok(end)
+    let literals: Vec<Vec<u8>> = literals
+        .iter()
+        .map(|literal| literal.to_ascii_lowercase().into_bytes())
+        .collect();
+    Tree::new(&literals, |byte| byte.to_ascii_lowercase()).end_max(pattern)
 }
 
-/// Aho-Corasick over a handful of literals, ASCII letters folded.
-struct Tree {
+/// The same for a run of `count` bytes of one kind; `None` when some match has no such run.
+pub(crate) fn run_end_max(pattern: &Hir, run: Run, count: usize) -> Option<usize> {
+    let tree = Tree::new(&[vec![1; count]], |byte| u8::from(run.contains(byte)));
+    tree.end_max(pattern).ok()
+}
+
+/// A kind of bytes that ordinary English text has few of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Run {
+    Digits,
+    NonAscii,
+}
+
+impl Run {
+    pub(crate) fn contains(self, byte: u8) -> bool {
+        match self {
+            Self::Digits => byte.is_ascii_digit(),
+            Self::NonAscii => !byte.is_ascii(),
+        }
+    }
+}
+
+/// Aho-Corasick over a handful of literals.
+struct Tree<F> {
+    /// Which bytes count as the same.
+    fold: F,
     /// Transitions that do not lead to the root, by state and byte.
     steps: BTreeMap<(u32, u8), u32>,
     /// States in which a literal has just been seen.
     seen: BTreeSet<u32>,
 }
 
-impl Tree {
-    fn new(literals: &[String]) -> Self {
+impl<F: Fn(u8) -> u8> Tree<F> {
+    /// Takes literals that are folded already.
+    fn new(literals: &[Vec<u8>], fold: F) -> Self {
         let mut children: BTreeMap<(u32, u8), u32> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         let mut count = 1_u32;
         for literal in literals {
             let mut state = 0;
-            for byte in literal.bytes() {
-                state = *children.entry((state, byte.to_ascii_lowercase())).or_insert_with(|| {
+            for byte in literal {
+                state = *children.entry((state, *byte)).or_insert_with(|| {
                     count = count.saturating_add(1);
                     count.saturating_sub(1)
                 });
@@ -71,10 +79,60 @@ impl Tree {
             seen.insert(state);
         }
         let bytes: BTreeSet<u8> = children.keys().map(|(_, byte)| *byte).collect();
-        Self::complete(&children, seen, &bytes)
+        Self::complete(&children, seen, &bytes, fold)
     }
 
-    fn complete(children: &BTreeMap<(u32, u8), u32>, mut seen: BTreeSet<u32>, bytes: &BTreeSet<u8>) -> Self {
+    fn end_max(&self, pattern: &Hir) -> Result<usize, String> {
+        let start = States::from([(0, Vec::new())]);
+        match self.survivors(pattern, &start).into_values().next() {
+            Some(example) => Err(String::from_utf8_lossy(&example).into_owned()),
+            None => Ok(self.end_in(pattern, start)),
+        }
+    }
+
+    /// The most bytes of a part that no state survives until its first literal has ended.
+    fn end_in(&self, part: &Hir, states: States) -> usize {
+        match part.kind() {
+            HirKind::Capture(capture) => self.end_in(&capture.sub, states),
+            HirKind::Alternation(parts) => parts
+                .iter()
+                .map(|part| self.end_in(part, states.clone()))
+                .max()
+                .unwrap_or(0),
+            HirKind::Concat(parts) => {
+                let mut states = states;
+                let mut end = 0_usize;
+                for part in parts {
+                    let next = self.survivors(part, &states);
+                    if next.is_empty() {
+                        return end.saturating_add(self.end_in(part, states));
+                    }
+                    states = next;
+                    end = end.saturating_add(longest(part));
+                }
+                end
+            }
+            HirKind::Repetition(repetition) => {
+                let once = self.survivors(&repetition.sub, &states);
+                let all = longest(part);
+                if repetition.min > 0 && once.is_empty() {
+                    self.end_in(&repetition.sub, states).min(all)
+                } else {
+                    all
+                }
+            }
+            HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => {
+                longest(part)
+            }
+        }
+    }
+
+    fn complete(
+        children: &BTreeMap<(u32, u8), u32>,
+        mut seen: BTreeSet<u32>,
+        bytes: &BTreeSet<u8>,
+        fold: F,
+    ) -> Self {
         let mut steps = BTreeMap::new();
         let mut fail: BTreeMap<u32, u32> = BTreeMap::new();
         let mut open = VecDeque::from([0_u32]);
@@ -84,7 +142,11 @@ impl Tree {
                 seen.insert(state);
             }
             for byte in bytes {
-                let through_fail = if state == 0 { 0 } else { steps.get(&(back, *byte)).copied().unwrap_or(0) };
+                let through_fail = if state == 0 {
+                    0
+                } else {
+                    steps.get(&(back, *byte)).copied().unwrap_or(0)
+                };
                 let to = match children.get(&(state, *byte)) {
                     Some(child) => {
                         fail.insert(*child, through_fail);
@@ -98,14 +160,18 @@ impl Tree {
                 }
             }
         }
-        Self { steps, seen }
+        Self { fold, steps, seen }
     }
 
     fn step(&self, states: &States, first: u8, last: u8) -> States {
         let mut reached = States::new();
         for (state, example) in states {
             for byte in first..=last {
-                let to = self.steps.get(&(*state, byte.to_ascii_lowercase())).copied().unwrap_or(0);
+                let to = self
+                    .steps
+                    .get(&(*state, (self.fold)(byte)))
+                    .copied()
+                    .unwrap_or(0);
                 if !self.seen.contains(&to) {
                     reached.entry(to).or_insert_with(|| longer(example, byte));
                 }
@@ -121,17 +187,17 @@ impl Tree {
         }
         match part.kind() {
             HirKind::Empty | HirKind::Look(_) => states.clone(),
-            HirKind::Literal(literal) => {
-                literal.0.iter().fold(states.clone(), |states, byte| self.step(&states, *byte, *byte))
-            }
+            HirKind::Literal(literal) => literal.0.iter().fold(states.clone(), |states, byte| {
+                self.step(&states, *byte, *byte)
+            }),
             HirKind::Class(class) => self.after_class(class, states),
             HirKind::Capture(capture) => self.survivors(&capture.sub, states),
-            HirKind::Concat(parts) => {
-                parts.iter().fold(states.clone(), |states, part| self.survivors(part, &states))
-            }
-            HirKind::Alternation(parts) => {
-                parts.iter().fold(States::new(), |all, part| union(all, self.survivors(part, states)))
-            }
+            HirKind::Concat(parts) => parts
+                .iter()
+                .fold(states.clone(), |states, part| self.survivors(part, &states)),
+            HirKind::Alternation(parts) => parts.iter().fold(States::new(), |all, part| {
+                union(all, self.survivors(part, states))
+            }),
             HirKind::Repetition(repetition) => {
                 self.after_repetition(&repetition.sub, repetition.min, repetition.max, states)
             }
@@ -174,7 +240,9 @@ impl Tree {
                         let after = sequence
                             .as_slice()
                             .iter()
-                            .fold(states.clone(), |states, bytes| self.step(&states, bytes.start, bytes.end));
+                            .fold(states.clone(), |states, bytes| {
+                                self.step(&states, bytes.start, bytes.end)
+                            });
                         reached = union(reached, after);
                     }
                 }

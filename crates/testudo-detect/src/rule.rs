@@ -22,7 +22,10 @@ pub struct RuleSource {
 pub fn builtin_packs() -> Vec<RuleSource> {
     BUILTIN
         .iter()
-        .map(|(name, text)| RuleSource { name: Cow::Borrowed(name), text: Cow::Borrowed(text) })
+        .map(|(name, text)| RuleSource {
+            name: Cow::Borrowed(name),
+            text: Cow::Borrowed(text),
+        })
         .collect()
 }
 
@@ -73,7 +76,11 @@ impl Rule {
             Direction::Response => self.responses,
         };
         let name = origin.as_str();
-        direction && self.origins.as_ref().is_none_or(|origins| origins.iter().any(|known| **known == *name))
+        direction
+            && self
+                .origins
+                .as_ref()
+                .is_none_or(|origins| origins.iter().any(|known| **known == *name))
     }
 
     /// The rules that are code: index 0 is the system prompt, 1 the canaries.
@@ -91,7 +98,11 @@ impl Rule {
             origins: None,
         };
         vec![
-            leak("leak.system-prompt", "A stretch of the system prompt", "SYSTEM_PROMPT"),
+            leak(
+                "leak.system-prompt",
+                "A stretch of the system prompt",
+                "SYSTEM_PROMPT",
+            ),
             leak("leak.canary", "A canary value", "CANARY"),
         ]
     }

@@ -5,6 +5,7 @@ use aho_corasick::automaton::Automaton;
 
 use crate::load::Compiled;
 use crate::matching::{Gate, Matcher, Stretch};
+use crate::required::Run;
 use crate::{Budget, Hit, Scan, Selection};
 
 /// A character may be needed behind a match to decide that it ends.
@@ -15,20 +16,44 @@ pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> Sc
     let mut hits = Vec::new();
     let compiled = selection.compiled();
     if !budget.spend(text.len()) {
-        return Scan { hits, exhausted: true };
+        return Scan {
+            hits,
+            exhausted: true,
+        };
     }
     let windows = candidates(selection, compiled, text);
     let mut resume = (u32::MAX, 0);
     for window in &windows {
-        let Some(matcher) = compiled.matchers.get(window.matcher as usize) else { continue };
-        let from = if resume.0 == window.matcher { window.from.max(resume.1) } else { window.from };
-        resume = (window.matcher, from.max(run(matcher, text, Window { from, ..*window }, budget, &mut hits)));
+        let Some(matcher) = compiled.matchers.get(window.matcher as usize) else {
+            continue;
+        };
+        let from = if resume.0 == window.matcher {
+            window.from.max(resume.1)
+        } else {
+            window.from
+        };
+        resume = (
+            window.matcher,
+            from.max(run(
+                matcher,
+                text,
+                Window { from, ..*window },
+                budget,
+                &mut hits,
+            )),
+        );
         if budget.is_exhausted() {
-            return Scan { hits, exhausted: true };
+            return Scan {
+                hits,
+                exhausted: true,
+            };
         }
     }
     hits.sort_unstable();
-    Scan { hits, exhausted: false }
+    Scan {
+        hits,
+        exhausted: false,
+    }
 }
 
 /// Where matches of one rule may start.
@@ -40,13 +65,35 @@ struct Window {
 }
 
 /// Returns where the next match of the rule may start.
-fn run(matcher: &Matcher, text: &str, window: Window, budget: &mut Budget, hits: &mut Vec<Hit>) -> usize {
+fn run(
+    matcher: &Matcher,
+    text: &str,
+    window: Window,
+    budget: &mut Budget,
+    hits: &mut Vec<Hit>,
+) -> usize {
     let at = text.ceil_char_boundary(window.from.min(text.len()));
-    let read_to = window.to.saturating_add(matcher.bytes_max).saturating_add(LOOKAHEAD);
+    let read_to = window
+        .to
+        .saturating_add(matcher.bytes_max)
+        .saturating_add(LOOKAHEAD);
     let read_to = text.ceil_char_boundary(read_to.min(text.len()));
-    let Some(stretch) = text.get(..read_to) else { return 0 };
+    let Some(stretch) = text.get(..read_to) else {
+        return 0;
+    };
     let bound = window.to.saturating_add(1).min(text.len());
-    matcher.run(Stretch { text: stretch, at, bound, base: 0 }, budget, hits).resume
+    matcher
+        .run(
+            Stretch {
+                text: stretch,
+                at,
+                bound,
+                base: 0,
+            },
+            budget,
+            hits,
+        )
+        .resume
 }
 
 /// The windows of all candidates, by rule, then place; those of a rule do not touch.
@@ -54,45 +101,140 @@ fn candidates(selection: &Selection, compiled: &Compiled, text: &str) -> Vec<Win
     let mut windows = Vec::new();
     for (index, matcher) in (0_u32..).zip(&compiled.matchers) {
         if matcher.gate == Gate::Open && selection.contains(matcher.rule) {
-            windows.push(Window { matcher: index, from: 0, to: text.len() });
+            windows.push(Window {
+                matcher: index,
+                from: 0,
+                to: text.len(),
+            });
         }
     }
-    let Some(words) = &compiled.prefilter else { return windows };
-    let Ok(mut state) = words.start_state(Anchored::No) else { return windows };
-    let mut open: Vec<Option<Window>> = vec![None; compiled.matchers.len()];
-    for (at, byte) in text.bytes().enumerate() {
-        state = words.next_state(Anchored::No, state, byte);
-        if !words.is_special(state) || !words.is_match(state) {
-            continue;
-        }
-        let end = at.saturating_add(1);
-        for index in 0..words.match_len(state) {
-            let word = words.match_pattern(state, index);
-            let start = end.saturating_sub(words.pattern_len(word));
-            for candidate in compiled.prefilter_matchers.get(word.as_usize()).into_iter().flatten() {
-                let Some(matcher) = compiled.matchers.get(*candidate as usize) else { continue };
-                if !selection.contains(matcher.rule) {
-                    continue;
+    let mut open = Open {
+        selection,
+        compiled,
+        windows,
+        latest: vec![None; compiled.matchers.len()],
+    };
+    open.words(text);
+    for run in [Run::Digits, Run::NonAscii] {
+        open.runs(text, run);
+    }
+    let Open {
+        mut windows,
+        latest,
+        ..
+    } = open;
+    windows.extend(latest.into_iter().flatten());
+    windows.sort_unstable();
+    windows
+}
+
+/// Windows while they are found.
+struct Open<'a> {
+    selection: &'a Selection,
+    compiled: &'a Compiled,
+    windows: Vec<Window>,
+    /// By matcher, the window that may still grow.
+    latest: Vec<Option<Window>>,
+}
+
+impl Open<'_> {
+    fn words(&mut self, text: &str) {
+        let Some(words) = &self.compiled.prefilter else {
+            return;
+        };
+        let Ok(mut state) = words.start_state(Anchored::No) else {
+            return;
+        };
+        for (at, byte) in text.bytes().enumerate() {
+            state = words.next_state(Anchored::No, state, byte);
+            if !words.is_special(state) || !words.is_match(state) {
+                continue;
+            }
+            let end = at.saturating_add(1);
+            for index in 0..words.match_len(state) {
+                let word = words.match_pattern(state, index);
+                let start = end.saturating_sub(words.pattern_len(word));
+                for candidate in self
+                    .compiled
+                    .prefilter_matchers
+                    .get(word.as_usize())
+                    .into_iter()
+                    .flatten()
+                {
+                    self.add(*candidate, |matcher| {
+                        around(matcher, *candidate, start, end)
+                    });
                 }
-                let window = around(matcher, *candidate, start, end);
-                let Some(slot) = open.get_mut(*candidate as usize) else { continue };
-                windows.extend(join(slot, window, matcher.bytes_max));
             }
         }
     }
-    windows.extend(open.into_iter().flatten());
-    windows.sort_unstable();
-    windows
+
+    /// Each run of bytes of a kind, for the rules that need one so long.
+    fn runs(&mut self, text: &str, kind: Run) {
+        let waiting: Vec<(u32, usize)> = (0_u32..)
+            .zip(&self.compiled.matchers)
+            .filter(|(_, matcher)| self.selection.contains(matcher.rule))
+            .filter_map(|(index, matcher)| match matcher.gate {
+                Gate::Run(run, count) if run == kind => Some((index, count)),
+                Gate::Run(..) | Gate::Literal | Gate::Context | Gate::Open => None,
+            })
+            .collect();
+        if waiting.is_empty() || (kind == Run::NonAscii && text.is_ascii()) {
+            return;
+        }
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while let Some(skipped) = bytes
+            .get(at..)
+            .and_then(|rest| rest.iter().position(|byte| kind.contains(*byte)))
+        {
+            let start = at.saturating_add(skipped);
+            let run = bytes
+                .get(start..)
+                .unwrap_or_default()
+                .iter()
+                .take_while(|byte| kind.contains(**byte))
+                .count();
+            at = start.saturating_add(run);
+            for (candidate, count) in &waiting {
+                if run >= *count {
+                    self.add(*candidate, |matcher| Window {
+                        matcher: *candidate,
+                        from: start
+                            .saturating_add(*count)
+                            .saturating_sub(matcher.literal_end_max),
+                        to: at.saturating_sub(*count),
+                    });
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, candidate: u32, window: impl FnOnce(&Matcher) -> Window) {
+        let Some(matcher) = self.compiled.matchers.get(candidate as usize) else {
+            return;
+        };
+        if self.selection.contains(matcher.rule)
+            && let Some(slot) = self.latest.get_mut(candidate as usize)
+        {
+            self.windows
+                .extend(join(slot, window(matcher), matcher.bytes_max));
+        }
+    }
 }
 
 /// Where a match may start that a word at `start..end` makes possible.
 fn around(matcher: &Matcher, candidate: u32, start: usize, end: usize) -> Window {
     let within = matcher.context.as_ref().map_or(0, |context| context.within);
     let (from, to) = match matcher.gate {
-        Gate::Literal => (end.saturating_sub(matcher.literal_end_max), start),
+        Gate::Literal | Gate::Run(..) => (end.saturating_sub(matcher.literal_end_max), start),
         Gate::Context | Gate::Open => (end, start.saturating_add(within)),
     };
-    Window { matcher: candidate, from, to: to.max(from) }
+    Window {
+        matcher: candidate,
+        from,
+        to: to.max(from),
+    }
 }
 
 /// Grows the open window by the new one, or opens the new one and returns the old.

@@ -18,13 +18,19 @@ pub struct StreamScanner {
 
 impl StreamScanner {
     pub(crate) fn new(selection: &Selection) -> Self {
-        Self { scanning: Scanning::new(selection), waiting: Waiting::default(), exhausted: false }
+        Self {
+            scanning: Scanning::new(selection),
+            waiting: Waiting::default(),
+            exhausted: false,
+        }
     }
 
     /// Takes the next piece of text.
     #[must_use]
     pub fn push(&mut self, piece: &str, budget: &mut Budget) -> Progress {
-        self.advance(budget, |scanning, budget, hits| scanning.push(piece, budget, hits))
+        self.advance(budget, |scanning, budget, hits| {
+            scanning.push(piece, budget, hits)
+        })
     }
 
     /// No more text comes: everything becomes final. Call it once.
@@ -44,7 +50,11 @@ impl StreamScanner {
                 None => self.exhausted = true,
             }
         }
-        Progress { hits: Vec::new(), safe: self.waiting.safe(), exhausted: true }
+        Progress {
+            hits: Vec::new(),
+            safe: self.waiting.safe(),
+            exhausted: true,
+        }
     }
 }
 
@@ -79,10 +89,18 @@ impl Scanning {
 
     /// Appends the hits that became certain; returns the first offset where an
     /// unknown hit may start, or `None` when the budget ran out.
-    pub(crate) fn push(&mut self, piece: &str, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
+    pub(crate) fn push(
+        &mut self,
+        piece: &str,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) -> Option<usize> {
         let compiled = self.selection.compiled();
         self.text.push_str(piece);
-        if !self.tracker.read(compiled, self.selection.starts(), piece, budget) {
+        if !self
+            .tracker
+            .read(compiled, self.selection.starts(), piece, budget)
+        {
             return None;
         }
         let live = self.ceil(self.tracker.live(compiled)).max(self.live);
@@ -93,7 +111,8 @@ impl Scanning {
 
     /// The same for the end of the text.
     pub(crate) fn finish(&mut self, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
-        self.tracker.end(self.selection.compiled(), self.selection.starts());
+        self.tracker
+            .end(self.selection.compiled(), self.selection.starts());
         let live = self.base.saturating_add(self.text.len());
         self.settle(live, budget, hits)?;
         Some(live)
@@ -102,7 +121,9 @@ impl Scanning {
     /// The first character boundary at or after an offset of the channel.
     fn ceil(&self, offset: usize) -> usize {
         let inside = offset.saturating_sub(self.base).min(self.text.len());
-        self.text.ceil_char_boundary(inside).saturating_add(self.base)
+        self.text
+            .ceil_char_boundary(inside)
+            .saturating_add(self.base)
     }
 
     /// Runs the patterns of rules that may have matched before `live`.
@@ -122,12 +143,30 @@ impl Scanning {
         (!budget.is_exhausted()).then_some(())
     }
 
-    fn run(&mut self, rule: u32, from: usize, live: usize, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
-        let resume = self.resumes.iter().find(|(known, _)| *known == rule).map_or(0, |(_, end)| *end);
-        let at = self.ceil(from.max(resume).max(self.live)).saturating_sub(self.base);
+    fn run(
+        &mut self,
+        rule: u32,
+        from: usize,
+        live: usize,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) -> Option<usize> {
+        let resume = self
+            .resumes
+            .iter()
+            .find(|(known, _)| *known == rule)
+            .map_or(0, |(_, end)| *end);
+        let at = self
+            .ceil(from.max(resume).max(self.live))
+            .saturating_sub(self.base);
         let bound = live.saturating_sub(self.base);
         let matcher = self.selection.compiled().matcher(rule)?;
-        let stretch = Stretch { text: &self.text, at, bound, base: self.base };
+        let stretch = Stretch {
+            text: &self.text,
+            at,
+            bound,
+            base: self.base,
+        };
         let rest = matcher.run(stretch, budget, hits);
         if rest.resume > resume {
             self.resumes.retain(|(known, _)| *known != rule);

@@ -39,8 +39,16 @@ impl SuffixAutomaton {
     pub(crate) fn new(text: &[u8]) -> Self {
         let states = Vec::with_capacity(text.len().saturating_mul(2).saturating_add(1));
         let edges = Vec::with_capacity(text.len().saturating_mul(3));
-        let mut automaton = Self { states, edges, root: Box::new([NONE; 256]) };
-        automaton.states.push(State { link: NONE, len: 0, edges: NONE });
+        let mut automaton = Self {
+            states,
+            edges,
+            root: Box::new([NONE; 256]),
+        };
+        automaton.states.push(State {
+            link: NONE,
+            len: 0,
+            edges: NONE,
+        });
         let mut last = 0;
         for byte in text {
             last = automaton.extend(last, byte.to_ascii_lowercase());
@@ -53,12 +61,21 @@ impl SuffixAutomaton {
         let byte = byte.to_ascii_lowercase();
         loop {
             if let Some(to) = self.edge(matched.state, byte) {
-                return Matched { state: to, len: matched.len.saturating_add(1) };
+                return Matched {
+                    state: to,
+                    len: matched.len.saturating_add(1),
+                };
             }
             match self.states.get(matched.state as usize) {
                 Some(state) if state.link != NONE => {
-                    let len = self.states.get(state.link as usize).map_or(0, |link| link.len);
-                    matched = Matched { state: state.link, len };
+                    let len = self
+                        .states
+                        .get(state.link as usize)
+                        .map_or(0, |link| link.len);
+                    matched = Matched {
+                        state: state.link,
+                        len,
+                    };
                 }
                 _ => return Matched::default(),
             }
@@ -67,7 +84,11 @@ impl SuffixAutomaton {
 
     fn extend(&mut self, last: u32, byte: u8) -> u32 {
         let len = self.len(last).saturating_add(1);
-        let new = self.push(State { link: 0, len, edges: NONE });
+        let new = self.push(State {
+            link: 0,
+            len,
+            edges: NONE,
+        });
         let mut at = last;
         while at != NONE && self.edge(at, byte).is_none() {
             self.set(at, byte, new);
@@ -82,7 +103,11 @@ impl SuffixAutomaton {
             self.relink(new, to);
             return new;
         }
-        let copy = self.push(State { link: self.link(to), len: split_len, edges: NONE });
+        let copy = self.push(State {
+            link: self.link(to),
+            len: split_len,
+            edges: NONE,
+        });
         self.copy_edges(to, copy);
         while at != NONE && self.edge(at, byte) == Some(to) {
             self.set(at, byte, copy);
@@ -103,7 +128,9 @@ impl SuffixAutomaton {
     }
 
     fn link(&self, state: u32) -> u32 {
-        self.states.get(state as usize).map_or(NONE, |state| state.link)
+        self.states
+            .get(state as usize)
+            .map_or(NONE, |state| state.link)
     }
 
     fn relink(&mut self, state: u32, link: u32) {
@@ -114,7 +141,11 @@ impl SuffixAutomaton {
 
     fn edge(&self, state: u32, byte: u8) -> Option<u32> {
         if state == 0 {
-            return self.root.get(usize::from(byte)).copied().filter(|to| *to != NONE);
+            return self
+                .root
+                .get(usize::from(byte))
+                .copied()
+                .filter(|to| *to != NONE);
         }
         let mut at = self.states.get(state as usize)?.edges;
         while let Some(edge) = self.edges.get(at as usize) {
@@ -133,7 +164,9 @@ impl SuffixAutomaton {
             }
             return;
         }
-        let Some(from) = self.states.get_mut(state as usize) else { return };
+        let Some(from) = self.states.get_mut(state as usize) else {
+            return;
+        };
         let mut at = from.edges;
         while let Some(edge) = self.edges.get_mut(at as usize) {
             if edge.byte == byte {
@@ -143,12 +176,19 @@ impl SuffixAutomaton {
             at = edge.next;
         }
         let index = u32::try_from(self.edges.len()).unwrap_or(NONE);
-        self.edges.push(Edge { to, next: from.edges, byte });
+        self.edges.push(Edge {
+            to,
+            next: from.edges,
+            byte,
+        });
         from.edges = index;
     }
 
     fn copy_edges(&mut self, from: u32, to: u32) {
-        let mut at = self.states.get(from as usize).map_or(NONE, |state| state.edges);
+        let mut at = self
+            .states
+            .get(from as usize)
+            .map_or(NONE, |state| state.edges);
         while let Some(edge) = self.edges.get(at as usize).copied() {
             self.set(to, edge.byte, edge.to);
             at = edge.next;
@@ -164,7 +204,10 @@ mod tests {
 
     fn longest_suffix(text: &str, read: &str) -> usize {
         let suffixes = (0..=read.len()).filter_map(|at| read.get(at..));
-        suffixes.into_iter().find(|suffix| text.contains(suffix)).map_or(0, str::len)
+        suffixes
+            .into_iter()
+            .find(|suffix| text.contains(suffix))
+            .map_or(0, str::len)
     }
 
     proptest! {

@@ -1,4 +1,5 @@
 //! Properties of the engine over random rules, texts and cuts.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 
 mod contract;
 mod guarding;
@@ -20,7 +21,10 @@ fn rule_text(id: &str, pattern: &str, extra: &str) -> String {
 }
 
 fn pack(text: String) -> Vec<RuleSource> {
-    vec![RuleSource { name: "test".into(), text: text.into() }]
+    vec![RuleSource {
+        name: "test".into(),
+        text: text.into(),
+    }]
 }
 
 /// A selection of all rules of a pack.
@@ -34,7 +38,10 @@ fn select_all(detector: &Arc<Detector>) -> Selection {
 
 /// A selection of rules that are always tried.
 fn always(patterns: &[&str]) -> Selection {
-    let rules = patterns.iter().enumerate().map(|(n, pattern)| rule_text(&n.to_string(), pattern, "always = true"));
+    let rules = patterns
+        .iter()
+        .enumerate()
+        .map(|(n, pattern)| rule_text(&n.to_string(), pattern, "always = true"));
     selection(rules.collect())
 }
 
@@ -59,7 +66,11 @@ fn pieces(text: &str, mut cut: impl FnMut(usize) -> bool) -> Vec<&str> {
 }
 
 /// Runs a stream and checks everything that a [`Progress`] promises.
-fn collect(text: &str, pieces: &[&str], mut step: impl FnMut(Option<&str>) -> Progress) -> Vec<Hit> {
+fn collect(
+    text: &str,
+    pieces: &[&str],
+    mut step: impl FnMut(Option<&str>) -> Progress,
+) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut safe = 0;
     let mut read = 0;
@@ -67,12 +78,31 @@ fn collect(text: &str, pieces: &[&str], mut step: impl FnMut(Option<&str>) -> Pr
         read += piece.map_or(0, str::len);
         let progress = step(piece);
         assert!(!progress.exhausted);
-        assert!(progress.safe >= safe, "safe fell from {safe} to {}", progress.safe);
-        assert!(progress.safe <= read && text.is_char_boundary(progress.safe), "safe {}", progress.safe);
+        assert!(
+            progress.safe >= safe,
+            "safe fell from {safe} to {}",
+            progress.safe
+        );
+        assert!(
+            progress.safe <= read && text.is_char_boundary(progress.safe),
+            "safe {}",
+            progress.safe
+        );
         for hit in &progress.hits {
-            assert!(hit.start >= safe, "{hit:?} was reported late, {safe} was safe");
-            assert!(hit.end <= progress.safe, "{hit:?} reaches over the safe {}", progress.safe);
-            assert!(text.is_char_boundary(hit.start) && text.is_char_boundary(hit.end) && hit.start < hit.end);
+            assert!(
+                hit.start >= safe,
+                "{hit:?} was reported late, {safe} was safe"
+            );
+            assert!(
+                hit.end <= progress.safe,
+                "{hit:?} reaches over the safe {}",
+                progress.safe
+            );
+            assert!(
+                text.is_char_boundary(hit.start)
+                    && text.is_char_boundary(hit.end)
+                    && hit.start < hit.end
+            );
         }
         hits.extend(progress.hits);
         safe = progress.safe;

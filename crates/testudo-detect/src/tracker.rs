@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use aho_corasick::Anchored;
 use aho_corasick::automaton::{Automaton, StateID};
 
+use crate::Budget;
 use crate::automaton::{ACCEPT, Edge, Program};
 use crate::load::Compiled;
 use crate::look::{self, LookBits};
-use crate::Budget;
 
 /// Spare working memory kept for the next piece of any stream.
 const SCRATCH_KEPT: usize = 64;
@@ -58,7 +58,12 @@ impl Starts {
             let slot = tracked.and_then(|tracked| tracked.slot).unwrap_or(NO_SLOT);
             contexts |= slot != NO_SLOT;
             keep_back = keep_back.max(matcher.context.as_ref().map_or(0, |context| context.within));
-            ways.extend(tracked.into_iter().flat_map(|tracked| &tracked.starts).map(|edge| (*edge, slot)));
+            ways.extend(
+                tracked
+                    .into_iter()
+                    .flat_map(|tracked| &tracked.starts)
+                    .map(|edge| (*edge, slot)),
+            );
         }
         ways.sort_by_key(|(edge, slot)| (edge.looks, *slot));
         let keep_back = keep_back.saturating_add(crate::context::CONTEXT_MARGIN);
@@ -77,28 +82,55 @@ impl Starts {
 
     fn index(&mut self, program: &Program, ways: &[(Edge, u16)]) {
         let classed = |edge: &Edge| program.classes.get(edge.class as usize);
-        let first = |edge: &Edge, slot: u16| First { looks: edge.looks, to: edge.to, slot };
+        let first = |edge: &Edge, slot: u16| First {
+            looks: edge.looks,
+            to: edge.to,
+            slot,
+        };
         let mut ranges = Vec::with_capacity(128);
         for code in 0..128_u8 {
             let from = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
-            let begins = |edge: &Edge| classed(edge).is_some_and(|class| class.contains(char::from(code)));
+            let begins =
+                |edge: &Edge| classed(edge).is_some_and(|class| class.contains(char::from(code)));
             let begun = ways.iter().filter(|(edge, _)| begins(edge));
-            self.first.extend(begun.map(|(edge, slot)| first(edge, *slot)));
-            ranges.push(Range { from, to: u32::try_from(self.first.len()).unwrap_or(u32::MAX) });
+            self.first
+                .extend(begun.map(|(edge, slot)| first(edge, *slot)));
+            ranges.push(Range {
+                from,
+                to: u32::try_from(self.first.len()).unwrap_or(u32::MAX),
+            });
         }
         self.ascii = ranges.into_boxed_slice();
-        let wide = ways.iter().filter(|(edge, _)| classed(edge).is_some_and(super::automaton::CharClass::has_wide));
-        self.wide = wide.map(|(edge, slot)| (edge.class, first(edge, *slot))).collect();
+        let wide = ways
+            .iter()
+            .filter(|(edge, _)| classed(edge).is_some_and(super::automaton::CharClass::has_wide));
+        self.wide = wide
+            .map(|(edge, slot)| (edge.class, first(edge, *slot)))
+            .collect();
     }
 
     fn ascii(&self, c: char) -> &[First] {
-        let range = self.ascii.get(u32::from(c) as usize).copied().unwrap_or_default();
-        self.first.get(range.from as usize..range.to as usize).unwrap_or_default()
+        let range = self
+            .ascii
+            .get(u32::from(c) as usize)
+            .copied()
+            .unwrap_or_default();
+        self.first
+            .get(range.from as usize..range.to as usize)
+            .unwrap_or_default()
     }
 
     fn take_scratch(&self, positions: usize) -> Scratch {
-        let spare = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| Scratch { next: Vec::new(), seen: vec![Seen::default(); positions], round: 0 })
+        let spare = self
+            .scratch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        spare.unwrap_or_else(|| Scratch {
+            next: Vec::new(),
+            seen: vec![Seen::default(); positions],
+            round: 0,
+        })
     }
 
     fn give_back(&self, scratch: Scratch) {
@@ -111,7 +143,9 @@ impl Starts {
 
 impl fmt::Debug for Starts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Starts").field("first", &self.first.len()).finish_non_exhaustive()
+        f.debug_struct("Starts")
+            .field("first", &self.first.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -163,13 +197,23 @@ impl Tracker {
             prev: None,
             at: 0,
             context: context.and_then(|words| words.start_state(Anchored::No).ok()),
-            context_at: if starts.contexts { vec![NEVER; compiled.slots.len()] } else { Vec::new() },
+            context_at: if starts.contexts {
+                vec![NEVER; compiled.slots.len()]
+            } else {
+                Vec::new()
+            },
             accepted: Vec::new(),
         }
     }
 
     /// Reads on; false when the budget ran out.
-    pub(crate) fn read(&mut self, compiled: &Compiled, starts: &Starts, piece: &str, budget: &mut Budget) -> bool {
+    pub(crate) fn read(
+        &mut self,
+        compiled: &Compiled,
+        starts: &Starts,
+        piece: &str,
+        budget: &mut Budget,
+    ) -> bool {
         let mut scratch = starts.take_scratch(compiled.program.positions.len());
         let mut sound = true;
         for c in piece.chars() {
@@ -182,7 +226,13 @@ impl Tracker {
                 0 => 0,
                 wanted => look::holding(wanted, self.prev, Some(c)),
             };
-            let mut step = Step { compiled, starts, scratch: &mut scratch, c, held };
+            let mut step = Step {
+                compiled,
+                starts,
+                scratch: &mut scratch,
+                c,
+                held,
+            };
             step.run(self);
             self.prev = Some(c);
         }
@@ -195,7 +245,9 @@ impl Tracker {
         let held = look::holding(starts.looks, self.prev, None);
         let partials = std::mem::take(&mut self.partials);
         for partial in &partials {
-            let Some(position) = compiled.program.positions.get(partial.position as usize) else { continue };
+            let Some(position) = compiled.program.positions.get(partial.position as usize) else {
+                continue;
+            };
             let ends = |edge: &Edge| edge.class == ACCEPT && edge.looks & !held == 0;
             if compiled.program.edges_of(position).iter().any(ends) {
                 self.mark(position.rule, partial.start);
@@ -206,8 +258,16 @@ impl Tracker {
     /// The first offset where a match may still start or grow.
     pub(crate) fn live(&self, compiled: &Compiled) -> usize {
         let start = |partial: &Partial| {
-            let reach = compiled.program.positions.get(partial.position as usize).map_or(0, |p| p.reach as usize);
-            if partial.merged { partial.start.max(self.at.saturating_sub(reach)) } else { partial.start }
+            let reach = compiled
+                .program
+                .positions
+                .get(partial.position as usize)
+                .map_or(0, |p| p.reach as usize);
+            if partial.merged {
+                partial.start.max(self.at.saturating_sub(reach))
+            } else {
+                partial.start
+            }
         };
         self.partials.iter().map(start).min().unwrap_or(self.at)
     }
@@ -225,7 +285,9 @@ impl Tracker {
     }
 
     fn read_context(&mut self, compiled: &Compiled, c: char) {
-        let (Some(words), Some(mut state)) = (&compiled.context_words, self.context) else { return };
+        let (Some(words), Some(mut state)) = (&compiled.context_words, self.context) else {
+            return;
+        };
         let mut buffer = [0; 4];
         for byte in c.encode_utf8(&mut buffer).bytes() {
             state = words.next_state(Anchored::No, state, byte);
@@ -234,8 +296,16 @@ impl Tracker {
             }
             for index in 0..words.match_len(state) {
                 let word = words.match_pattern(state, index);
-                let start = self.at.saturating_add(c.len_utf8()).saturating_sub(words.pattern_len(word));
-                for slot in compiled.word_slots.get(word.as_usize()).into_iter().flatten() {
+                let start = self
+                    .at
+                    .saturating_add(c.len_utf8())
+                    .saturating_sub(words.pattern_len(word));
+                for slot in compiled
+                    .word_slots
+                    .get(word.as_usize())
+                    .into_iter()
+                    .flatten()
+                {
                     if let Some(at) = self.context_at.get_mut(usize::from(*slot)) {
                         *at = if *at == NEVER { start } else { start.max(*at) };
                     }
@@ -278,14 +348,20 @@ impl Step<'_> {
 
     fn advance(&mut self, tracker: &mut Tracker, partial: &Partial, after: usize) {
         let program = &self.compiled.program;
-        let Some(position) = program.positions.get(partial.position as usize) else { return };
+        let Some(position) = program.positions.get(partial.position as usize) else {
+            return;
+        };
         for edge in program.edges_of(position) {
             if edge.looks & !self.held != 0 {
                 continue;
             }
             if edge.class == ACCEPT {
                 tracker.mark(position.rule, partial.start);
-            } else if program.classes.get(edge.class as usize).is_some_and(|class| class.contains(self.c)) {
+            } else if program
+                .classes
+                .get(edge.class as usize)
+                .is_some_and(|class| class.contains(self.c))
+            {
                 self.add(tracker, edge.to, partial.start, partial.merged, after);
             }
         }
@@ -328,7 +404,9 @@ impl Step<'_> {
     }
 
     fn add(&mut self, tracker: &mut Tracker, to: u32, start: usize, merged: bool, after: usize) {
-        let Some(position) = self.compiled.program.positions.get(to as usize) else { return };
+        let Some(position) = self.compiled.program.positions.get(to as usize) else {
+            return;
+        };
         let earliest = after.saturating_sub(position.reach as usize);
         if start < earliest && !merged {
             return;
@@ -341,9 +419,15 @@ impl Step<'_> {
             return;
         }
         let Scratch { next, seen, round } = &mut *self.scratch;
-        let Some(seen) = seen.get_mut(to as usize) else { return };
+        let Some(seen) = seen.get_mut(to as usize) else {
+            return;
+        };
         if seen.round != *round {
-            *seen = Seen { round: *round, latest: u32::MAX, count: 0 };
+            *seen = Seen {
+                round: *round,
+                latest: u32::MAX,
+                count: 0,
+            };
         }
         let mut at = seen.latest;
         let mut newest: Option<u32> = None;
@@ -355,13 +439,21 @@ impl Step<'_> {
             newest = newest.or(Some(at));
             at = known.sibling;
         }
-        if let (true, Some(known)) = (seen.count >= position.starts_max, newest.and_then(|at| next.get_mut(at as usize))) {
+        if let (true, Some(known)) = (
+            seen.count >= position.starts_max,
+            newest.and_then(|at| next.get_mut(at as usize)),
+        ) {
             known.start = known.start.min(start);
             known.merged = true;
             return;
         }
         let index = u32::try_from(next.len()).unwrap_or(u32::MAX);
-        next.push(Partial { start, position: to, sibling: seen.latest, merged });
+        next.push(Partial {
+            start,
+            position: to,
+            sibling: seen.latest,
+            merged,
+        });
         seen.latest = index;
         seen.count = seen.count.saturating_add(1);
     }

@@ -9,7 +9,7 @@ use super::text::Checked;
 use crate::automaton::{Edge, Program, TooLarge};
 use crate::look::LookBits;
 use crate::matching::{Gate, Matcher};
-use crate::required::literal_end_max;
+use crate::required::{Run, literal_end_max, run_end_max};
 use crate::{PATTERN_BYTES_MAX, RuleIndex};
 
 const NEST_MAX: u32 = 40;
@@ -18,6 +18,10 @@ const NFA_BYTES_MAX: usize = 16 * 1024 * 1024;
 const CACHE_BYTES: usize = 256 * 1024;
 const LONG_CACHE_BYTES: usize = 4 * 1024 * 1024;
 const LONG_PATTERN: usize = 1024;
+/// Literals of this length are everywhere; a run of digits is a better prefilter.
+const WEAK_LITERAL: usize = 1;
+/// The longest run of digits that a prefilter looks for.
+const DIGITS_MAX: usize = 4;
 
 type Built = (Matcher, Vec<Edge>, LookBits);
 
@@ -28,20 +32,19 @@ pub(super) fn compile(
 ) -> Result<Built, (&'static str, RuleFault)> {
     let hir = parse(&checked.pattern).map_err(|fault| ("pattern", fault))?;
     let bytes_max = bounded(&hir).map_err(|fault| ("pattern", fault))?;
-    let gate = match (checked.literals.is_empty(), &checked.context) {
-        (false, _) => Gate::Literal,
-        (true, Some(_)) if !checked.always => Gate::Context,
-        (true, _) => Gate::Open,
-    };
-    let literal_end_max = match gate {
-        Gate::Literal => literal_end_max(&hir, &checked.literals)
-            .map_err(|example| ("literals", RuleFault::LiteralMissing { example }))?,
-        Gate::Context | Gate::Open => 0,
-    };
+    let (gate, literal_end_max) = gate(checked, &hir)?;
     let regex = search(&hir, bytes_max).map_err(|fault| ("pattern", fault))?;
-    let starts = program.add(&hir, rule.0).map_err(|TooLarge| ("pattern", RuleFault::TooLarge))?;
-    let looks = hir.properties().look_set().iter().fold(0, |bits, look| bits | look.as_repr());
-    let value = regex.group_info().to_index(regex_automata::PatternID::ZERO, "value");
+    let starts = program
+        .add(&hir, rule.0)
+        .map_err(|TooLarge| ("pattern", RuleFault::TooLarge))?;
+    let looks = hir
+        .properties()
+        .look_set()
+        .iter()
+        .fold(0, |bits, look| bits | look.as_repr());
+    let value = regex
+        .group_info()
+        .to_index(regex_automata::PatternID::ZERO, "value");
     let matcher = Matcher {
         rule,
         score: checked.rule.score,
@@ -56,8 +59,43 @@ pub(super) fn compile(
     Ok((matcher, starts, looks))
 }
 
+/// The best prefilter that is proved for the pattern, and where in a match it lies.
+fn gate(checked: &Checked, hir: &Hir) -> Result<(Gate, usize), (&'static str, RuleFault)> {
+    let literal_end = match checked.literals.is_empty() {
+        true => None,
+        false => {
+            let end = literal_end_max(hir, &checked.literals);
+            Some(end.map_err(|example| ("literals", RuleFault::LiteralMissing { example }))?)
+        }
+    };
+    let weak = checked
+        .literals
+        .iter()
+        .any(|literal| literal.len() <= WEAK_LITERAL);
+    if let (Some(end), false) = (literal_end, weak) {
+        return Ok((Gate::Literal, end));
+    }
+    if checked.context.is_some() && literal_end.is_none() {
+        return Ok((Gate::Context, 0));
+    }
+    let digits = |count| {
+        run_end_max(hir, Run::Digits, count).map(|end| (Gate::Run(Run::Digits, count), end))
+    };
+    if let Some(run) = (2..=DIGITS_MAX).rev().find_map(digits) {
+        return Ok(run);
+    }
+    if let Some(end) = literal_end {
+        return Ok((Gate::Literal, end));
+    }
+    let wide = run_end_max(hir, Run::NonAscii, 1).map(|end| (Gate::Run(Run::NonAscii, 1), end));
+    Ok(wide.or_else(|| digits(1)).unwrap_or((Gate::Open, 0)))
+}
+
 fn parse(pattern: &str) -> Result<Hir, RuleFault> {
-    let parsed = ParserBuilder::new().nest_limit(NEST_MAX).build().parse(pattern);
+    let parsed = ParserBuilder::new()
+        .nest_limit(NEST_MAX)
+        .build()
+        .parse(pattern);
     parsed.map_err(|error| RuleFault::Pattern(error.to_string()))
 }
 
@@ -72,7 +110,16 @@ fn bounded(hir: &Hir) -> Result<usize, RuleFault> {
 }
 
 fn search(hir: &Hir, bytes_max: usize) -> Result<Regex, RuleFault> {
-    let cache = if bytes_max > LONG_PATTERN { LONG_CACHE_BYTES } else { CACHE_BYTES };
-    let config = Regex::config().nfa_size_limit(Some(NFA_BYTES_MAX)).hybrid_cache_capacity(cache);
-    Regex::builder().configure(config).build_from_hir(hir).map_err(|_| RuleFault::TooLarge)
+    let cache = if bytes_max > LONG_PATTERN {
+        LONG_CACHE_BYTES
+    } else {
+        CACHE_BYTES
+    };
+    let config = Regex::config()
+        .nfa_size_limit(Some(NFA_BYTES_MAX))
+        .hybrid_cache_capacity(cache);
+    Regex::builder()
+        .configure(config)
+        .build_from_hir(hir)
+        .map_err(|_| RuleFault::TooLarge)
 }

@@ -62,7 +62,6 @@ pub(super) struct Checked {
     pub(super) rule: Rule,
     pub(super) pattern: String,
     pub(super) literals: Vec<String>,
-    pub(super) always: bool,
     pub(super) validator: Option<Validator>,
     pub(super) context: Option<Context>,
 }
@@ -82,8 +81,20 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
     if text.literals.is_empty() && text.context.is_empty() && !text.always {
         faults.push(("literals", RuleFault::NoPrefilter));
     }
-    let kind = known("kind", &text.kind, ThreatKind::from_name, "the kinds of threat", faults);
-    let severity = known("severity", &text.severity, Severity::from_name, "low, medium, high, critical", faults);
+    let kind = known(
+        "kind",
+        &text.kind,
+        ThreatKind::from_name,
+        "the kinds of threat",
+        faults,
+    );
+    let severity = known(
+        "severity",
+        &text.severity,
+        Severity::from_name,
+        "low, medium, high, critical",
+        faults,
+    );
     let score = u8::try_from(text.score).ok().and_then(Score::new);
     if score.is_none() {
         faults.push(("score", RuleFault::Score(text.score)));
@@ -95,7 +106,15 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
             Err(error) => faults.push(("refs", error.into())),
         }
     }
-    let check = text.validator.as_deref().and_then(|name| known("validator", name, validator, "those in `validators.rs`", faults));
+    let check = text.validator.as_deref().and_then(|name| {
+        known(
+            "validator",
+            name,
+            validator,
+            "those in `validators.rs`",
+            faults,
+        )
+    });
     let (requests, responses) = directions(text.directions.as_deref(), faults);
     let origins = origins(text.origins, faults);
     let context = context(text.context, text.within, faults);
@@ -111,7 +130,13 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
         responses,
         origins,
     };
-    Some(Checked { rule, pattern: text.pattern, literals: text.literals, always: text.always, validator: check, context })
+    Some(Checked {
+        rule,
+        pattern: text.pattern,
+        literals: text.literals,
+        validator: check,
+        context,
+    })
 }
 
 fn known<T>(
@@ -123,7 +148,13 @@ fn known<T>(
 ) -> Option<T> {
     let found = find(name);
     if found.is_none() {
-        faults.push((field, RuleFault::Unknown { found: name.to_owned(), known: known.to_owned() }));
+        faults.push((
+            field,
+            RuleFault::Unknown {
+                found: name.to_owned(),
+                known: known.to_owned(),
+            },
+        ));
     }
     found
 }
@@ -133,21 +164,35 @@ fn check_words(field: &'static str, words: &[String], faults: &mut Faults) {
         faults.push((field, RuleFault::EmptyWord));
     }
     if words.len() > WORDS_MAX {
-        faults.push((field, RuleFault::TooMany { count: words.len(), max: WORDS_MAX }));
+        faults.push((
+            field,
+            RuleFault::TooMany {
+                count: words.len(),
+                max: WORDS_MAX,
+            },
+        ));
     }
 }
 
 fn context(words: Vec<String>, within: Option<usize>, faults: &mut Faults) -> Option<Context> {
     let within = within.unwrap_or(CONTEXT_WITHIN_DEFAULT);
     if within > CONTEXT_WITHIN_MAX {
-        faults.push(("within", RuleFault::TooMany { count: within, max: CONTEXT_WITHIN_MAX }));
+        faults.push((
+            "within",
+            RuleFault::TooMany {
+                count: within,
+                max: CONTEXT_WITHIN_MAX,
+            },
+        ));
     }
     let words: Box<[Box<str>]> = words.into_iter().map(String::into_boxed_str).collect();
     (!words.is_empty()).then_some(Context { words, within })
 }
 
 fn directions(names: Option<&[String]>, faults: &mut Faults) -> (bool, bool) {
-    let Some(names) = names else { return (true, true) };
+    let Some(names) = names else {
+        return (true, true);
+    };
     let (mut requests, mut responses) = (false, false);
     for name in names {
         match name.as_str() {
@@ -155,7 +200,13 @@ fn directions(names: Option<&[String]>, faults: &mut Faults) -> (bool, bool) {
             "response" => responses = true,
             other => {
                 let found = other.to_owned();
-                faults.push(("directions", RuleFault::Unknown { found, known: "request, response".to_owned() }));
+                faults.push((
+                    "directions",
+                    RuleFault::Unknown {
+                        found,
+                        known: "request, response".to_owned(),
+                    },
+                ));
             }
         }
     }
@@ -166,20 +217,32 @@ fn origins(names: Option<Vec<String>>, faults: &mut Faults) -> Option<std::sync:
     let names = names?;
     for name in &names {
         // The canonical name only: `Rule::applies` compares it with `Origin::as_str`.
-        let canonical = |name: &str| Origin::from_name(name).filter(|origin| origin.as_str() == name);
-        known("origins", name, canonical, "the origins of `testudo inspect`", faults);
+        let canonical =
+            |name: &str| Origin::from_name(name).filter(|origin| origin.as_str() == name);
+        known(
+            "origins",
+            name,
+            canonical,
+            "the origins of `testudo inspect`",
+            faults,
+        );
     }
     Some(names.into_iter().map(String::into_boxed_str).collect())
 }
 
 fn is_name(id: &str) -> bool {
     let part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
     };
     id.len() <= 80 && id.contains('.') && id.split('.').all(part)
 }
 
 fn is_label(label: &str) -> bool {
     (1..=LABEL_BYTES_MAX).contains(&label.len())
-        && label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && label
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{
+    ProptestConfig, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest,
+};
 
 use super::{pieces, scan, select_all, stream};
 use crate::load::PackText;
@@ -26,14 +28,26 @@ fn all_rules() -> &'static Selection {
 
 /// The texts of all hit and miss cases.
 fn case_texts() -> Vec<String> {
-    let packs: Vec<PackText> = builtin_packs().iter().map(|pack| toml::from_str(&pack.text).unwrap()).collect();
-    let cases = packs.into_iter().flat_map(|pack| pack.rule).map(|rule| rule.cases);
-    cases.flat_map(|cases| cases.hit.into_iter().chain(cases.miss)).map(|text| text.replace('¦', "")).collect()
+    let packs: Vec<PackText> = builtin_packs()
+        .iter()
+        .map(|pack| toml::from_str(&pack.text).unwrap())
+        .collect();
+    let cases = packs
+        .into_iter()
+        .flat_map(|pack| pack.rule)
+        .map(|rule| rule.cases);
+    cases
+        .flat_map(|cases| cases.hit.into_iter().chain(cases.miss))
+        .map(|text| text.replace('¦', ""))
+        .collect()
 }
 
 #[test]
 fn every_case_of_every_pack_holds() {
-    let failures: Vec<String> = check_cases(detector(), &builtin_packs()).iter().map(ToString::to_string).collect();
+    let failures: Vec<String> = check_cases(detector(), &builtin_packs())
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -41,13 +55,26 @@ fn every_case_of_every_pack_holds() {
 fn text() -> impl Strategy<Value = String> {
     let cases = case_texts();
     let whole = prop::sample::select(cases.clone());
-    let cut = (prop::sample::select(cases), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(text, at, head)| {
-        let at = text.floor_char_boundary(at.index(text.len().max(1)));
-        let (before, after) = text.split_at(at);
-        if head { before.to_owned() } else { after.to_owned() }
-    });
-    let glue = prop::sample::select(vec!["", " ", "\n", ".", "é", "ssn: ", "-", "\u{200D}", "😀", "key="]).prop_map(str::to_owned);
-    prop::collection::vec(prop_oneof![1 => whole, 2 => cut, 2 => glue], 1..6).prop_map(|parts| parts.concat())
+    let cut = (
+        prop::sample::select(cases),
+        any::<prop::sample::Index>(),
+        any::<bool>(),
+    )
+        .prop_map(|(text, at, head)| {
+            let at = text.floor_char_boundary(at.index(text.len().max(1)));
+            let (before, after) = text.split_at(at);
+            if head {
+                before.to_owned()
+            } else {
+                after.to_owned()
+            }
+        });
+    let glue = prop::sample::select(vec![
+        "", " ", "\n", ".", "é", "ssn: ", "-", "\u{200D}", "😀", "key=",
+    ])
+    .prop_map(str::to_owned);
+    prop::collection::vec(prop_oneof![1 => whole, 2 => cut, 2 => glue], 1..6)
+        .prop_map(|parts| parts.concat())
 }
 
 proptest! {
