@@ -17,5 +17,3 @@ pub use findings::{FindingLog, Seen};
 pub use inspection::{Exchanger, GuardPlan, Inspection, Judge, Leaks};
 pub use stream::{StreamBounds, StreamGuard, StreamStep};
 
-#[cfg(test)]
-mod tests;

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use testudo_bounded::json::{Edits, Limits};
 use testudo_dialects::sse::{Decoder, Event, write};
-use testudo_dialects::{BlockNotice, Channel, Frame, Operation, Piece, PieceKind, Progress, StreamReader, Usage};
+use testudo_dialects::{BlockNotice, Channel, ChannelKind, Frame, Operation, Piece, PieceKind, Progress, StreamReader, Usage};
 use testudo_types::Origin;
 
 use super::body::{Site, plan_span};
 use super::channel::ChannelState;
-use super::cover::Edit;
+use super::cover::{Edit, cover};
 use super::inspection::Inspection;
 
 /// Whether the stream goes on.
@@ -79,8 +79,8 @@ struct HeldPiece {
 
 #[derive(Debug)]
 enum PieceText {
-    /// A share of a channel's text.
-    Share { channel: Channel, range: Range<usize> },
+    /// A share of a channel's text, with the edits it needs by itself.
+    Share { channel: Channel, range: Range<usize>, own: Vec<Edit> },
     /// Complete by itself, with its edits.
     Whole(Vec<Edit>),
     /// Must not leave.
@@ -249,7 +249,14 @@ impl StreamGuard {
                 }
                 let state = self.channels.get_mut(&channel)?;
                 let range = state.push(&span.text, &mut self.inspection);
-                Some(HeldPiece { site, text: PieceText::Share { channel, range } })
+                // Nobody knows whether clients join an unknown field's pieces: both readings are scanned.
+                let own = if matches!(channel.kind, ChannelKind::Unknown(_)) {
+                    let path: Arc<str> = Arc::from(span.path.as_str());
+                    plan_span(&span, &path, &mut self.inspection, &self.bounds.json)
+                } else {
+                    Vec::new()
+                };
+                Some(HeldPiece { site, text: PieceText::Share { channel, range, own } })
             }
         }
     }
@@ -314,7 +321,7 @@ impl StreamGuard {
             || frame.pieces.iter().all(|piece| match &piece.text {
                 PieceText::Whole(_) => true,
                 PieceText::Stopped => false,
-                PieceText::Share { channel, range } => {
+                PieceText::Share { channel, range, .. } => {
                     self.channels.get(channel).is_some_and(|state| range.end <= state.safe())
                 }
             })
@@ -327,10 +334,14 @@ impl StreamGuard {
             let planned = match &piece.text {
                 PieceText::Whole(planned) => planned.clone(),
                 PieceText::Stopped => return None,
-                PieceText::Share { channel, range } => {
+                PieceText::Share { channel, range, own } => {
                     let state = self.channels.get_mut(channel)?;
-                    let planned = state.edits_in(range);
+                    let mut planned = state.edits_in(range);
                     state.forget_before(range.end);
+                    if !own.is_empty() {
+                        planned.extend(own.iter().cloned());
+                        planned = cover(planned);
+                    }
                     planned
                 }
             };
