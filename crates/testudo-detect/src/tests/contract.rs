@@ -136,7 +136,7 @@ fn reference(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn any_cut_gives_the_hits_of_the_whole(

@@ -78,7 +78,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn any_cut_gives_the_hits_of_the_whole(text in text(), cuts in prop::collection::vec(any::<bool>(), 1..40)) {
