@@ -15,7 +15,9 @@ use crate::{output, shell};
 const RECORDED: &str = "xtask/instructions.txt";
 /// How far a count may move from its record, in percent.
 const TOLERANCE_PERCENT: u64 = 3;
-/// Two lengths of run, whose difference leaves start-up and warm-up out.
+/// Counting is on inside this function of the example only.
+const COUNTED: &str = "--toggle-collect=*counted_call*";
+/// Two lengths of run, whose difference leaves the warm-up of caches out.
 const SHORT: u64 = 20;
 const LONG: u64 = 60;
 
@@ -120,7 +122,11 @@ fn recorded(text: &str) -> anyhow::Result<BTreeMap<String, u64>> {
 
 fn count(program: &std::path::Path, name: &str, calls: u64) -> anyhow::Result<u64> {
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args([
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            COUNTED,
+        ])
         .arg(program)
         .arg(name)
         .arg(calls.to_string())
