@@ -1,6 +1,7 @@
 //! The answer on its way to the client: passed unread, guarded whole, or guarded as it streams.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -13,6 +14,8 @@ use testudo_dialects::read_response;
 
 use crate::exchange::{Forwarded, json_limits};
 use crate::guard::{BodyOutcome, StreamBounds, StreamGuard, StreamStep, guard_response};
+use crate::heavy;
+use crate::metrics::HeldBytes;
 use crate::record::{Outcome, Record};
 use crate::refusal::{Refusal, mark};
 
@@ -99,7 +102,8 @@ fn stream(mut forwarded: Forwarded, mut record: Record) -> Response<Body> {
     // Proxies between here and the client must not collect the stream.
     parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     let id = record.id.clone();
-    let guarded = Guarded { body: Some(body), guard: Some(guard), record };
+    let held = record.held_bytes();
+    let guarded = Guarded { body: Some(body), guard: Some(guard), held, record };
     let mut response = Response::from_parts(parts, Body::new(guarded));
     mark(&mut response, &id);
     response
@@ -122,14 +126,16 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
     };
     let mut inspection = inspection;
     let limits = json_limits(&forwarded.runtime, bytes_max);
-    let outcome = match read_response(forwarded.operation, parts.status.as_u16(), &bytes, &limits) {
-        Ok(view) => {
-            record.usage = view.usage;
-            guard_response(&view, &mut inspection, &limits)
+    let outcome = heavy::run(bytes.len(), || {
+        match read_response(forwarded.operation, parts.status.as_u16(), &bytes, &limits) {
+            Ok(view) => {
+                record.usage = view.usage;
+                guard_response(&view, &mut inspection, &limits)
+            }
+            Err(_) if inspection.unscannable("response.unreadable", &Arc::from("")) => BodyOutcome::Blocked,
+            Err(_) => BodyOutcome::Unchanged,
         }
-        Err(_) if inspection.unscannable("response.unreadable", &std::sync::Arc::from("")) => BodyOutcome::Blocked,
-        Err(_) => BodyOutcome::Unchanged,
-    };
+    });
     let blocked = inspection.blocked().cloned();
     record.findings = inspection.finish().0;
     let bytes = match outcome {
@@ -197,6 +203,7 @@ impl http_body::Body for Passed {
 struct Guarded {
     body: Option<Body>,
     guard: Option<StreamGuard>,
+    held: HeldBytes,
     record: Record,
 }
 
@@ -204,6 +211,7 @@ impl Guarded {
     /// Nothing more comes from the upstream.
     fn close(&mut self, outcome: Outcome) {
         self.body = None;
+        self.held.set(0);
         self.record.end(outcome);
         self.file();
     }
@@ -243,6 +251,7 @@ impl http_body::Body for Guarded {
                         this.close(Outcome::Blocked);
                         return this.send(out);
                     }
+                    this.held.set(guard.held_bytes());
                     if !out.is_empty() {
                         return this.send(out);
                     }

@@ -15,6 +15,7 @@ use testudo_types::{Clock, ExchangeId};
 
 use crate::delivery::deliver;
 use crate::exchange::{Forwarded, Received, system_text, view, watches_leaks};
+use crate::heavy;
 use crate::host::{HostRules, check};
 use crate::keys::KeyRing;
 use crate::limits::Limiter;
@@ -115,13 +116,18 @@ impl Gateway {
         *family = received.family();
         let mut authenticated = received.authenticate(self, record)?;
         let body = authenticated.read_body(record).await?;
-        let permitted = {
+        let permitted = heavy::run(body.len(), || {
             let limits = authenticated.limits();
             let view = view(authenticated.operation(), &body, &limits)?;
             let admitted = authenticated.admit(self, &view, record)?;
-            admitted.inspect(self, &view, &body, record)?
-        };
+            admitted.inspect(self, &view, &body, record)
+        })?;
         permitted.forward(record).await
+    }
+
+    /// The counters.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     fn exchange_id(&self) -> Option<ExchangeId> {

@@ -8,6 +8,7 @@ mod delivery;
 mod exchange;
 mod gateway;
 pub mod guard;
+mod heavy;
 pub mod host;
 pub mod keys;
 pub mod limits;

@@ -10,7 +10,7 @@ use testudo_types::{
 
 use crate::guard::{FindingLog, Seen};
 use crate::limits::Reservation;
-use crate::metrics::{Counted, Metrics};
+use crate::metrics::{Counted, HeldBytes, Metrics};
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +110,11 @@ impl Record {
             // What is true when nobody says otherwise: the exchange was dropped.
             outcome: Outcome::ClientGone,
         }
+    }
+
+    /// An account of bytes that its stream holds back.
+    pub(crate) fn held_bytes(&self) -> HeldBytes {
+        self.metrics.held_bytes()
     }
 
     /// Says how the exchange ended; the first to say so is right.

@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Body;
+use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::service::Service;
 use testudo_detect::{Detector, RuleProblem};
 use testudo_types::{Clock, Secret};
 use tokio::net::TcpListener;
@@ -20,7 +22,7 @@ use crate::host::{HostRules, HostRulesProblem, check as check_host};
 use crate::keys::{KeyRefresh, KeyRing, KeyStore, RefreshError, StoreOpenError};
 use crate::limits::Limiter;
 use crate::listener::{DrainReport, TlsProblem, acceptor, serve};
-use crate::metrics::Metrics;
+use crate::metrics::{Counted, Metrics};
 use crate::runtime::{BuildProblem, Runtime};
 use crate::settings::{Bounds, ListenSettings, Settings};
 use crate::system_clock::SystemClock;
@@ -149,11 +151,32 @@ async fn serve_data(
     stop: CancellationToken,
     bounds: Bounds,
 ) -> DrainReport {
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(gateway.handle(request.map(Body::new)).await) }
-    });
+    let service = DataService { gateway, _connection: None };
     serve(socket, tls, service, stop, bounds).await
+}
+
+/// Hands each request of one connection to the gateway; the listener clones one for each connection.
+#[derive(Debug)]
+struct DataService {
+    gateway: Arc<Gateway>,
+    _connection: Option<Counted>,
+}
+
+impl Clone for DataService {
+    fn clone(&self) -> Self {
+        Self { gateway: Arc::clone(&self.gateway), _connection: Some(self.gateway.metrics().connection()) }
+    }
+}
+
+impl Service<Request<Incoming>> for DataService {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let gateway = Arc::clone(&self.gateway);
+        Box::pin(async move { Ok(gateway.handle(request.map(Body::new)).await) })
+    }
 }
 
 fn serve_admin(socket: TcpListener, state: AdminState, stop: CancellationToken, bounds: Bounds) -> JoinHandle<DrainReport> {

@@ -139,7 +139,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn of(span: &Span<'_>) -> Self {
         Self {
-            literal: span.literal.clone(),
+            literal: span.literal,
             null_on_edit: span.null_on_edit.clone(),
             splice: span.splice,
             text_len: span.text.len(),

@@ -15,13 +15,13 @@ use super::inspection::{Inspection, LINK_LOOKBACK_BYTES, restore_edits};
 /// One channel: text that is released as it becomes safe, or tool arguments held until they are whole.
 #[derive(Debug)]
 pub(crate) enum ChannelState {
-    Text(TextChannel),
+    Text(Box<TextChannel>),
     Arguments(ArgumentsChannel),
 }
 
 impl ChannelState {
     pub(crate) fn text(inspection: &Inspection, path: Arc<str>, maskable: bool) -> Self {
-        Self::Text(TextChannel::new(inspection, path, maskable))
+        Self::Text(Box::new(TextChannel::new(inspection, path, maskable)))
     }
 
     pub(crate) fn arguments(path: Arc<str>) -> Self {
