@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testudo-bounded",
             "testudo-detect",
             "testudo-policy",
+            "testudo-dialects",
             "testudo-gateway",
         ],
     ),

@@ -1,0 +1,238 @@
+//! `testudo check`: every mistake of a configuration, or what it makes of each route.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+use testudo_gateway::settings::{GuardSetting, Limits, Route, UpstreamBase};
+use testudo_policy::Question;
+use testudo_types::{Action, ThreatKind};
+
+use crate::arguments::{Check, Format};
+use crate::config::problem::Problem;
+use crate::config::{self, Proven};
+use crate::environment::Variables;
+use crate::exit::Exit;
+use crate::output::{counted, dollars, table};
+
+pub(crate) fn run(
+    arguments: &Check,
+    variables: &dyn Variables,
+    out: &mut impl Write,
+) -> io::Result<Exit> {
+    let file = arguments.file.display().to_string();
+    let outcome = config::prove(&arguments.file, variables);
+    match (&outcome, arguments.format) {
+        (Ok(proven), Format::Table) => sound(&file, proven, out)?,
+        (Ok(proven), Format::Json) => writeln!(
+            out,
+            "{}",
+            json!({"sound": true, "routes": proven.routes.iter().map(|route| route_json(route, proven)).collect::<Vec<Value>>()})
+        )?,
+        (Err(problems), Format::Table) => mistakes(problems, out)?,
+        (Err(problems), Format::Json) => {
+            let problems: Vec<Value> = problems.iter().map(problem_json).collect();
+            writeln!(out, "{}", json!({"sound": false, "problems": problems}))?;
+        }
+    }
+    Ok(if outcome.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Found
+    })
+}
+
+/// Prints each mistake on a line of its own, and how many there are.
+pub(crate) fn mistakes(problems: &[Problem], out: &mut impl Write) -> io::Result<()> {
+    for problem in problems {
+        writeln!(out, "{problem}")?;
+    }
+    writeln!(out, "{}", counted(problems.len(), "mistake"))
+}
+
+fn problem_json(problem: &Problem) -> Value {
+    json!({"file": problem.file, "line": problem.line, "what": problem.what, "remedy": problem.remedy})
+}
+
+fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
+    let admin = proven
+        .listen
+        .admin
+        .map_or("no admin listener".to_owned(), |admin| {
+            format!("admin on {admin}")
+        });
+    writeln!(
+        out,
+        "{file} is sound: {}, {}, listening on {} ({}), {admin}",
+        counted(proven.routes.len(), "route"),
+        counted(proven.upstreams.len(), "upstream"),
+        proven.listen.address,
+        if proven.listen.tls.is_some() {
+            "TLS"
+        } else {
+            "plaintext"
+        },
+    )?;
+    for route in &proven.routes {
+        writeln!(out)?;
+        self::route(route, proven, out)?;
+    }
+    Ok(())
+}
+
+fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "route {} ({} at {}/v1, profile {})",
+        route.name,
+        route.family.as_str(),
+        route.prefix,
+        route.profile.name
+    )?;
+    let mut rows = vec![[
+        "guard".to_owned(),
+        "request".to_owned(),
+        "response".to_owned(),
+    ]];
+    for kind in ThreatKind::ALL {
+        let request = route.profile.request.get(&kind);
+        let response = route.profile.response.get(&kind);
+        if request.is_some() || response.is_some() {
+            rows.push([kind.as_str().to_owned(), guard(request), guard(response)]);
+        }
+    }
+    if rows.len() > 1 {
+        table(out, "  ", &rows)?;
+    } else {
+        writeln!(out, "  no guard runs on this route")?;
+    }
+    let yes = |allowed| if allowed { "allowed" } else { "refused" };
+    let mut facts = vec![
+        ["upstream".to_owned(), upstream(route, proven)],
+        ["limits".to_owned(), limits(&route.limits)],
+        [
+            "hosted tools".to_owned(),
+            yes(route.hosted_tools).to_owned(),
+        ],
+        [
+            "server history".to_owned(),
+            yes(route.server_history).to_owned(),
+        ],
+    ];
+    for question in [Question::Use, Question::Release] {
+        facts.push([
+            format!("policies on {}", question.as_str()),
+            policies(route, proven, question).join(", "),
+        ]);
+    }
+    table(out, "  ", &facts)
+}
+
+fn guard(setting: Option<&GuardSetting>) -> String {
+    match setting {
+        None => "–".to_owned(),
+        Some(GuardSetting {
+            action: Action::Pass,
+            ..
+        }) => "pass".to_owned(),
+        Some(GuardSetting {
+            action,
+            score_min: 0,
+        }) => action.as_str().to_owned(),
+        Some(GuardSetting { action, score_min }) => format!("{} from {score_min}", action.as_str()),
+    }
+}
+
+fn upstream(route: &Route, proven: &Proven) -> String {
+    let Some(upstream) = proven.upstreams.get(&route.upstream) else {
+        return route.upstream.to_string();
+    };
+    let base = match &upstream.base {
+        UpstreamBase::Url(url) => url.to_string(),
+        UpstreamBase::Practice => "practice".to_owned(),
+    };
+    let secret = if upstream.secret.is_some() {
+        "with a secret"
+    } else {
+        "without a secret"
+    };
+    format!("{} at {base}, {secret}", upstream.name)
+}
+
+fn limits(limits: &Limits) -> String {
+    let all = [
+        limits
+            .requests_per_minute
+            .map(|n| format!("{n} requests a minute")),
+        limits
+            .tokens_per_minute
+            .map(|n| format!("{n} tokens a minute")),
+        limits
+            .cost_micros_per_day
+            .map(|n| format!("{} a day", dollars(n))),
+        limits.concurrent.map(|n| format!("{n} at a time")),
+    ];
+    let set: Vec<String> = all.into_iter().flatten().collect();
+    if set.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{} for each key", set.join(", "))
+    }
+}
+
+fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {
+    let effective = proven
+        .policies
+        .get(&route.name)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    effective
+        .iter()
+        .filter(|policy| policy.questions.contains(&question))
+        .map(|policy| policy.name.to_string())
+        .collect()
+}
+
+fn route_json(route: &Route, proven: &Proven) -> Value {
+    let guards = |guards: &std::collections::BTreeMap<ThreatKind, GuardSetting>| -> Value {
+        guards
+            .iter()
+            .map(|(kind, guard)| {
+                (
+                    kind.as_str().to_owned(),
+                    json!({"action": guard.action.as_str(), "score_min": guard.score_min}),
+                )
+            })
+            .collect::<serde_json::Map<String, Value>>()
+            .into()
+    };
+    let effective = proven
+        .policies
+        .get(&route.name)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let policies: Vec<Value> = effective
+        .iter()
+        .map(|policy| {
+            let questions: Vec<&str> = policy.questions.iter().map(|question| question.as_str()).collect();
+            json!({"name": policy.name.as_str(), "file": policy.file, "line": policy.line, "questions": questions, "action": policy.action.as_str()})
+        })
+        .collect();
+    json!({
+        "name": route.name.as_str(),
+        "prefix": route.prefix,
+        "family": route.family.as_str(),
+        "upstream": route.upstream.as_str(),
+        "profile": route.profile.name.as_str(),
+        "request": guards(&route.profile.request),
+        "response": guards(&route.profile.response),
+        "limits": {
+            "requests_per_minute": route.limits.requests_per_minute,
+            "tokens_per_minute": route.limits.tokens_per_minute,
+            "cost_micros_per_day": route.limits.cost_micros_per_day,
+            "concurrent": route.limits.concurrent,
+        },
+        "hosted_tools": route.hosted_tools,
+        "server_history": route.server_history,
+        "policies": policies,
+    })
+}

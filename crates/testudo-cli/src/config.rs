@@ -1,0 +1,307 @@
+//! `testudo.toml`: read as typed, resolved to what is used, proven as a whole, with all mistakes found in one pass.
+
+pub(crate) mod document;
+mod files;
+pub(crate) mod problem;
+pub(crate) mod profiles;
+pub(crate) mod quantity;
+pub(crate) mod resolve;
+pub(crate) mod suggest;
+mod typed;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use testudo_gateway::server::StartProblem;
+use testudo_gateway::settings::{ListenSettings, Settings};
+use testudo_gateway::upstream::ClientProblem;
+use testudo_gateway::{BuildProblem, route_facts};
+use testudo_policy::{EffectivePolicy, PolicyEngine, PolicyFault, PolicyProblem};
+use testudo_types::{RouteName, Secret};
+
+use self::files::{CONFIGURATION_BYTES_MAX, Files, changeable};
+use self::problem::{Problem, Problems};
+use self::typed::Typed;
+use crate::environment::Variables;
+
+/// The name of a configuration that is found without being named.
+pub(crate) const FILE_NAME: &str = "testudo.toml";
+
+/// Everything a gateway is started from.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    pub(crate) listen: ListenSettings,
+    pub(crate) admin_token: Option<Secret>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) settings: Settings,
+    /// What was read, and folders in which new files would be read.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) places: Places,
+}
+
+/// A configuration in which there may be mistakes still.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    listen: ListenSettings,
+    admin_token: Option<Secret>,
+    data_dir: PathBuf,
+    settings: Settings,
+    files: Vec<PathBuf>,
+    /// How many routes were typed; with mistakes in them fewer can be used.
+    routes_complete: usize,
+    places: Places,
+}
+
+/// Where the named things stand, so that what the gateway finds wrong has a line too.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    upstreams: BTreeMap<String, usize>,
+    profiles: BTreeMap<String, usize>,
+    routes: BTreeMap<String, usize>,
+    /// The route that brought in a shipped profile.
+    profile_users: BTreeMap<String, usize>,
+}
+
+impl Places {
+    fn of(typed: &Typed) -> Self {
+        let users = typed.routes.iter().rev().map(|route| match &route.profile {
+            Some(profile) => (profile.value.clone(), profile.line),
+            None => (profiles::DEFAULT.to_owned(), route.name.line),
+        });
+        Self {
+            upstreams: typed
+                .upstreams
+                .iter()
+                .map(|it| {
+                    (
+                        it.name.value.clone(),
+                        it.base_url.as_ref().map_or(it.name.line, |url| url.line),
+                    )
+                })
+                .collect(),
+            profiles: typed
+                .profiles
+                .iter()
+                .map(|it| (it.name.value.clone(), it.name.line))
+                .collect(),
+            routes: typed
+                .routes
+                .iter()
+                .map(|it| (it.name.value.clone(), it.name.line))
+                .collect(),
+            profile_users: users.collect(),
+        }
+    }
+
+    fn profile(&self, name: &str) -> Option<usize> {
+        self.profiles
+            .get(name)
+            .or_else(|| self.profile_users.get(name))
+            .copied()
+    }
+
+    /// What the gateway found wrong, with its line; `None` when [`resolve`] reports it already.
+    fn locate(&self, problem: &BuildProblem, file: &str) -> Option<Problem> {
+        let here = |line| Problem {
+            file: file.to_owned(),
+            line,
+            what: problem.to_string(),
+            remedy: String::new(),
+        };
+        match problem {
+            BuildProblem::Policy(problem) => Some(policy_problem(problem)),
+            BuildProblem::Upstream(problem) => {
+                let (ClientProblem::Base { name, .. }
+                | ClientProblem::Plaintext { name }
+                | ClientProblem::Secret { name }
+                | ClientProblem::Authorities { name, .. }
+                | ClientProblem::Tls { name, .. }) = problem;
+                Some(here(self.upstreams.get(name).copied()))
+            }
+            BuildProblem::UnknownUpstream { route, .. }
+            | BuildProblem::SameDoor { second: route, .. } => {
+                // Reported with its place where the names are resolved.
+                self.routes
+                    .get(route.as_str())
+                    .is_none()
+                    .then(|| here(None))
+            }
+            BuildProblem::DeadGuard { profile, .. } => Some(here(self.profile(profile))),
+        }
+    }
+}
+
+fn policy_problem(problem: &PolicyProblem) -> Problem {
+    let policy = problem
+        .policy
+        .as_ref()
+        .map(|policy| format!("policy `{policy}`: "))
+        .unwrap_or_default();
+    Problem {
+        file: problem.file.clone(),
+        line: problem.line,
+        what: format!("{policy}{}", problem.fault).replace('\n', ", "),
+        remedy: problem.remedy().replace('\n', ", "),
+    }
+}
+
+/// Reads a configuration and everything that it points at.
+///
+/// # Errors
+/// All mistakes that can be found without building the gateway.
+pub(crate) fn load(path: &Path, variables: &dyn Variables) -> Result<Configuration, Vec<Problem>> {
+    let mut problems = Problems::new(&path.display().to_string());
+    match draft(path, variables, &mut problems) {
+        Some(draft) if problems.is_empty() => Ok(draft.into_configuration()),
+        _ => Err(problems.into_sorted()),
+    }
+}
+
+/// A configuration proven as a whole, and what its policies are for each route.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    pub(crate) listen: ListenSettings,
+    pub(crate) routes: Vec<std::sync::Arc<testudo_gateway::settings::Route>>,
+    pub(crate) upstreams: BTreeMap<
+        testudo_types::UpstreamName,
+        std::sync::Arc<testudo_gateway::settings::UpstreamSettings>,
+    >,
+    pub(crate) policies: BTreeMap<RouteName, Vec<EffectivePolicy>>,
+}
+
+/// Reads a configuration, and builds all of it without listening or dialling.
+///
+/// # Errors
+/// All mistakes, those of the parts that depend on one another included.
+pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Vec<Problem>> {
+    let file = path.display().to_string();
+    let mut problems = Problems::new(&file);
+    let Some(draft) = draft(path, variables, &mut problems) else {
+        return Err(problems.into_sorted());
+    };
+    let complete = draft.settings.routes.len() == draft.routes_complete;
+    let mut proven = Proven {
+        listen: draft.listen,
+        routes: draft.settings.routes.clone(),
+        upstreams: draft.settings.upstreams.clone(),
+        policies: BTreeMap::new(),
+    };
+    let mut sources = PolicyEngine::default_sources();
+    sources.extend(draft.settings.policies.iter().cloned());
+    match testudo_gateway::server::check(draft.settings) {
+        Ok(_runtime) => {
+            let facts: Vec<_> = proven
+                .routes
+                .iter()
+                .map(|route| route_facts(route))
+                .collect();
+            if let Ok(engine) = PolicyEngine::new(&sources, &facts) {
+                proven.policies = facts
+                    .iter()
+                    .map(|facts| (facts.name.clone(), engine.effective(&facts.name)))
+                    .collect();
+            }
+        }
+        Err(StartProblem::Build(found)) => {
+            for problem in found
+                .iter()
+                .filter(|problem| complete || !follows_from_routes(problem))
+            {
+                if let Some(problem) = draft.places.locate(problem, &file) {
+                    problems.push(problem);
+                }
+            }
+        }
+        Err(other) => problems.add(None, other.to_string(), ""),
+    }
+    if problems.is_empty() {
+        Ok(proven)
+    } else {
+        Err(problems.into_sorted())
+    }
+}
+
+/// What a start was refused for, with its places.
+pub(crate) fn located(found: &[BuildProblem], places: &Places, path: &Path) -> Vec<Problem> {
+    let file = path.display().to_string();
+    let mut problems = Problems::new(&file);
+    for problem in found {
+        // Here nothing has been reported yet, so a problem without a place of its own is told as it is.
+        problems.push(places.locate(problem, &file).unwrap_or_else(|| Problem {
+            file: file.clone(),
+            line: None,
+            what: problem.to_string(),
+            remedy: String::new(),
+        }));
+    }
+    problems.into_sorted()
+}
+
+/// The data folder of a configuration, for commands that need nothing else of it.
+///
+/// # Errors
+/// When the file cannot be read or is not TOML.
+pub(crate) fn data_dir(path: &Path) -> Result<PathBuf, Vec<Problem>> {
+    let mut problems = Problems::new(&path.display().to_string());
+    let Some(text) = read(path, &mut problems) else {
+        return Err(problems.into_sorted());
+    };
+    let document = document::Document::parse(&text, &mut problems);
+    let dir = document.root().text("data_dir", &mut problems);
+    if !problems.is_empty() {
+        return Err(problems.into_sorted());
+    }
+    let dir = dir.map_or(resolve::DATA_DIR.to_owned(), |dir| dir.value);
+    Ok(path.parent().unwrap_or(Path::new("")).join(dir))
+}
+
+/// `None` when there was nothing to read.
+fn draft(path: &Path, variables: &dyn Variables, problems: &mut Problems) -> Option<Draft> {
+    let text = read(path, problems)?;
+    let typed = Typed::read(&text, problems);
+    Some(resolve::resolve(
+        &typed,
+        Files::new(path, variables),
+        problems,
+    ))
+}
+
+fn read(path: &Path, problems: &mut Problems) -> Option<String> {
+    if let Some(what) = changeable(path) {
+        problems.add(None, what, format!("run `chmod o-w {}`", path.display()));
+    }
+    match testudo_bounded::read_text(path, CONFIGURATION_BYTES_MAX) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            problems.add(None, error.to_string(), "");
+            None
+        }
+    }
+}
+
+/// A policy that names a route in which there was a mistake is not wrong itself.
+fn follows_from_routes(problem: &BuildProblem) -> bool {
+    matches!(
+        problem,
+        BuildProblem::Policy(PolicyProblem {
+            fault: PolicyFault::RouteUnknown(_) | PolicyFault::ProfileUnknown(_),
+            ..
+        }) | BuildProblem::UnknownUpstream { .. }
+    )
+}
+
+impl Draft {
+    fn into_configuration(self) -> Configuration {
+        Configuration {
+            listen: self.listen,
+            admin_token: self.admin_token,
+            data_dir: self.data_dir,
+            settings: self.settings,
+            files: self.files,
+            places: self.places,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

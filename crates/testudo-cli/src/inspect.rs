@@ -1,0 +1,1 @@
+//! `testudo inspect`: shows what the guards find in texts.

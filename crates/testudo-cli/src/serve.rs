@@ -1,0 +1,272 @@
+//! `testudo serve`: starts the gateway, reloads its configuration, stops it.
+
+mod unconfigured;
+mod watch;
+mod welcome;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use testudo_gateway::server::{Running, StartProblem, Startup, start};
+use testudo_gateway::settings::{ListenSettings, UpstreamBase};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
+
+use self::watch::Watch;
+use crate::arguments::{LogFormat, LogLevel, Serve};
+use crate::check::mistakes;
+use crate::config::problem::Problem;
+use crate::config::{self, Configuration};
+use crate::environment::Variables;
+use crate::exit::Exit;
+
+pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow::Result<Exit> {
+    log_to_stderr(arguments);
+    let path = crate::configuration(arguments.config.as_ref());
+    let configuration = match &path {
+        Some(path) => match config::load(path, variables) {
+            Ok(configuration) => configuration,
+            Err(problems) => return refuse(&problems),
+        },
+        None => unconfigured::configuration(variables)?,
+    };
+    warn_of_gaps(&configuration);
+    // Asked for before anything runs, so that no signal finds the default behaviour in place.
+    let mut signals = Signals::new()?;
+    let Configuration {
+        listen,
+        admin_token,
+        data_dir,
+        settings,
+        files,
+        places,
+    } = configuration;
+    let fixed = Fixed::of(&listen, &data_dir);
+    let upstreams: Vec<_> = settings.upstreams.values().cloned().collect();
+    let running = match start(Startup {
+        listen,
+        admin_token,
+        data_dir: data_dir.clone(),
+        settings,
+    })
+    .await
+    {
+        Ok(running) => running,
+        Err(StartProblem::Build(found)) => {
+            let path = path
+                .as_deref()
+                .unwrap_or(Path::new("the built-in configuration"));
+            return refuse(&config::located(&found, &places, path));
+        }
+        Err(problem) => return Err(problem).context("the gateway did not start"),
+    };
+    tracing::info!(address = %running.address(), admin = running.admin_address().map(tracing::field::display), "listening");
+    let practice = upstreams
+        .iter()
+        .any(|upstream| upstream.base == UpstreamBase::Practice);
+    if path.is_none() {
+        welcome::welcome(&running, &upstreams).await?;
+    } else if running.keys().list().await?.is_empty() {
+        tracing::warn!(
+            "there is no virtual key yet, so every request is refused; make one with `testudo key create --name NAME`"
+        );
+    }
+    if practice {
+        tracing::warn!(
+            "practice mode: answers come from a built-in stand-in that obeys whatever it is told, not from a model"
+        );
+    }
+    let mut reload = Reload {
+        running: &running,
+        path,
+        files,
+        fixed,
+        variables,
+    };
+    reload.until_stopped(&mut signals).await?;
+    tracing::info!("stopping: running exchanges may finish; stop again to cut them");
+    tokio::select! {
+        report = running.stop() => {
+            tracing::info!(open = report.open_at_stop, cut = report.cut, "stopped");
+        }
+        () = signals.stop() => tracing::warn!("cut"),
+    }
+    Ok(Exit::Done)
+}
+
+fn log_to_stderr(arguments: &Serve) {
+    let level = match arguments.log_level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(level)
+        .with_target(false);
+    match arguments.log_format {
+        LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+fn refuse(problems: &[Problem]) -> anyhow::Result<Exit> {
+    mistakes(problems, &mut io::stderr().lock())?;
+    bail!("the configuration has mistakes and nothing was started")
+}
+
+/// What is allowed and still worth saying.
+fn warn_of_gaps(configuration: &Configuration) {
+    for route in &configuration.settings.routes {
+        let acts = |setting: &testudo_gateway::settings::GuardSetting| {
+            setting.action > testudo_types::Action::Observe
+        };
+        if !route
+            .profile
+            .request
+            .values()
+            .chain(route.profile.response.values())
+            .any(acts)
+        {
+            tracing::warn!(route = %route.name, profile = %route.profile.name, "no guard of this route stops or masks anything");
+        }
+    }
+    if !configuration
+        .listen
+        .address
+        .ip()
+        .to_canonical()
+        .is_loopback()
+        && configuration.listen.tls.is_none()
+    {
+        tracing::warn!(
+            "keys and texts cross the network in the clear unless another proxy encrypts them"
+        );
+    }
+}
+
+/// The signals that this process answers.
+#[derive(Debug)]
+struct Signals {
+    reload: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let catch = |kind| signal(kind).context("signals cannot be caught");
+        Ok(Self {
+            reload: catch(SignalKind::hangup())?,
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// What a reload cannot change.
+#[derive(Debug, PartialEq, Eq)]
+struct Fixed {
+    text: String,
+}
+
+impl Fixed {
+    fn of(listen: &ListenSettings, data_dir: &Path) -> Self {
+        // Only compared, never shown.
+        Self {
+            text: format!("{listen:?} {}", data_dir.display()),
+        }
+    }
+}
+
+/// Replaces the configuration of a running gateway.
+#[derive(Debug)]
+struct Reload<'r> {
+    running: &'r Running,
+    path: Option<PathBuf>,
+    files: Vec<PathBuf>,
+    fixed: Fixed,
+    variables: &'r dyn Variables,
+}
+
+impl Reload<'_> {
+    /// Reloads on SIGHUP and on changed files, until a signal asks to stop.
+    async fn until_stopped(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
+        let mut watch = Watch::start(if self.path.is_some() {
+            &self.files
+        } else {
+            &[]
+        });
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
+                _ = signals.reload.recv() => self.reload(),
+                () = watch.changed() => self.reload(),
+            }
+            if watch.is_for_other_files(&self.files) && self.path.is_some() {
+                watch = Watch::start(&self.files);
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        let Some(path) = &self.path else {
+            tracing::info!("there is no configuration to reload");
+            return;
+        };
+        let problems = match config::load(path, self.variables) {
+            Err(problems) => {
+                self.running.reload_refused();
+                problems
+            }
+            Ok(configuration) => {
+                warn_of_gaps(&configuration);
+                let Configuration {
+                    listen,
+                    data_dir,
+                    settings,
+                    files,
+                    places,
+                    ..
+                } = configuration;
+                if Fixed::of(&listen, &data_dir) != self.fixed {
+                    tracing::warn!(
+                        "[listen] and data_dir have changed; that takes effect at the next start"
+                    );
+                }
+                self.files = files;
+                match self.running.reload(settings) {
+                    Ok(()) => {
+                        tracing::info!(file = %path.display(), "the configuration was reloaded");
+                        return;
+                    }
+                    Err(found) => config::located(&found, &places, path),
+                }
+            }
+        };
+        for problem in &problems {
+            tracing::error!("{problem}");
+        }
+        tracing::error!(
+            mistakes = problems.len(),
+            "the new configuration was refused; the one before it stays in use"
+        );
+    }
+}
+
+/// Writes to standard output at once.
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
