@@ -11,13 +11,14 @@ mod typed;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use testudo_gateway::server::StartProblem;
-use testudo_gateway::settings::{ListenSettings, Settings};
+use testudo_gateway::settings::{ListenSettings, Profile, Route, Settings, UpstreamSettings};
 use testudo_gateway::upstream::ClientProblem;
 use testudo_gateway::{BuildProblem, route_facts};
 use testudo_policy::{EffectivePolicy, PolicyEngine, PolicyFault, PolicyProblem};
-use testudo_types::{RouteName, Secret};
+use testudo_types::{RouteName, Secret, UpstreamName};
 
 use self::files::{CONFIGURATION_BYTES_MAX, Files, changeable};
 use self::problem::{Problem, Problems};
@@ -161,11 +162,8 @@ pub(crate) fn load(path: &Path, variables: &dyn Variables) -> Result<Configurati
 #[derive(Debug)]
 pub(crate) struct Proven {
     pub(crate) listen: ListenSettings,
-    pub(crate) routes: Vec<std::sync::Arc<testudo_gateway::settings::Route>>,
-    pub(crate) upstreams: BTreeMap<
-        testudo_types::UpstreamName,
-        std::sync::Arc<testudo_gateway::settings::UpstreamSettings>,
-    >,
+    pub(crate) routes: Vec<Arc<Route>>,
+    pub(crate) upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
     pub(crate) policies: BTreeMap<RouteName, Vec<EffectivePolicy>>,
 }
 
@@ -235,6 +233,28 @@ pub(crate) fn located(found: &[BuildProblem], places: &Places, path: &Path) -> V
         }));
     }
     problems.into_sorted()
+}
+
+/// One profile of a configuration, whatever else is wrong in it.
+///
+/// # Errors
+/// When the file cannot be read, or there is a mistake in its profiles.
+pub(crate) fn profile(path: &Path, name: &str) -> Result<Arc<Profile>, Vec<Problem>> {
+    let mut problems = Problems::new(&path.display().to_string());
+    let Some(text) = read(path, &mut problems) else {
+        return Err(problems.into_sorted());
+    };
+    let typed = Typed::read(&text, &mut Problems::new(""));
+    let profiles = profiles::resolve(&typed.profiles, &mut problems);
+    match profiles.get(name) {
+        Some(profile) if problems.is_empty() => Ok(Arc::clone(profile)),
+        None if problems.is_empty() => {
+            let remedy = suggest::did_you_mean(name, profiles.keys().map(String::as_str));
+            problems.add(None, format!("there is no profile `{name}`"), remedy);
+            Err(problems.into_sorted())
+        }
+        _ => Err(problems.into_sorted()),
+    }
 }
 
 /// The data folder of a configuration, for commands that need nothing else of it.

@@ -43,7 +43,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => return runtime()?.block_on(serve::run(serve, &Process)),
         Command::Check(check) => check::run(check, &Process, &mut out)?,
         Command::Key(key) => runtime()?.block_on(key::run(key, &mut out))?,
-        Command::Inspect(_) => Exit::BadInput,
+        Command::Inspect(inspect) => inspect::run(inspect, &mut out)?,
     };
     out.flush()?;
     Ok(exit)

@@ -31,7 +31,9 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
         },
         None => unconfigured::configuration(variables)?,
     };
-    warn_of_gaps(&configuration);
+    if path.is_some() {
+        warn_of_gaps(&configuration);
+    }
     // Asked for before anything runs, so that no signal finds the default behaviour in place.
     let mut signals = Signals::new()?;
     let Configuration {
