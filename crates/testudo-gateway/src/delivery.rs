@@ -144,7 +144,10 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
             record.edited = true;
             Bytes::from(edited)
         }
-        BodyOutcome::Blocked => return Err(Box::new((Refusal::blocked(blocked.as_ref()), record))),
+        BodyOutcome::Blocked => {
+            let refusal = Refusal::blocked(blocked.as_ref(), &record.findings);
+            return Err(Box::new((refusal, record)));
+        }
     };
     record.response_bytes = length(&bytes);
     record.first_byte();

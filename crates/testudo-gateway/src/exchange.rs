@@ -229,7 +229,7 @@ impl Admitted {
                     record.edited = true;
                     (Bytes::from(edited), exchanger)
                 }
-                BodyOutcome::Blocked => return Err(Refusal::blocked(blocked.as_ref())),
+                BodyOutcome::Blocked => return Err(Refusal::blocked(blocked.as_ref(), &record.findings)),
             }
         };
         Ok(Permitted { received, permit, judge, leaks, exchanger, body })

@@ -7,6 +7,7 @@ use testudo_dialects::{Family, Problem, Refused, problem_body};
 use testudo_types::{Decision, ExchangeId};
 
 use crate::auth::AuthError;
+use crate::guard::FindingLog;
 use crate::host::HostRefusal;
 use crate::limits::LimitExceeded;
 use crate::record::{Outcome, Record};
@@ -48,11 +49,8 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn blocked(decision: Option<&Decision>) -> Self {
-        let message = decision
-            .and_then(|decision| decision.reasons.first())
-            .map_or_else(|| "a guard stopped this".to_owned(), |reason| reason.0.to_string());
-        Self::new(Outcome::Blocked, 403, "content_blocked", message)
+    pub(crate) fn blocked(decision: Option<&Decision>, findings: &FindingLog) -> Self {
+        Self::new(Outcome::Blocked, 403, "content_blocked", findings.why_blocked(decision))
     }
 
     pub(crate) fn forbidden(decision: &Decision) -> Self {

@@ -50,6 +50,20 @@ impl ThreatKind {
         }
     }
 
+    /// What people call it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Injection => "injected instructions",
+            Self::Secret => "a secret",
+            Self::PersonalData => "personal data",
+            Self::HiddenText => "hidden text",
+            Self::Exfiltration => "a link that carries data",
+            Self::PromptLeak => "a part of the system prompt",
+            Self::Unscannable => "something no guard could scan",
+        }
+    }
+
     /// The kind that a name stands for.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -57,6 +57,20 @@ impl FindingLog {
         self.counts.iter().map(|((_, kind, action), (direction, count))| (*direction, *kind, *action, *count))
     }
 
+    /// One sentence for the caller: the policy's reason, what was found and where, never the text.
+    #[must_use]
+    pub fn why_blocked(&self, decision: Option<&Decision>) -> String {
+        let reason = decision
+            .and_then(|decision| decision.reasons.first())
+            .map_or("a guard stopped this", |reason| reason.0.as_ref());
+        let Some(Seen { direction, finding, .. }) = self.blocking() else {
+            return reason.to_owned();
+        };
+        let (kind, direction, path) = (finding.kind.title(), direction.as_str(), &finding.place.path);
+        let at = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
+        format!("{reason}: {kind} in the {direction}{at}")
+    }
+
     /// The first finding that stopped the exchange.
     #[must_use]
     pub fn blocking(&self) -> Option<&Seen> {

@@ -136,6 +136,12 @@ impl Inspection {
         self.blocked.as_ref()
     }
 
+    /// Why, in one sentence for the caller.
+    #[must_use]
+    pub fn why_blocked(&self) -> String {
+        self.log.why_blocked(self.blocked.as_ref())
+    }
+
     /// What was seen, and the placeholders that were made.
     #[must_use]
     pub fn finish(self) -> (FindingLog, Exchanger) {

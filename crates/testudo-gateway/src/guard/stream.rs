@@ -370,11 +370,7 @@ impl StreamGuard {
         self.queue.clear();
         self.held_bytes = 0;
         self.channels.clear();
-        let message = self
-            .inspection
-            .blocked()
-            .and_then(|decision| decision.reasons.first())
-            .map_or_else(|| "the answer was stopped by a guard".to_owned(), |reason| reason.0.to_string());
+        let message = self.inspection.why_blocked();
         self.reader.block(&BlockNotice { message }, out);
         StreamStep::Blocked
     }
