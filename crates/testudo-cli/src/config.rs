@@ -48,8 +48,6 @@ pub(crate) struct Draft {
     data_dir: PathBuf,
     settings: Settings,
     files: Vec<PathBuf>,
-    /// How many routes were typed; with mistakes in them fewer can be used.
-    routes_complete: usize,
     places: Places,
 }
 
@@ -122,10 +120,7 @@ impl Places {
             BuildProblem::UnknownUpstream { route, .. }
             | BuildProblem::SameDoor { second: route, .. } => {
                 // Reported with its place where the names are resolved.
-                self.routes
-                    .get(route.as_str())
-                    .is_none()
-                    .then(|| here(None))
+                (!self.routes.contains_key(route.as_str())).then(|| here(None))
             }
             BuildProblem::DeadGuard { profile, .. } => Some(here(self.profile(profile))),
         }
@@ -177,7 +172,6 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
     let Some(draft) = draft(path, variables, &mut problems) else {
         return Err(problems.into_sorted());
     };
-    let complete = draft.settings.routes.len() == draft.routes_complete;
     let mut proven = Proven {
         listen: draft.listen,
         routes: draft.settings.routes.clone(),
@@ -203,7 +197,7 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
         Err(StartProblem::Build(found)) => {
             for problem in found
                 .iter()
-                .filter(|problem| complete || !follows_from_routes(problem))
+                .filter(|problem| !follows(problem, &draft.places))
             {
                 if let Some(problem) = draft.places.locate(problem, &file) {
                     problems.push(problem);
@@ -299,15 +293,16 @@ fn read(path: &Path, problems: &mut Problems) -> Option<String> {
     }
 }
 
-/// A policy that names a route in which there was a mistake is not wrong itself.
-fn follows_from_routes(problem: &BuildProblem) -> bool {
-    matches!(
-        problem,
-        BuildProblem::Policy(PolicyProblem {
-            fault: PolicyFault::RouteUnknown(_) | PolicyFault::ProfileUnknown(_),
-            ..
-        }) | BuildProblem::UnknownUpstream { .. }
-    )
+/// A policy that names a route or profile in which there was a mistake is not wrong itself.
+fn follows(problem: &BuildProblem, places: &Places) -> bool {
+    let BuildProblem::Policy(problem) = problem else {
+        return false;
+    };
+    match &problem.fault {
+        PolicyFault::RouteUnknown(name) => places.routes.contains_key(name.as_str()),
+        PolicyFault::ProfileUnknown(name) => places.profile(name.as_str()).is_some(),
+        _ => false,
+    }
 }
 
 impl Draft {

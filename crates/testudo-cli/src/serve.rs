@@ -6,10 +6,11 @@ mod welcome;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use testudo_gateway::server::{Running, StartProblem, Startup, start};
-use testudo_gateway::settings::{ListenSettings, UpstreamBase};
+use testudo_gateway::settings::{ListenSettings, UpstreamBase, UpstreamSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -46,39 +47,23 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
     } = configuration;
     let fixed = Fixed::of(&listen, &data_dir);
     let upstreams: Vec<_> = settings.upstreams.values().cloned().collect();
-    let running = match start(Startup {
+    let startup = Startup {
         listen,
         admin_token,
-        data_dir: data_dir.clone(),
+        data_dir,
         settings,
-    })
-    .await
-    {
+    };
+    let running = match start(startup).await {
         Ok(running) => running,
         Err(StartProblem::Build(found)) => {
             let path = path
                 .as_deref()
-                .unwrap_or(Path::new("the built-in configuration"));
+                .unwrap_or(Path::new("built-in configuration"));
             return refuse(&config::located(&found, &places, path));
         }
         Err(problem) => return Err(problem).context("the gateway did not start"),
     };
-    tracing::info!(address = %running.address(), admin = running.admin_address().map(tracing::field::display), "listening");
-    let practice = upstreams
-        .iter()
-        .any(|upstream| upstream.base == UpstreamBase::Practice);
-    if path.is_none() {
-        welcome::welcome(&running, &upstreams).await?;
-    } else if running.keys().list().await?.is_empty() {
-        tracing::warn!(
-            "there is no virtual key yet, so every request is refused; make one with `testudo key create --name NAME`"
-        );
-    }
-    if practice {
-        tracing::warn!(
-            "practice mode: answers come from a built-in stand-in that obeys whatever it is told, not from a model"
-        );
-    }
+    greet(&running, &upstreams, path.is_some()).await?;
     let mut reload = Reload {
         running: &running,
         path,
@@ -86,7 +71,52 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
         fixed,
         variables,
     };
-    reload.until_stopped(&mut signals).await?;
+    reload.until_stopped(&mut signals).await;
+    drain(running, signals).await;
+    Ok(Exit::Done)
+}
+
+/// Says where it listens, and what whoever started it needs to know.
+#[expect(
+    clippy::cognitive_complexity,
+    reason = "the branches are those of the log macros"
+)]
+async fn greet(
+    running: &Running,
+    upstreams: &[Arc<UpstreamSettings>],
+    configured: bool,
+) -> anyhow::Result<()> {
+    let admin = running.admin_address().map(tracing::field::display);
+    tracing::info!(address = %running.address(), admin, "listening");
+    if !configured {
+        welcome::welcome(running, upstreams).await?;
+    } else if running.keys().list().await?.is_empty() {
+        tracing::warn!(
+            "there is no virtual key yet, so every request is refused; \
+             make one with `testudo key create --name NAME`"
+        );
+    }
+    if is_practice(upstreams) {
+        tracing::warn!(
+            "practice mode: answers come from a built-in stand-in that obeys whatever it is told, \
+             not from a model"
+        );
+    }
+    Ok(())
+}
+
+/// Whether any answer comes from the stand-in.
+fn is_practice(upstreams: &[Arc<UpstreamSettings>]) -> bool {
+    upstreams
+        .iter()
+        .any(|upstream| upstream.base == UpstreamBase::Practice)
+}
+
+#[expect(
+    clippy::cognitive_complexity,
+    reason = "the branches are those of the log macros"
+)]
+async fn drain(running: Running, mut signals: Signals) {
     tracing::info!("stopping: running exchanges may finish; stop again to cut them");
     tokio::select! {
         report = running.stop() => {
@@ -94,7 +124,6 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
         }
         () = signals.stop() => tracing::warn!("cut"),
     }
-    Ok(Exit::Done)
 }
 
 fn log_to_stderr(arguments: &Serve) {
@@ -202,59 +231,33 @@ struct Reload<'r> {
 
 impl Reload<'_> {
     /// Reloads on SIGHUP and on changed files, until a signal asks to stop.
-    async fn until_stopped(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
-        let mut watch = Watch::start(if self.path.is_some() {
-            &self.files
-        } else {
-            &[]
-        });
+    async fn until_stopped(&mut self, signals: &mut Signals) {
+        let mut watch = Watch::start(&self.files);
         loop {
             tokio::select! {
-                _ = signals.terminate.recv() => return Ok(()),
-                _ = signals.interrupt.recv() => return Ok(()),
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
                 _ = signals.reload.recv() => self.reload(),
                 () = watch.changed() => self.reload(),
             }
-            if watch.is_for_other_files(&self.files) && self.path.is_some() {
+            if watch.is_for_other_files(&self.files) {
                 watch = Watch::start(&self.files);
             }
         }
     }
 
+    #[expect(
+        clippy::cognitive_complexity,
+        reason = "the branches are those of the log macros"
+    )]
     fn reload(&mut self) {
-        let Some(path) = &self.path else {
+        let Some(path) = self.path.clone() else {
             tracing::info!("there is no configuration to reload");
             return;
         };
-        let problems = match config::load(path, self.variables) {
-            Err(problems) => {
-                self.running.reload_refused();
-                problems
-            }
-            Ok(configuration) => {
-                warn_of_gaps(&configuration);
-                let Configuration {
-                    listen,
-                    data_dir,
-                    settings,
-                    files,
-                    places,
-                    ..
-                } = configuration;
-                if Fixed::of(&listen, &data_dir) != self.fixed {
-                    tracing::warn!(
-                        "[listen] and data_dir have changed; that takes effect at the next start"
-                    );
-                }
-                self.files = files;
-                match self.running.reload(settings) {
-                    Ok(()) => {
-                        tracing::info!(file = %path.display(), "the configuration was reloaded");
-                        return;
-                    }
-                    Err(found) => config::located(&found, &places, path),
-                }
-            }
+        let Err(problems) = self.replace(&path) else {
+            tracing::info!(file = %path.display(), "the configuration was reloaded");
+            return;
         };
         for problem in &problems {
             tracing::error!("{problem}");
@@ -263,6 +266,22 @@ impl Reload<'_> {
             mistakes = problems.len(),
             "the new configuration was refused; the one before it stays in use"
         );
+    }
+
+    /// Puts the configuration in use, or leaves everything as it was.
+    fn replace(&mut self, path: &Path) -> Result<(), Vec<Problem>> {
+        let configuration = config::load(path, self.variables)
+            .inspect_err(|_mistakes| self.running.reload_refused())?;
+        warn_of_gaps(&configuration);
+        if Fixed::of(&configuration.listen, &configuration.data_dir) != self.fixed {
+            tracing::warn!(
+                "[listen] and data_dir have changed; that takes effect at the next start"
+            );
+        }
+        self.files = configuration.files;
+        self.running
+            .reload(configuration.settings)
+            .map_err(|found| config::located(&found, &configuration.places, path))
     }
 }
 

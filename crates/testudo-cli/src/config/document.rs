@@ -231,6 +231,17 @@ impl<'d> Section<'d> {
         found
     }
 
+    /// Reports a key that is absent.
+    pub(crate) fn require(&self, key: &str, example: &str, problems: &mut Problems) {
+        if !self.entries.contains_key(key) {
+            problems.at(
+                self.line,
+                format!("`{}` is missing", self.name(key)),
+                format!("add {key} = {example}"),
+            );
+        }
+    }
+
     /// Reports every key that was not taken.
     pub(crate) fn finish(self, problems: &mut Problems) {
         for (key, (line, _)) in &self.entries {

@@ -41,7 +41,7 @@ const OBSERVE_RESPONSE: &[Row] = &[
     (ThreatKind::Unscannable, Observe, 0),
 ];
 const BALANCED_REQUEST: &[Row] = &[
-    (ThreatKind::Injection, Block, 90),
+    (ThreatKind::Injection, Block, 70),
     (ThreatKind::Secret, Mask, 60),
     (ThreatKind::PersonalData, Mask, 70),
     (ThreatKind::HiddenText, Mask, 70),
@@ -56,7 +56,7 @@ const BALANCED_RESPONSE: &[Row] = &[
     (ThreatKind::Unscannable, Block, 0),
 ];
 const STRICT_REQUEST: &[Row] = &[
-    (ThreatKind::Injection, Block, 70),
+    (ThreatKind::Injection, Block, 50),
     (ThreatKind::Secret, Block, 60),
     (ThreatKind::PersonalData, Mask, 50),
     (ThreatKind::HiddenText, Block, 70),
@@ -116,7 +116,22 @@ pub(crate) fn resolve(
             resolved.insert(name.to_owned(), Arc::new(profile));
         }
     }
-    let mut own: BTreeMap<&str, &typed::Profile> = BTreeMap::new();
+    let own = named(typed, problems);
+    for (name, profile) in &own {
+        let (chain, base) = chain(profile, &own, problems);
+        if let (Some(Ok(base)), Ok(parsed)) = (built_in(base), ProfileName::parse(name)) {
+            let profile = layered(parsed, base, &chain, profile, problems);
+            resolved.insert((*name).to_owned(), Arc::new(profile));
+        }
+    }
+    resolved
+}
+
+type Own<'t> = BTreeMap<&'t str, &'t typed::Profile>;
+
+/// The profiles whose names can be used.
+fn named<'t>(typed: &'t [typed::Profile], problems: &mut Problems) -> Own<'t> {
+    let mut own = BTreeMap::new();
     for profile in typed {
         let At { value: name, line } = &profile.name;
         if BUILT_IN.contains(&name.as_str()) {
@@ -128,66 +143,57 @@ pub(crate) fn resolve(
         } else if let Err(error) = ProfileName::parse(name) {
             problems.at(*line, error.to_string(), "rename the profile");
         } else {
-            own.insert(name, profile);
+            own.insert(name.as_str(), profile);
         }
     }
-    let names: Vec<&str> = own.keys().copied().chain(BUILT_IN).collect();
-    for (name, profile) in &own {
-        let mut chain = vec![*profile];
-        let base = loop {
-            let Some(last) = chain.last().filter(|_| chain.len() <= CHAIN_MAX) else {
-                break None;
-            };
-            match &last.extends {
-                None => {
-                    if std::ptr::eq(*last, *profile) {
-                        let what = format!("the profile `{name}` extends nothing");
-                        problems.at(
-                            profile.name.line,
-                            what,
-                            "add extends = \"balanced\", or \"none\" to start with no guard",
-                        );
-                    }
-                    break Some(DEFAULT);
-                }
-                Some(extends) => match own.get(extends.value.as_str()) {
-                    Some(next) => chain.push(next),
-                    None if BUILT_IN.contains(&extends.value.as_str()) => {
-                        break Some(extends.value.as_str());
-                    }
-                    None => {
-                        if std::ptr::eq(*last, *profile) {
-                            let remedy = did_you_mean(&extends.value, names.iter().copied());
-                            problems.at(
-                                extends.line,
-                                format!(
-                                    "there is no profile `{}` to extend",
-                                    shown(&extends.value)
-                                ),
-                                remedy,
-                            );
-                        }
-                        break Some(DEFAULT);
-                    }
-                },
+    own
+}
+
+/// A profile and those that it extends, and the shipped one at their end.
+fn chain<'t>(
+    profile: &'t typed::Profile,
+    own: &Own<'t>,
+    problems: &mut Problems,
+) -> (Vec<&'t typed::Profile>, &'t str) {
+    let name = &profile.name.value;
+    let mut chain = vec![profile];
+    let mut last = profile;
+    // A mistake further up the chain is reported for the profile in which it stands.
+    while chain.len() <= CHAIN_MAX {
+        let first = std::ptr::eq(last, profile);
+        let Some(extends) = &last.extends else {
+            if first {
+                problems.at(
+                    profile.name.line,
+                    format!("the profile `{name}` extends nothing"),
+                    "add extends = \"balanced\", or \"none\" to start with no guard",
+                );
             }
+            return (chain, DEFAULT);
         };
-        let base = base.unwrap_or_else(|| {
-            let remedy = "end the chain of `extends` at a shipped profile";
-            problems.at(
-                profile.name.line,
-                format!("the profile `{name}` extends itself or more than {CHAIN_MAX} others"),
-                remedy,
-            );
-            chain.truncate(1);
-            DEFAULT
-        });
-        if let (Some(Ok(base)), Ok(parsed)) = (built_in(base), ProfileName::parse(name)) {
-            let profile = layered(parsed, base, &chain, profile, problems);
-            resolved.insert((*name).to_owned(), Arc::new(profile));
+        if BUILT_IN.contains(&extends.value.as_str()) {
+            return (chain, &extends.value);
         }
+        let Some(next) = own.get(extends.value.as_str()) else {
+            if first {
+                let known: Vec<&str> = own.keys().copied().chain(BUILT_IN).collect();
+                problems.at(
+                    extends.line,
+                    format!("there is no profile `{}` to extend", shown(&extends.value)),
+                    did_you_mean(&extends.value, known.iter().copied()),
+                );
+            }
+            return (chain, DEFAULT);
+        };
+        last = next;
+        chain.push(next);
     }
-    resolved
+    problems.at(
+        profile.name.line,
+        format!("the profile `{name}` extends itself or more than {CHAIN_MAX} others"),
+        "end the chain of `extends` at a shipped profile",
+    );
+    (vec![profile], DEFAULT)
 }
 
 /// `base` with the guards of `chain` over it, nearest last; mistakes are reported for `own` only.

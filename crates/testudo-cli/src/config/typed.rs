@@ -362,6 +362,9 @@ fn score(text: &str) -> Result<u8, NotThis> {
 }
 
 fn price(model: At<String>, mut section: Section<'_>, problems: &mut Problems) -> Price {
+    for side in ["input", "output"] {
+        section.require(side, "\"0.15\", in US dollars per million tokens", problems);
+    }
     let price = Price {
         model,
         input_micros: section.quantity("input", quantity::price_micros, problems),

@@ -1,0 +1,8 @@
+//! The binary from outside.
+
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod serve;
