@@ -70,15 +70,9 @@ fn path(name: &str) -> anyhow::Result<Path> {
                 Ok(())
             })
         }
-        "stream_chat_50_frames" => {
-            stream(Operation::ChatCompletions, chat_stream(&script()).bytes())
-        }
-        "stream_responses_50_frames" => {
-            stream(Operation::Responses, responses_stream(&script()).bytes())
-        }
-        "stream_messages_50_frames" => {
-            stream(Operation::Messages, messages_stream(&script()).bytes())
-        }
+        "stream_chat_50_frames" => stream(Operation::ChatCompletions, chat_stream(&script()).bytes()),
+        "stream_responses_50_frames" => stream(Operation::Responses, responses_stream(&script()).bytes()),
+        "stream_messages_50_frames" => stream(Operation::Messages, messages_stream(&script()).bytes()),
         "scan_benign_8k" => scan(Direction::Request, Origin::User, BENIGN)?,
         "scan_hostile_8k" => scan(Direction::Request, Origin::User, HOSTILE)?,
         "scan_stream_50_pieces" => {
@@ -122,8 +116,7 @@ fn scan(direction: Direction, origin: Origin, words: &str) -> anyhow::Result<Pat
 }
 
 fn selection(direction: Direction, origin: Origin) -> anyhow::Result<Selection> {
-    let detector = Detector::builtin()
-        .map_err(|problems| anyhow::anyhow!("{} rules do not load", problems.len()))?;
+    let detector = Detector::builtin().map_err(|problems| anyhow::anyhow!("{} rules do not load", problems.len()))?;
     Ok(Arc::new(detector).select(&Scope {
         direction,
         origin,
@@ -137,7 +130,8 @@ fn script() -> Script {
 
 fn request() -> Vec<u8> {
     let text: String = BENIGN.chars().cycle().take(8000).collect();
-    format!("{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}],\"max_tokens\":100}}").into_bytes()
+    format!("{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}],\"max_tokens\":100}}")
+        .into_bytes()
 }
 
 const BENIGN: &str = "The morning train leaves from platform seven and reaches the coast before noon. Travellers often \

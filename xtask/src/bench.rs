@@ -41,14 +41,7 @@ const QUICK: Effort = Effort {
 /// `bench [--quick] [--peers] [--only ID,ID]`: builds in release, then measures from a release process.
 pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<()> {
     output::step("building the mock and the load generator (release)");
-    shell::run(shell::cargo().args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--release",
-        "--package",
-        "xtask",
-    ]))?;
+    shell::run(shell::cargo().args(["build", "--quiet", "--locked", "--release", "--package", "xtask"]))?;
     let program = shell::target().join("release/xtask");
     shell::run(Command::new(program).arg("bench-measure").args(arguments))
 }
@@ -63,11 +56,7 @@ pub(crate) fn measure(arguments: &[String]) -> anyhow::Result<()> {
         match argument.as_str() {
             "--quick" => effort = QUICK,
             "--peers" => with_peers = true,
-            "--only" => {
-                only = rest
-                    .next()
-                    .map(|ids| ids.split(',').map(str::to_owned).collect())
-            }
+            "--only" => only = rest.next().map(|ids| ids.split(',').map(str::to_owned).collect()),
             other => {
                 bail!("`bench` does not know `{other}`; it takes --quick, --peers and --only ID,ID")
             }
@@ -76,10 +65,7 @@ pub(crate) fn measure(arguments: &[String]) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("the path of this program")?;
     let mut rows = Vec::new();
     for case in cases::all() {
-        if only
-            .as_ref()
-            .is_some_and(|ids| !ids.iter().any(|id| id == case.id))
-        {
+        if only.as_ref().is_some_and(|ids| !ids.iter().any(|id| id == case.id)) {
             continue;
         }
         output::step(&format!("{}: {}", case.id, case.title));
@@ -172,12 +158,7 @@ fn run(plan: &Plan, pid: Option<u32>) -> anyhow::Result<Run> {
         let window = load::run(plan)?;
         let after = pid.map(process::cost).transpose()?;
         if window.error_count == 0 && window.completed > 0 {
-            return Ok(report::run(
-                &window,
-                before,
-                after,
-                whole_time(plan, &window),
-            ));
+            return Ok(report::run(&window, before, after, whole_time(plan, &window)));
         }
         failure = Some(format!(
             "{} errors, first: {:?}",

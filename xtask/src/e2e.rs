@@ -19,11 +19,7 @@ use crate::{gateway, output, shell};
 /// The SDKs, each a script with its arguments before the base URL.
 const SDKS: [(&str, Program, &[&str]); 3] = [
     ("openai, Python", Program::Python, &["calls.py", "openai"]),
-    (
-        "anthropic, Python",
-        Program::Python,
-        &["calls.py", "anthropic"],
-    ),
+    ("anthropic, Python", Program::Python, &["calls.py", "anthropic"]),
     ("openai, JavaScript", Program::Node, &["calls.mjs"]),
 ];
 
@@ -58,14 +54,7 @@ pub(crate) fn e2e(arguments: &[String]) -> anyhow::Result<()> {
     let mut direct = Vec::new();
     for (name, program, script) in SDKS {
         output::step(&format!("{name}: direct"));
-        direct.push(call(
-            &installed,
-            program,
-            script,
-            back.address,
-            "sk-direct",
-            &back,
-        )?);
+        direct.push(call(&installed, program, script, back.address, "sk-direct", &back)?);
     }
     if direct_only {
         for ((name, ..), calls) in SDKS.iter().zip(&direct) {
@@ -90,14 +79,7 @@ pub(crate) fn e2e(arguments: &[String]) -> anyhow::Result<()> {
     let mut report = compare::Report::default();
     for ((name, program, script), direct) in SDKS.into_iter().zip(&direct) {
         output::step(&format!("{name}: through the gateway"));
-        let calls = call(
-            &installed,
-            program,
-            script,
-            front.address,
-            &gateway.key,
-            &front,
-        )?;
+        let calls = call(&installed, program, script, front.address, &gateway.key, &front)?;
         report.unedited(name, direct, &calls, &back.take());
     }
     output::step("openai, Python: a call that masking edits");
@@ -123,10 +105,7 @@ fn call(
     tee: &Tee,
 ) -> anyhow::Result<Calls> {
     let (program, folder) = match program {
-        Program::Python => (
-            installed.python.as_path(),
-            shell::workspace().join("tests/sdk"),
-        ),
+        Program::Python => (installed.python.as_path(), shell::workspace().join("tests/sdk")),
         // Node finds packages beside the script only.
         Program::Node => (Path::new("node"), installed.node.clone()),
     };

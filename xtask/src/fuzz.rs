@@ -51,10 +51,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
     )?;
     let all = targets()?;
     if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|it| it == *name)) {
-        bail!(
-            "there is no fuzz target `{unknown}`; there are {}",
-            all.join(", ")
-        );
+        bail!("there is no fuzz target `{unknown}`; there are {}", all.join(", "));
     }
     let mut failed = Vec::new();
     let mut passed: usize = 0;
@@ -99,13 +96,7 @@ fn run(folder: &Path, name: &str, seconds: u64) -> anyhow::Result<()> {
             ])
             .stderr(File::create(&log)?),
     )
-    .with_context(|| {
-        format!(
-            "see {}; the input is in {}",
-            log.display(),
-            findings.display()
-        )
-    });
+    .with_context(|| format!("see {}; the input is in {}", log.display(), findings.display()));
     let said = shell::read_file(&log).unwrap_or_default();
     for line in said.lines().filter_map(|line| line.strip_prefix("stat::")) {
         output::line(&format!("   {line}"));

@@ -77,10 +77,7 @@ impl Gateway {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        bail!(
-            "the gateway does not listen after 30 s; see {}",
-            log.display()
-        )
+        bail!("the gateway does not listen after 30 s; see {}", log.display())
     }
 }
 

@@ -47,9 +47,7 @@ pub(crate) fn instructions(arguments: &[String]) -> anyhow::Result<()> {
     for name in names.lines() {
         let count = |calls: u64| count(&program, name, calls);
         let difference = count(LONG)?.saturating_sub(count(SHORT)?);
-        let each = difference
-            .checked_div(LONG.saturating_sub(SHORT))
-            .unwrap_or(0);
+        let each = difference.checked_div(LONG.saturating_sub(SHORT)).unwrap_or(0);
         counted.insert(name.to_owned(), each);
     }
     let file = shell::workspace().join(RECORDED);
@@ -65,10 +63,7 @@ pub(crate) fn instructions(arguments: &[String]) -> anyhow::Result<()> {
     compare(&counted, &recorded(&shell::read_file(&file)?)?)
 }
 
-fn compare(
-    counted: &BTreeMap<String, u64>,
-    recorded: &BTreeMap<String, u64>,
-) -> anyhow::Result<()> {
+fn compare(counted: &BTreeMap<String, u64>, recorded: &BTreeMap<String, u64>) -> anyhow::Result<()> {
     let mut failed: usize = 0;
     for (name, count) in counted {
         let verdict = match recorded.get(name) {
@@ -79,9 +74,7 @@ fn compare(
                     format!("{change:+.1} %")
                 } else {
                     failed = failed.saturating_add(1);
-                    format!(
-                        "{change:+.1} %, more than {TOLERANCE_PERCENT} %: explain it and record it anew"
-                    )
+                    format!("{change:+.1} %, more than {TOLERANCE_PERCENT} %: explain it and record it anew")
                 }
             }
             None => {
@@ -112,9 +105,7 @@ fn recorded(text: &str) -> anyhow::Result<BTreeMap<String, u64>> {
                 .with_context(|| format!("`{line}` in {RECORDED}"))?;
             Ok((
                 name.to_owned(),
-                count
-                    .parse()
-                    .with_context(|| format!("`{line}` in {RECORDED}"))?,
+                count.parse().with_context(|| format!("`{line}` in {RECORDED}"))?,
             ))
         })
         .collect()
@@ -122,11 +113,7 @@ fn recorded(text: &str) -> anyhow::Result<BTreeMap<String, u64>> {
 
 fn count(program: &std::path::Path, name: &str, calls: u64) -> anyhow::Result<u64> {
     let output = Command::new("valgrind")
-        .args([
-            "--tool=callgrind",
-            "--callgrind-out-file=/dev/null",
-            COUNTED,
-        ])
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", COUNTED])
         .arg(program)
         .arg(name)
         .arg(calls.to_string())

@@ -59,10 +59,7 @@ fn workspace_edges_match_the_table() {
         .collect();
 
     let listed: BTreeSet<&str> = table.keys().copied().collect();
-    assert_eq!(
-        members, listed,
-        "every workspace crate has one row in ALLOWED"
-    );
+    assert_eq!(members, listed, "every workspace crate has one row in ALLOWED");
 
     for package in packages(&metadata) {
         let name = text(package, "name");
@@ -85,10 +82,7 @@ fn pure_crates_reach_no_runtime() {
     let members = member_names(&metadata);
     for name in PURE {
         // A misspelt name would make the check below pass without looking.
-        assert!(
-            members.contains(name),
-            "PURE names an unknown crate: {name}"
-        );
+        assert!(members.contains(name), "PURE names an unknown crate: {name}");
         let tree = run(&[
             "tree",
             "-p",
@@ -118,10 +112,7 @@ fn packages(metadata: &serde_json::Value) -> &[serde_json::Value] {
 }
 
 fn member_names(metadata: &serde_json::Value) -> BTreeSet<&str> {
-    packages(metadata)
-        .iter()
-        .map(|it| text(it, "name"))
-        .collect()
+    packages(metadata).iter().map(|it| text(it, "name")).collect()
 }
 
 fn array<'a>(value: &'a serde_json::Value, key: &str) -> &'a [serde_json::Value] {
@@ -134,10 +125,6 @@ fn text<'a>(value: &'a serde_json::Value, key: &str) -> &'a str {
 
 fn run(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO")).args(args).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

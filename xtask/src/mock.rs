@@ -28,16 +28,13 @@ pub(crate) fn mock(arguments: &[String]) -> anyhow::Result<()> {
     if !address.ip().is_loopback() {
         bail!("the mock listens on loopback only");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mock = MockUpstream::start_at(address, settings).await?;
         crate::output::line(&format!("ready on {}", mock.address));
         std::io::stdout().flush()?;
         // Ends with whoever started it, and cannot be left behind.
-        tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
-            .await??;
+        tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
         anyhow::Ok(())
     })
 }

@@ -33,20 +33,11 @@ struct Sample {
 pub(crate) fn soak(arguments: &[String]) -> anyhow::Result<()> {
     let minutes: u64 = match arguments {
         [] => 10,
-        [flag, value] if flag == "--minutes" => value
-            .parse()
-            .with_context(|| format!("`{value}` is no number"))?,
+        [flag, value] if flag == "--minutes" => value.parse().with_context(|| format!("`{value}` is no number"))?,
         _ => bail!("`soak` takes `--minutes N` only"),
     };
     let minutes = minutes.clamp(1, 120);
-    shell::run(shell::cargo().args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--release",
-        "--package",
-        "xtask",
-    ]))?;
+    shell::run(shell::cargo().args(["build", "--quiet", "--locked", "--release", "--package", "xtask"]))?;
     let mock = MockProcess::start(&shell::target().join("release/xtask"), &[])?;
     let gateway = Gateway::start(&Setup {
         folder: shell::target().join("soak"),
@@ -101,9 +92,7 @@ fn judge(samples: &[Sample]) -> anyhow::Result<()> {
         "slope in the second half: {slope:+.3} MiB/min; at most {most} descriptors"
     ));
     if slope > SLOPE_MIB_PER_MINUTE_MAX {
-        bail!(
-            "memory grows by {slope:.3} MiB a minute, at most {SLOPE_MIB_PER_MINUTE_MAX} is allowed"
-        );
+        bail!("memory grows by {slope:.3} MiB a minute, at most {SLOPE_MIB_PER_MINUTE_MAX} is allowed");
     }
     Ok(())
 }

@@ -27,13 +27,7 @@ pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
         ),
         (
             "tests",
-            &[
-                "nextest",
-                "run",
-                "--workspace",
-                "--locked",
-                "--no-fail-fast",
-            ],
+            &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"],
         ),
     ] {
         output::step(name);

@@ -27,17 +27,11 @@ fn rust_files_say_what_they_are_for() {
 
 #[test]
 fn manifests_inherit_the_lints() {
-    let manifests = sources("toml")
-        .filter(|(path, _)| path.ends_with("Cargo.toml") && path.starts_with("crates"));
+    let manifests = sources("toml").filter(|(path, _)| path.ends_with("Cargo.toml") && path.starts_with("crates"));
     complain(
         manifests
             .filter(|(_, text)| !text.contains("[lints]\nworkspace = true"))
-            .map(|(path, _)| {
-                format!(
-                    "{}: needs `[lints]` with `workspace = true`",
-                    path.display()
-                )
-            }),
+            .map(|(path, _)| format!("{}: needs `[lints]` with `workspace = true`", path.display())),
     );
 }
 
@@ -113,10 +107,7 @@ fn complain(violations: impl Iterator<Item = String>) {
 
 /// Lines before an inline test module.
 fn code_lines(text: &str) -> usize {
-    let code = text
-        .split("#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or(text);
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
     code.lines().count()
 }
 
@@ -133,8 +124,7 @@ fn sources(extension: &str) -> impl Iterator<Item = (PathBuf, String)> {
     files()
         .into_iter()
         .filter(move |path| {
-            path.extension().is_some_and(|it| it == wanted.as_str())
-                || path.ends_with(Path::new(".ci").join(&wanted))
+            path.extension().is_some_and(|it| it == wanted.as_str()) || path.ends_with(Path::new(".ci").join(&wanted))
         })
         .filter_map(move |path| Some((path.clone(), shell::read_file(&root.join(path)).ok()?)))
 }

@@ -38,9 +38,7 @@ pub enum ReaderError {
     #[error("cannot read the input")]
     Read(#[source] io::Error),
     /// The stream holds more than its reader accepts.
-    #[error(
-        "the input is larger than the limit of {limit_bytes} bytes; send less or raise the limit"
-    )]
+    #[error("the input is larger than the limit of {limit_bytes} bytes; send less or raise the limit")]
     TooLarge { limit_bytes: usize },
 }
 
@@ -85,18 +83,13 @@ pub fn read_text(path: impl AsRef<Path>, limit_bytes: usize) -> Result<String, R
 /// Reading fails, or the stream holds more than `limit_bytes`; then at most
 /// one byte more than the limit has been taken from it.
 pub fn read_to_end(reader: impl Read, limit_bytes: usize) -> Result<Vec<u8>, ReaderError> {
-    let cap = u64::try_from(limit_bytes)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
+    let cap = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     #[expect(
         clippy::disallowed_methods,
         reason = "capped by `take`; this is the door the ban points to"
     )]
-    reader
-        .take(cap)
-        .read_to_end(&mut bytes)
-        .map_err(ReaderError::Read)?;
+    reader.take(cap).read_to_end(&mut bytes).map_err(ReaderError::Read)?;
     if bytes.len() > limit_bytes {
         return Err(ReaderError::TooLarge { limit_bytes });
     }

@@ -14,11 +14,7 @@ use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::output::{counted, dollars, table};
 
-pub(crate) fn run(
-    arguments: &Check,
-    variables: &dyn Variables,
-    out: &mut impl Write,
-) -> io::Result<Exit> {
+pub(crate) fn run(arguments: &Check, variables: &dyn Variables, out: &mut impl Write) -> io::Result<Exit> {
     let file = arguments.file.display().to_string();
     let outcome = config::prove(&arguments.file, variables);
     match (&outcome, arguments.format) {
@@ -34,11 +30,7 @@ pub(crate) fn run(
             writeln!(out, "{}", json!({"sound": false, "problems": problems}))?;
         }
     }
-    Ok(if outcome.is_ok() {
-        Exit::Done
-    } else {
-        Exit::Found
-    })
+    Ok(if outcome.is_ok() { Exit::Done } else { Exit::Found })
 }
 
 /// Prints each mistake on a line of its own, and how many there are.
@@ -57,9 +49,7 @@ fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
     let admin = proven
         .listen
         .admin
-        .map_or("no admin listener".to_owned(), |admin| {
-            format!("admin on {admin}")
-        });
+        .map_or("no admin listener".to_owned(), |admin| format!("admin on {admin}"));
     writeln!(
         out,
         "{file} is sound: {}, {}, listening on {} ({}), {admin}",
@@ -88,11 +78,7 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
         route.prefix,
         route.profile.name
     )?;
-    let mut rows = vec![[
-        "guard".to_owned(),
-        "request".to_owned(),
-        "response".to_owned(),
-    ]];
+    let mut rows = vec![["guard".to_owned(), "request".to_owned(), "response".to_owned()]];
     for kind in ThreatKind::ALL {
         let request = route.profile.request.get(&kind);
         let response = route.profile.response.get(&kind);
@@ -109,14 +95,8 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
     let mut facts = vec![
         ["upstream".to_owned(), upstream(route, proven)],
         ["limits".to_owned(), limits(&route.limits)],
-        [
-            "hosted tools".to_owned(),
-            yes(route.hosted_tools).to_owned(),
-        ],
-        [
-            "server history".to_owned(),
-            yes(route.server_history).to_owned(),
-        ],
+        ["hosted tools".to_owned(), yes(route.hosted_tools).to_owned()],
+        ["server history".to_owned(), yes(route.server_history).to_owned()],
     ];
     for question in [Question::Use, Question::Release] {
         facts.push([
@@ -131,13 +111,9 @@ fn guard(setting: Option<&GuardSetting>) -> String {
     match setting {
         None => "–".to_owned(),
         Some(GuardSetting {
-            action: Action::Pass,
-            ..
+            action: Action::Pass, ..
         }) => "pass".to_owned(),
-        Some(GuardSetting {
-            action,
-            score_min: 0,
-        }) => action.as_str().to_owned(),
+        Some(GuardSetting { action, score_min: 0 }) => action.as_str().to_owned(),
         Some(GuardSetting { action, score_min }) => format!("{} from {score_min}", action.as_str()),
     }
 }
@@ -160,15 +136,9 @@ fn upstream(route: &Route, proven: &Proven) -> String {
 
 fn limits(limits: &Limits) -> String {
     let all = [
-        limits
-            .requests_per_minute
-            .map(|n| format!("{n} requests a minute")),
-        limits
-            .tokens_per_minute
-            .map(|n| format!("{n} tokens a minute")),
-        limits
-            .cost_micros_per_day
-            .map(|n| format!("{} a day", dollars(n))),
+        limits.requests_per_minute.map(|n| format!("{n} requests a minute")),
+        limits.tokens_per_minute.map(|n| format!("{n} tokens a minute")),
+        limits.cost_micros_per_day.map(|n| format!("{} a day", dollars(n))),
         limits.concurrent.map(|n| format!("{n} at a time")),
     ];
     let set: Vec<String> = all.into_iter().flatten().collect();
@@ -180,11 +150,7 @@ fn limits(limits: &Limits) -> String {
 }
 
 fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {
-    let effective = proven
-        .policies
-        .get(&route.name)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let effective = proven.policies.get(&route.name).map(Vec::as_slice).unwrap_or_default();
     effective
         .iter()
         .filter(|policy| policy.questions.contains(&question))
@@ -205,11 +171,7 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
             .collect::<serde_json::Map<String, Value>>()
             .into()
     };
-    let effective = proven
-        .policies
-        .get(&route.name)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let effective = proven.policies.get(&route.name).map(Vec::as_slice).unwrap_or_default();
     let policies: Vec<Value> = effective
         .iter()
         .map(|policy| {

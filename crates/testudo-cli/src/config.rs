@@ -117,8 +117,7 @@ impl Places {
                 | ClientProblem::Tls { name, .. }) = problem;
                 Some(here(self.upstreams.get(name).copied()))
             }
-            BuildProblem::UnknownUpstream { route, .. }
-            | BuildProblem::SameDoor { second: route, .. } => {
+            BuildProblem::UnknownUpstream { route, .. } | BuildProblem::SameDoor { second: route, .. } => {
                 // Reported with its place where the names are resolved.
                 (!self.routes.contains_key(route.as_str())).then(|| here(None))
             }
@@ -182,11 +181,7 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
     sources.extend(draft.settings.policies.iter().cloned());
     match testudo_gateway::server::check(draft.settings) {
         Ok(_runtime) => {
-            let facts: Vec<_> = proven
-                .routes
-                .iter()
-                .map(|route| route_facts(route))
-                .collect();
+            let facts: Vec<_> = proven.routes.iter().map(|route| route_facts(route)).collect();
             if let Ok(engine) = PolicyEngine::new(&sources, &facts) {
                 proven.policies = facts
                     .iter()
@@ -195,10 +190,7 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
             }
         }
         Err(StartProblem::Build(found)) => {
-            for problem in found
-                .iter()
-                .filter(|problem| !follows(problem, &draft.places))
-            {
+            for problem in found.iter().filter(|problem| !follows(problem, &draft.places)) {
                 if let Some(problem) = draft.places.locate(problem, &file) {
                     problems.push(problem);
                 }
@@ -273,11 +265,7 @@ pub(crate) fn data_dir(path: &Path) -> Result<PathBuf, Vec<Problem>> {
 fn draft(path: &Path, variables: &dyn Variables, problems: &mut Problems) -> Option<Draft> {
     let text = read(path, problems)?;
     let typed = Typed::read(&text, problems);
-    Some(resolve::resolve(
-        &typed,
-        Files::new(path, variables),
-        problems,
-    ))
+    Some(resolve::resolve(&typed, Files::new(path, variables), problems))
 }
 
 fn read(path: &Path, problems: &mut Problems) -> Option<String> {

@@ -28,10 +28,7 @@ const PROGRESS_EVERY: u64 = 256;
 pub(crate) fn run(arguments: &Inspect, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Some(origin) = Origin::from_name(&arguments.origin) else {
         let remedy = did_you_mean(&arguments.origin, Origin::ALL.iter().map(Origin::as_str));
-        complain(&format!(
-            "--origin cannot be `{}`; {remedy}",
-            arguments.origin
-        ))?;
+        complain(&format!("--origin cannot be `{}`; {remedy}", arguments.origin))?;
         return Ok(Exit::BadInput);
     };
     let profile = match profile(arguments) {
@@ -107,9 +104,7 @@ impl Session {
         self.totals.count(judged.verdict);
         match self.format {
             Format::Json => writeln!(out, "{}", json_line(text, &judged, &self.judge))?,
-            Format::Table if judged.verdict != Verdict::Allow => {
-                table_rows(text, &judged, &self.judge, out)?
-            }
+            Format::Table if judged.verdict != Verdict::Allow => table_rows(text, &judged, &self.judge, out)?,
             Format::Table => {}
         }
         // Whoever waits at the other end of a pipe sees each answer as it is found.
@@ -131,10 +126,7 @@ impl Session {
         if self.totals.bad > 0 {
             complain(&format!(
                 "{} could not be read",
-                crate::output::counted(
-                    usize::try_from(self.totals.bad).unwrap_or(usize::MAX),
-                    "input"
-                )
+                crate::output::counted(usize::try_from(self.totals.bad).unwrap_or(usize::MAX), "input")
             ))?;
         }
         Ok(match (self.totals.bad, self.totals.found()) {

@@ -35,11 +35,7 @@ async fn create(arguments: &KeyCreate, out: &mut impl Write) -> anyhow::Result<E
             Kind::Service => PrincipalKind::Service,
             Kind::Agent => PrincipalKind::Agent,
         },
-        roles: arguments
-            .roles
-            .iter()
-            .map(|role| Role(role.as_str().into()))
-            .collect(),
+        roles: arguments.roles.iter().map(|role| Role(role.as_str().into())).collect(),
         routes: routes(&arguments.routes)?,
         models: models(&arguments.models)?,
         limits: Limits {
@@ -48,9 +44,7 @@ async fn create(arguments: &KeyCreate, out: &mut impl Write) -> anyhow::Result<E
             cost_micros_per_day: arguments.cost_per_day,
             concurrent: arguments.concurrent,
         },
-        expires: arguments
-            .expires
-            .map(|ms| UnixMillis(now.0.saturating_add(ms))),
+        expires: arguments.expires.map(|ms| UnixMillis(now.0.saturating_add(ms))),
     };
     let store = open(&arguments.store).await?;
     let created = store.create(new, now).await?;
@@ -78,8 +72,7 @@ fn routes(names: &[String]) -> anyhow::Result<RouteScope> {
     if names.is_empty() {
         return Ok(RouteScope::All);
     }
-    let routes: Result<Vec<RouteName>, _> =
-        names.iter().map(|name| RouteName::parse(name)).collect();
+    let routes: Result<Vec<RouteName>, _> = names.iter().map(|name| RouteName::parse(name)).collect();
     Ok(RouteScope::Only(routes?))
 }
 
@@ -87,10 +80,7 @@ fn models(patterns: &[String]) -> anyhow::Result<ModelScope> {
     if patterns.is_empty() {
         return Ok(ModelScope::All);
     }
-    let models: Result<Vec<ModelPattern>, _> = patterns
-        .iter()
-        .map(|pattern| ModelPattern::parse(pattern))
-        .collect();
+    let models: Result<Vec<ModelPattern>, _> = patterns.iter().map(|pattern| ModelPattern::parse(pattern)).collect();
     Ok(ModelScope::Only(models?))
 }
 
@@ -106,10 +96,7 @@ async fn list(arguments: &KeyList, out: &mut impl Write) -> anyhow::Result<Exit>
         return Ok(Exit::Done);
     }
     if records.is_empty() {
-        writeln!(
-            out,
-            "there are no keys; `testudo key create --name NAME` makes one"
-        )?;
+        writeln!(out, "there are no keys; `testudo key create --name NAME` makes one")?;
         return Ok(Exit::Done);
     }
     let header = [
@@ -122,8 +109,7 @@ async fn list(arguments: &KeyList, out: &mut impl Write) -> anyhow::Result<Exit>
 }
 
 async fn revoke(arguments: &KeyRevoke, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let id =
-        KeyId::parse(&arguments.id).context("give the id alone, as `testudo key list` shows it")?;
+    let id = KeyId::parse(&arguments.id).context("give the id alone, as `testudo key list` shows it")?;
     let store = open_existing(&arguments.store).await?;
     let since = store.revoke(&id, SystemClock::new().wall()).await?;
     store.close().await;
@@ -198,18 +184,14 @@ fn model_names(record: &KeyRecord) -> Option<Vec<&str>> {
 }
 
 fn scope(names: &Option<Vec<&str>>) -> String {
-    names
-        .as_ref()
-        .map_or("all".to_owned(), |names| names.join(","))
+    names.as_ref().map_or("all".to_owned(), |names| names.join(","))
 }
 
 fn limits(limits: &Limits) -> String {
     let all = [
         limits.requests_per_minute.map(|n| format!("{n} req/min")),
         limits.tokens_per_minute.map(|n| format!("{n} tok/min")),
-        limits
-            .cost_micros_per_day
-            .map(|n| format!("{}/day", dollars(n))),
+        limits.cost_micros_per_day.map(|n| format!("{}/day", dollars(n))),
         limits.concurrent.map(|n| format!("{n} at once")),
     ];
     let set: Vec<String> = all.into_iter().flatten().collect();
@@ -224,9 +206,7 @@ fn day_and_time(at: UnixMillis) -> String {
     let timestamp = i64::try_from(at.0 / 1000)
         .ok()
         .and_then(|second| jiff::Timestamp::from_second(second).ok());
-    timestamp.map_or("beyond the calendar".to_owned(), |timestamp| {
-        timestamp.to_string()
-    })
+    timestamp.map_or("beyond the calendar".to_owned(), |timestamp| timestamp.to_string())
 }
 
 async fn open(store: &Store) -> anyhow::Result<KeyStore> {

@@ -3,11 +3,7 @@
 use std::io::{self, Write};
 
 /// Prints rows in columns, the last one unpadded.
-pub(crate) fn table<const N: usize>(
-    out: &mut impl Write,
-    indent: &str,
-    rows: &[[String; N]],
-) -> io::Result<()> {
+pub(crate) fn table<const N: usize>(out: &mut impl Write, indent: &str, rows: &[[String; N]]) -> io::Result<()> {
     let mut widths = [0usize; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -51,10 +47,7 @@ mod tests {
         let mut out = Vec::new();
         let rows = [["a".into(), "longer".into()], ["größer".into(), "b".into()]];
         table(&mut out, " ", &rows).unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            " a       longer\n größer  b\n"
-        );
+        assert_eq!(String::from_utf8(out).unwrap(), " a       longer\n größer  b\n");
         assert_eq!(dollars(1_500_000), "1.5 USD");
         assert_eq!(dollars(10_000_000), "10 USD");
     }

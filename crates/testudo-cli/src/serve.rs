@@ -56,9 +56,7 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
     let running = match start(startup).await {
         Ok(running) => running,
         Err(StartProblem::Build(found)) => {
-            let path = path
-                .as_deref()
-                .unwrap_or(Path::new("built-in configuration"));
+            let path = path.as_deref().unwrap_or(Path::new("built-in configuration"));
             return refuse(&config::located(&found, &places, path));
         }
         Err(problem) => return Err(problem).context("the gateway did not start"),
@@ -77,15 +75,8 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
 }
 
 /// Says where it listens, and what whoever started it needs to know.
-#[expect(
-    clippy::cognitive_complexity,
-    reason = "the branches are those of the log macros"
-)]
-async fn greet(
-    running: &Running,
-    upstreams: &[Arc<UpstreamSettings>],
-    configured: bool,
-) -> anyhow::Result<()> {
+#[expect(clippy::cognitive_complexity, reason = "the branches are those of the log macros")]
+async fn greet(running: &Running, upstreams: &[Arc<UpstreamSettings>], configured: bool) -> anyhow::Result<()> {
     let admin = running.admin_address().map(tracing::field::display);
     tracing::info!(address = %running.address(), admin, "listening");
     if !configured {
@@ -107,15 +98,10 @@ async fn greet(
 
 /// Whether any answer comes from the stand-in.
 fn is_practice(upstreams: &[Arc<UpstreamSettings>]) -> bool {
-    upstreams
-        .iter()
-        .any(|upstream| upstream.base == UpstreamBase::Practice)
+    upstreams.iter().any(|upstream| upstream.base == UpstreamBase::Practice)
 }
 
-#[expect(
-    clippy::cognitive_complexity,
-    reason = "the branches are those of the log macros"
-)]
+#[expect(clippy::cognitive_complexity, reason = "the branches are those of the log macros")]
 async fn drain(running: Running, mut signals: Signals) {
     tracing::info!("stopping: running exchanges may finish; stop again to cut them");
     tokio::select! {
@@ -151,9 +137,7 @@ fn refuse(problems: &[Problem]) -> anyhow::Result<Exit> {
 /// What is allowed and still worth saying.
 fn warn_of_gaps(configuration: &Configuration) {
     for route in &configuration.settings.routes {
-        let acts = |setting: &testudo_gateway::settings::GuardSetting| {
-            setting.action > testudo_types::Action::Observe
-        };
+        let acts = |setting: &testudo_gateway::settings::GuardSetting| setting.action > testudo_types::Action::Observe;
         if !route
             .profile
             .request
@@ -164,17 +148,8 @@ fn warn_of_gaps(configuration: &Configuration) {
             tracing::warn!(route = %route.name, profile = %route.profile.name, "no guard of this route stops or masks anything");
         }
     }
-    if !configuration
-        .listen
-        .address
-        .ip()
-        .to_canonical()
-        .is_loopback()
-        && configuration.listen.tls.is_none()
-    {
-        tracing::warn!(
-            "keys and texts cross the network in the clear unless another proxy encrypts them"
-        );
+    if !configuration.listen.address.ip().to_canonical().is_loopback() && configuration.listen.tls.is_none() {
+        tracing::warn!("keys and texts cross the network in the clear unless another proxy encrypts them");
     }
 }
 
@@ -246,10 +221,7 @@ impl Reload<'_> {
         }
     }
 
-    #[expect(
-        clippy::cognitive_complexity,
-        reason = "the branches are those of the log macros"
-    )]
+    #[expect(clippy::cognitive_complexity, reason = "the branches are those of the log macros")]
     fn reload(&mut self) {
         let Some(path) = self.path.clone() else {
             tracing::info!("there is no configuration to reload");
@@ -270,13 +242,11 @@ impl Reload<'_> {
 
     /// Puts the configuration in use, or leaves everything as it was.
     fn replace(&mut self, path: &Path) -> Result<(), Vec<Problem>> {
-        let configuration = config::load(path, self.variables)
-            .inspect_err(|_mistakes| self.running.reload_refused())?;
+        let configuration =
+            config::load(path, self.variables).inspect_err(|_mistakes| self.running.reload_refused())?;
         warn_of_gaps(&configuration);
         if Fixed::of(&configuration.listen, &configuration.data_dir) != self.fixed {
-            tracing::warn!(
-                "[listen] and data_dir have changed; that takes effect at the next start"
-            );
+            tracing::warn!("[listen] and data_dir have changed; that takes effect at the next start");
         }
         self.files = configuration.files;
         self.running

@@ -4,10 +4,7 @@
     clippy::disallowed_types,
     reason = "a measurement prints its table and reads the clock"
 )]
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "small numbers of a measurement"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a measurement")]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,11 +26,7 @@ fn main() {
         Ok(detector) => Arc::new(detector),
         Err(problems) => return problems.iter().for_each(|problem| println!("{problem}")),
     };
-    println!(
-        "load {} rules: {:?}",
-        detector.rules().len(),
-        began.elapsed()
-    );
+    println!("load {} rules: {:?}", detector.rules().len(), began.elapsed());
     let kinds = ThreatKind::ALL.into_iter().collect();
     let scope = Scope {
         direction: Direction::Response,
@@ -47,16 +40,8 @@ fn main() {
     let mut words: Vec<String> = detector.prefilter_words();
     shuffle(&mut words);
     let hostile: String = words.join(" ").chars().cycle().take(8192).collect();
-    let digits: String = "4929 1234 5678 9012-3456 7890 "
-        .chars()
-        .cycle()
-        .take(8192)
-        .collect();
-    let tokens: String = "0123456789abcdefABCDEF_-"
-        .chars()
-        .cycle()
-        .take(8192)
-        .collect();
+    let digits: String = "4929 1234 5678 9012-3456 7890 ".chars().cycle().take(8192).collect();
+    let tokens: String = "0123456789abcdefABCDEF_-".chars().cycle().take(8192).collect();
     for (name, text) in [
         ("chat", &chat),
         ("hostile", &hostile),
@@ -117,15 +102,9 @@ fn measure(name: &str, text: &str, selection: &Selection) {
 
 fn guarded(text: &str, selection: &Selection) {
     let began = Instant::now();
-    let prompt: String =
-        "You are a careful travel agent; never promise refunds. Staff rate is for staff. "
-            .repeat(30);
+    let prompt: String = "You are a careful travel agent; never promise refunds. Staff rate is for staff. ".repeat(30);
     let fingerprint = Arc::new(Fingerprint::of(&prompt, 48));
-    println!(
-        "fingerprint of {} bytes: {:?}",
-        prompt.len(),
-        began.elapsed()
-    );
+    println!("fingerprint of {} bytes: {:?}", prompt.len(), began.elapsed());
     let canaries = Canaries::new(["canary-5f3c9a"]).unwrap_or_default();
     let mut budget = Budget::unlimited();
     let began = Instant::now();

@@ -110,10 +110,7 @@ impl Program {
     }
 
     fn class(&mut self, ranges: Vec<(char, char)>) -> u32 {
-        let key: Vec<(u32, u32)> = ranges
-            .iter()
-            .map(|(a, b)| (u32::from(*a), u32::from(*b)))
-            .collect();
+        let key: Vec<(u32, u32)> = ranges.iter().map(|(a, b)| (u32::from(*a), u32::from(*b))).collect();
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
@@ -124,9 +121,7 @@ impl Program {
             }
         }
         let wide = ranges.into_iter().filter(|(_, last)| !last.is_ascii());
-        let wide = wide
-            .map(|(first, last)| (first.max('\u{80}'), last))
-            .collect();
+        let wide = wide.map(|(first, last)| (first.max('\u{80}'), last)).collect();
         let index = u32::try_from(self.classes.len()).unwrap_or(ACCEPT);
         self.classes.push(CharClass { ascii, wide });
         self.known.insert(key, index);
@@ -155,12 +150,8 @@ impl Program {
                 continue;
             };
             let edges = direct(next)?;
-            let accepts = edges
-                .iter()
-                .any(|edge| edge.class == ACCEPT && edge.looks == 0);
-            let kept = edges
-                .iter()
-                .filter(|edge| !(accepts && edge.class == ACCEPT));
+            let accepts = edges.iter().any(|edge| edge.class == ACCEPT && edge.looks == 0);
+            let kept = edges.iter().filter(|edge| !(accepts && edge.class == ACCEPT));
             let edges_from = u32::try_from(self.edges.len()).map_err(|_| TooLarge)?;
             self.edges.extend(kept);
             let edges_to = u32::try_from(self.edges.len()).map_err(|_| TooLarge)?;
@@ -202,9 +193,7 @@ fn follow(nodes: &[Node], numbers: &[u32], from: usize) -> Vec<Edge> {
                 });
             }
             Some(Node::Look { look, next }) => open.push((*next, looks | look)),
-            Some(Node::Split(targets)) => {
-                open.extend(targets.iter().map(|target| (*target, looks)))
-            }
+            Some(Node::Split(targets)) => open.extend(targets.iter().map(|target| (*target, looks))),
         }
     }
     edges
@@ -213,15 +202,8 @@ fn follow(nodes: &[Node], numbers: &[u32], from: usize) -> Vec<Edge> {
 #[derive(Debug)]
 enum Node {
     Accept,
-    Class {
-        class: u32,
-        reach: usize,
-        next: usize,
-    },
-    Look {
-        look: LookBits,
-        next: usize,
-    },
+    Class { class: u32, reach: usize, next: usize },
+    Look { look: LookBits, next: usize },
     Split(Vec<usize>),
 }
 
@@ -293,12 +275,7 @@ impl Draft<'_> {
         Ok(entry)
     }
 
-    fn repetition(
-        &mut self,
-        repetition: &Repetition,
-        next: usize,
-        before: usize,
-    ) -> Result<usize, TooLarge> {
+    fn repetition(&mut self, repetition: &Repetition, next: usize, before: usize) -> Result<usize, TooLarge> {
         let sub = &repetition.sub;
         let unit = longest(sub);
         let min = repetition.min as usize;
@@ -335,11 +312,7 @@ impl Draft<'_> {
 
 /// About how many nodes one copy of a part takes.
 fn weight(part: &Hir) -> usize {
-    let sum = |parts: &[Hir]| {
-        parts
-            .iter()
-            .fold(0_usize, |sum, part| sum.saturating_add(weight(part)))
-    };
+    let sum = |parts: &[Hir]| parts.iter().fold(0_usize, |sum, part| sum.saturating_add(weight(part)));
     match part.kind() {
         HirKind::Empty => 0,
         HirKind::Look(_) | HirKind::Class(_) => 1,
@@ -360,10 +333,7 @@ pub(crate) fn longest(part: &Hir) -> usize {
 
 fn ranges(class: &Class) -> Vec<(char, char)> {
     match class {
-        Class::Unicode(class) => class
-            .iter()
-            .map(|range| (range.start(), range.end()))
-            .collect(),
+        Class::Unicode(class) => class.iter().map(|range| (range.start(), range.end())).collect(),
         // Only ASCII can stand here: the loader asks for patterns that match UTF-8.
         Class::Bytes(class) => class
             .iter()

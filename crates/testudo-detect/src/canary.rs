@@ -15,9 +15,7 @@ const CANARY_BYTES_MIN: usize = 4;
 /// Why a canary was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CanaryProblem {
-    #[error(
-        "a canary of {0} bytes is too short or too long; use {CANARY_BYTES_MIN} to {CANARY_BYTES_MAX}"
-    )]
+    #[error("a canary of {0} bytes is too short or too long; use {CANARY_BYTES_MIN} to {CANARY_BYTES_MAX}")]
     Length(usize),
     #[error("{0} canaries are more than the {CANARY_COUNT_MAX} allowed")]
     Count(usize),
@@ -117,14 +115,8 @@ impl CanaryScanner {
     }
 
     /// Appends new hits; returns where the longest possible canary starts, or `None` when the budget ran out.
-    pub(crate) fn push(
-        &mut self,
-        piece: &str,
-        budget: &mut Budget,
-        hits: &mut Vec<Hit>,
-    ) -> Option<usize> {
-        if !self.matched.is_empty() && !budget.spend(piece.len().saturating_mul(self.matched.len()))
-        {
+    pub(crate) fn push(&mut self, piece: &str, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
+        if !self.matched.is_empty() && !budget.spend(piece.len().saturating_mul(self.matched.len())) {
             return None;
         }
         for (canary, matched) in self.canaries.all.iter().zip(&mut self.matched) {

@@ -29,30 +29,15 @@ pub fn check_cases(detector: &Arc<Detector>, packs: &[RuleSource]) -> Vec<CaseFa
         .filter_map(|pack| toml::from_str::<PackText>(&pack.text).ok())
         .flat_map(|pack| pack.rule)
     {
-        let position = detector
-            .rules()
-            .iter()
-            .position(|known| known.id.as_str() == rule.id);
+        let position = detector.rules().iter().position(|known| known.id.as_str() == rule.id);
         if let Some(index) = position.and_then(|position| u32::try_from(position).ok()) {
-            check_rule(
-                detector,
-                RuleIndex(index),
-                &rule.id,
-                &rule.cases,
-                &mut failures,
-            );
+            check_rule(detector, RuleIndex(index), &rule.id, &rule.cases, &mut failures);
         }
     }
     failures
 }
 
-fn check_rule(
-    detector: &Arc<Detector>,
-    index: RuleIndex,
-    id: &str,
-    cases: &Cases,
-    failures: &mut Vec<CaseFailure>,
-) {
+fn check_rule(detector: &Arc<Detector>, index: RuleIndex, id: &str, cases: &Cases, failures: &mut Vec<CaseFailure>) {
     let mask = (0..detector.rules().len())
         .map(|position| position == index.position())
         .collect();

@@ -26,9 +26,7 @@ impl Context {
             let Some(last) = start.checked_sub(word.len()) else {
                 return false;
             };
-            (from..=last)
-                .rev()
-                .any(|at| stands_at(bytes, at, word.as_bytes()))
+            (from..=last).rev().any(|at| stands_at(bytes, at, word.as_bytes()))
         })
     }
 }
@@ -43,8 +41,7 @@ fn stands_at(text: &[u8], at: usize, word: &[u8]) -> bool {
     }
     let before = at.checked_sub(1).and_then(|index| text.get(index)).copied();
     let after = text.get(end).copied();
-    let hump = found.first().is_some_and(u8::is_ascii_uppercase)
-        && before.is_some_and(|b| b.is_ascii_lowercase());
+    let hump = found.first().is_some_and(u8::is_ascii_uppercase) && before.is_some_and(|b| b.is_ascii_lowercase());
     let wordy = word.first().is_some_and(u8::is_ascii_alphanumeric);
     let begins = !wordy || hump || !before.is_some_and(|b| b.is_ascii_alphanumeric());
     let ends = word.len() > SHORT_WORD || !after.is_some_and(|b| b.is_ascii_alphabetic());

@@ -56,9 +56,7 @@ impl Detector {
     /// page: make it once for each scope and keep it.
     #[must_use]
     pub fn select(self: &Arc<Self>, scope: &Scope) -> Selection {
-        let chosen = |rule: &Rule| {
-            scope.kinds.contains(&rule.kind) && rule.applies(scope.direction, &scope.origin)
-        };
+        let chosen = |rule: &Rule| scope.kinds.contains(&rule.kind) && rule.applies(scope.direction, &scope.origin);
         let mask = self.rules().iter().map(chosen).collect();
         self.select_where(mask)
     }
@@ -132,11 +130,7 @@ impl Selection {
     /// Whether a rule is among the chosen.
     #[must_use]
     pub fn contains(&self, index: RuleIndex) -> bool {
-        self.inner
-            .mask
-            .get(index.position())
-            .copied()
-            .unwrap_or(false)
+        self.inner.mask.get(index.position()).copied().unwrap_or(false)
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {

@@ -21,11 +21,7 @@ pub struct GuardScanner {
 impl GuardScanner {
     /// Starts a channel.
     #[must_use]
-    pub fn new(
-        selection: &Selection,
-        fingerprint: Option<&Arc<Fingerprint>>,
-        canaries: &Canaries,
-    ) -> Self {
+    pub fn new(selection: &Selection, fingerprint: Option<&Arc<Fingerprint>>, canaries: &Canaries) -> Self {
         Self {
             rules: Scanning::new(selection),
             leak: fingerprint.map(Leaking::new),
@@ -38,22 +34,14 @@ impl GuardScanner {
     /// Takes the next piece of text.
     #[must_use]
     pub fn push(&mut self, piece: &str, budget: &mut Budget) -> Progress {
-        let live = if self.exhausted {
-            None
-        } else {
-            self.read(piece, budget)
-        };
+        let live = if self.exhausted { None } else { self.read(piece, budget) };
         self.release(live)
     }
 
     /// No more text comes: everything becomes final. Call it once.
     #[must_use]
     pub fn finish(&mut self, budget: &mut Budget) -> Progress {
-        let live = if self.exhausted {
-            None
-        } else {
-            self.end(budget)
-        };
+        let live = if self.exhausted { None } else { self.end(budget) };
         self.release(live)
     }
 
@@ -108,9 +96,7 @@ pub fn scan_all(
         exhausted |= leak.push(text, budget, &mut hits).is_none();
         leak.finish(&mut hits);
     }
-    exhausted |= CanaryScanner::new(canaries)
-        .push(text, budget, &mut hits)
-        .is_none();
+    exhausted |= CanaryScanner::new(canaries).push(text, budget, &mut hits).is_none();
     hits.sort_unstable();
     Scan { hits, exhausted }
 }

@@ -123,12 +123,7 @@ impl Leaking {
         }
     }
 
-    pub(crate) fn push(
-        &mut self,
-        piece: &str,
-        budget: &mut Budget,
-        hits: &mut Vec<Hit>,
-    ) -> Option<usize> {
+    pub(crate) fn push(&mut self, piece: &str, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
         if !budget.spend(piece.len()) {
             return None;
         }
@@ -148,11 +143,7 @@ impl Leaking {
             self.text.drain(..unneeded);
             self.base = live;
         }
-        Some(if piece.is_empty() {
-            self.live_at(end)
-        } else {
-            live
-        })
+        Some(if piece.is_empty() { self.live_at(end) } else { live })
     }
 
     pub(crate) fn finish(&mut self, hits: &mut Vec<Hit>) -> usize {
@@ -182,15 +173,12 @@ impl Leaking {
     }
 
     fn live_at(&self, end: usize) -> usize {
-        self.open
-            .map_or_else(|| self.suffix_start(end), |(start, _)| start)
+        self.open.map_or_else(|| self.suffix_start(end), |(start, _)| start)
     }
 
     /// Where the longest suffix that occurs in the prompt starts, in whole characters.
     fn suffix_start(&self, end: usize) -> usize {
-        let start = end
-            .saturating_sub(self.matched.len as usize)
-            .saturating_sub(self.base);
+        let start = end.saturating_sub(self.matched.len as usize).saturating_sub(self.base);
         self.text
             .ceil_char_boundary(start.min(self.text.len()))
             .saturating_add(self.base)

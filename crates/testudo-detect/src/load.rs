@@ -45,9 +45,7 @@ pub enum RuleFault {
     Score(u32),
     #[error(transparent)]
     Ref(#[from] RefIdError),
-    #[error(
-        "name literals of which every match contains one, or `always = true` if the pattern is cheap"
-    )]
+    #[error("name literals of which every match contains one, or `always = true` if the pattern is cheap")]
     NoPrefilter,
     #[error("a word here is empty; remove it")]
     EmptyWord,
@@ -59,13 +57,9 @@ pub enum RuleFault {
     LiteralMissing { example: String },
     #[error("the pattern does not parse: {0}")]
     Pattern(String),
-    #[error(
-        "the pattern can match nothing at all or the empty text; make it match at least one character"
-    )]
+    #[error("the pattern can match nothing at all or the empty text; make it match at least one character")]
     EmptyMatch,
-    #[error(
-        "a match can be longer than {PATTERN_BYTES_MAX} bytes; bound the repetitions, as in `{{1,64}}`"
-    )]
+    #[error("a match can be longer than {PATTERN_BYTES_MAX} bytes; bound the repetitions, as in `{{1,64}}`")]
     Unbounded,
     #[error("the pattern needs too many states; shorten its repetitions or alternations")]
     TooLarge,
@@ -115,11 +109,7 @@ impl Compiled {
 pub(crate) fn load(packs: &[RuleSource]) -> Result<Compiled, Vec<RuleProblem>> {
     let mut problems = Vec::new();
     let mut building = Building::new();
-    let mut ids: BTreeSet<String> = building
-        .rules
-        .iter()
-        .map(|rule| rule.id.as_str().to_owned())
-        .collect();
+    let mut ids: BTreeSet<String> = building.rules.iter().map(|rule| rule.id.as_str().to_owned()).collect();
     for pack in packs {
         let rules = match toml::from_str::<PackText>(&pack.text) {
             Ok(text) => text.rule,
@@ -211,11 +201,7 @@ impl Building {
                 matchers.push(candidate);
             }
         }
-        self.tracked.push(Some(Tracked {
-            starts,
-            slot,
-            looks,
-        }));
+        self.tracked.push(Some(Tracked { starts, slot, looks }));
         self.matchers.push(matcher);
         self.rules.push(checked.rule);
     }

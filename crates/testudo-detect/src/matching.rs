@@ -69,12 +69,7 @@ impl Matcher {
     ///
     /// A match that a check refuses consumes nothing: the search goes on at its second character,
     /// so that a decoy cannot swallow the start of the real thing.
-    pub(crate) fn run(
-        &self,
-        stretch: Stretch<'_>,
-        budget: &mut Budget,
-        hits: &mut Vec<Hit>,
-    ) -> Rest {
+    pub(crate) fn run(&self, stretch: Stretch<'_>, budget: &mut Budget, hits: &mut Vec<Hit>) -> Rest {
         let Stretch {
             text,
             mut at,
@@ -126,27 +121,19 @@ impl Matcher {
 
     /// The part to report of a match that passes all checks.
     fn accept(&self, text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
-        if !self
-            .context
-            .as_ref()
-            .is_none_or(|context| context.holds(text, start))
-        {
+        if !self.context.as_ref().is_none_or(|context| context.holds(text, start)) {
             return None;
         }
         let (from, to) = self.value_of(text, start).unwrap_or((start, end));
         let value = text.get(from..to)?;
-        let valid = self
-            .validator
-            .is_none_or(|validator| validator.accepts(value));
+        let valid = self.validator.is_none_or(|validator| validator.accepts(value));
         valid.then_some((from, to))
     }
 
     fn value_of(&self, text: &str, start: usize) -> Option<(usize, usize)> {
         let group = self.value?;
         let mut captures = self.regex.create_captures();
-        let input = Input::new(text)
-            .span(start..text.len())
-            .anchored(Anchored::Yes);
+        let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
         self.regex.search_captures(&input, &mut captures);
         let span = captures.get_group(group)?;
         (!span.is_empty()).then_some((span.start, span.end))

@@ -55,7 +55,9 @@ impl Pseudonyms {
     /// # Errors
     /// When a new value would pass `entries_max`; the request cannot be masked.
     pub fn placeholder(&mut self, label: &str, value: &str) -> Result<&str, Full> {
-        let full = Full { entries_max: self.entries_max };
+        let full = Full {
+            entries_max: self.entries_max,
+        };
         let place = match self.known(label, value) {
             Some(place) => place,
             None if self.entries.len() >= self.entries_max => return Err(full),
@@ -79,15 +81,24 @@ impl Pseudonyms {
     /// What puts the values back into the response; knows the placeholders made so far.
     #[must_use]
     pub fn restorer(&self) -> Restorer {
-        let values: BTreeMap<Arc<str>, Arc<str>> =
-            self.entries.iter().map(|entry| (Arc::clone(&entry.placeholder), Arc::clone(&entry.value))).collect();
+        let values: BTreeMap<Arc<str>, Arc<str>> = self
+            .entries
+            .iter()
+            .map(|entry| (Arc::clone(&entry.placeholder), Arc::clone(&entry.value)))
+            .collect();
         let placeholder_len_max = values.keys().map(|placeholder| placeholder.len()).max().unwrap_or(0);
-        Restorer { values: Arc::new(values), placeholder_len_max }
+        Restorer {
+            values: Arc::new(values),
+            placeholder_len_max,
+        }
     }
 
     fn known(&self, label: &str, value: &str) -> Option<usize> {
         let places = self.by_value.get(value)?;
-        places.iter().copied().find(|place| self.entries.get(*place).is_some_and(|entry| entry.label == label))
+        places
+            .iter()
+            .copied()
+            .find(|place| self.entries.get(*place).is_some_and(|entry| entry.label == label))
     }
 
     fn add(&mut self, label: &str, value: &str) -> usize {
@@ -108,7 +119,9 @@ impl Pseudonyms {
 
 impl fmt::Debug for Pseudonyms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pseudonyms").field("entries", &self.entries.len()).finish_non_exhaustive()
+        f.debug_struct("Pseudonyms")
+            .field("entries", &self.entries.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -171,21 +184,30 @@ impl Restorer {
     /// The placeholder that the text starts with, and its value.
     fn standing_at(&self, text: &str) -> Option<(&str, &str)> {
         // Placeholders end at their first `]]` and none is the beginning of another.
-        let end = text.as_bytes().windows(2).take(self.placeholder_len_max).position(|pair| pair == b"]]")?;
+        let end = text
+            .as_bytes()
+            .windows(2)
+            .take(self.placeholder_len_max)
+            .position(|pair| pair == b"]]")?;
         let (placeholder, value) = self.values.get_key_value(text.get(..end.checked_add(2)?)?)?;
         Some((placeholder, value))
     }
 
     /// Whether a placeholder starts with this text and goes on.
     fn is_prefix(&self, text: &str) -> bool {
-        let next = self.values.range::<str, _>((Bound::Included(text), Bound::Unbounded)).next();
+        let next = self
+            .values
+            .range::<str, _>((Bound::Included(text), Bound::Unbounded))
+            .next();
         next.is_some_and(|(placeholder, _)| placeholder.starts_with(text) && placeholder.len() > text.len())
     }
 }
 
 impl fmt::Debug for Restorer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Restorer").field("entries", &self.values.len()).finish_non_exhaustive()
+        f.debug_struct("Restorer")
+            .field("entries", &self.values.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -210,7 +232,10 @@ impl RestoreStream {
     /// A stream at its beginning.
     #[must_use]
     pub fn new(restorer: Restorer) -> Self {
-        Self { restorer, held: Held::default() }
+        Self {
+            restorer,
+            held: Held::default(),
+        }
     }
 
     /// Takes the next piece and gives the restored text that is certain.
@@ -236,7 +261,10 @@ pub fn redaction(label: &str) -> String {
 
 /// A label with only letters, digits and `_`.
 fn sound_label(label: &str) -> String {
-    label.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    label
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect()
 }
 
 /// Eight bytes in lower-case base 32 (RFC 4648 alphabet), thirteen characters.
@@ -251,7 +279,9 @@ fn base32(nonce: [u8; 8]) -> String {
                 Some(shift) => bits >> shift,
                 None => bits << 1_u32,
             };
-            ALPHABET.get(usize::try_from(value & 31).ok()?).map(|byte| char::from(*byte))
+            ALPHABET
+                .get(usize::try_from(value & 31).ok()?)
+                .map(|byte| char::from(*byte))
         })
         .collect()
 }

@@ -121,18 +121,11 @@ impl<F: Fn(u8) -> u8> Tree<F> {
                     all
                 }
             }
-            HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => {
-                longest(part)
-            }
+            HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => longest(part),
         }
     }
 
-    fn complete(
-        children: &BTreeMap<(u32, u8), u32>,
-        mut seen: BTreeSet<u32>,
-        bytes: &BTreeSet<u8>,
-        fold: F,
-    ) -> Self {
+    fn complete(children: &BTreeMap<(u32, u8), u32>, mut seen: BTreeSet<u32>, bytes: &BTreeSet<u8>, fold: F) -> Self {
         let mut steps = BTreeMap::new();
         let mut fail: BTreeMap<u32, u32> = BTreeMap::new();
         let mut open = VecDeque::from([0_u32]);
@@ -167,11 +160,7 @@ impl<F: Fn(u8) -> u8> Tree<F> {
         let mut reached = States::new();
         for (state, example) in states {
             for byte in first..=last {
-                let to = self
-                    .steps
-                    .get(&(*state, (self.fold)(byte)))
-                    .copied()
-                    .unwrap_or(0);
+                let to = self.steps.get(&(*state, (self.fold)(byte))).copied().unwrap_or(0);
                 if !self.seen.contains(&to) {
                     reached.entry(to).or_insert_with(|| longer(example, byte));
                 }
@@ -187,17 +176,18 @@ impl<F: Fn(u8) -> u8> Tree<F> {
         }
         match part.kind() {
             HirKind::Empty | HirKind::Look(_) => states.clone(),
-            HirKind::Literal(literal) => literal.0.iter().fold(states.clone(), |states, byte| {
-                self.step(&states, *byte, *byte)
-            }),
+            HirKind::Literal(literal) => literal
+                .0
+                .iter()
+                .fold(states.clone(), |states, byte| self.step(&states, *byte, *byte)),
             HirKind::Class(class) => self.after_class(class, states),
             HirKind::Capture(capture) => self.survivors(&capture.sub, states),
             HirKind::Concat(parts) => parts
                 .iter()
                 .fold(states.clone(), |states, part| self.survivors(part, &states)),
-            HirKind::Alternation(parts) => parts.iter().fold(States::new(), |all, part| {
-                union(all, self.survivors(part, states))
-            }),
+            HirKind::Alternation(parts) => parts
+                .iter()
+                .fold(States::new(), |all, part| union(all, self.survivors(part, states))),
             HirKind::Repetition(repetition) => {
                 self.after_repetition(&repetition.sub, repetition.min, repetition.max, states)
             }
@@ -237,12 +227,9 @@ impl<F: Fn(u8) -> u8> Tree<F> {
             Class::Unicode(class) => {
                 for range in class.iter() {
                     for sequence in Utf8Sequences::new(range.start(), range.end()) {
-                        let after = sequence
-                            .as_slice()
-                            .iter()
-                            .fold(states.clone(), |states, bytes| {
-                                self.step(&states, bytes.start, bytes.end)
-                            });
+                        let after = sequence.as_slice().iter().fold(states.clone(), |states, bytes| {
+                            self.step(&states, bytes.start, bytes.end)
+                        });
                         reached = union(reached, after);
                     }
                 }

@@ -98,11 +98,7 @@ impl Rule {
             origins: None,
         };
         vec![
-            leak(
-                "leak.system-prompt",
-                "A stretch of the system prompt",
-                "SYSTEM_PROMPT",
-            ),
+            leak("leak.system-prompt", "A stretch of the system prompt", "SYSTEM_PROMPT"),
             leak("leak.canary", "A canary value", "CANARY"),
         ]
     }

@@ -16,10 +16,7 @@ pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> Sc
     let mut hits = Vec::new();
     let compiled = selection.compiled();
     if !budget.spend(text.len()) {
-        return Scan {
-            hits,
-            exhausted: true,
-        };
+        return Scan { hits, exhausted: true };
     }
     let windows = candidates(selection, compiled, text);
     let mut resume = (u32::MAX, 0);
@@ -34,26 +31,14 @@ pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> Sc
         };
         resume = (
             window.matcher,
-            from.max(run(
-                matcher,
-                text,
-                Window { from, ..*window },
-                budget,
-                &mut hits,
-            )),
+            from.max(run(matcher, text, Window { from, ..*window }, budget, &mut hits)),
         );
         if budget.is_exhausted() {
-            return Scan {
-                hits,
-                exhausted: true,
-            };
+            return Scan { hits, exhausted: true };
         }
     }
     hits.sort_unstable();
-    Scan {
-        hits,
-        exhausted: false,
-    }
+    Scan { hits, exhausted: false }
 }
 
 /// Where matches of one rule may start.
@@ -65,18 +50,9 @@ struct Window {
 }
 
 /// Returns where the next match of the rule may start.
-fn run(
-    matcher: &Matcher,
-    text: &str,
-    window: Window,
-    budget: &mut Budget,
-    hits: &mut Vec<Hit>,
-) -> usize {
+fn run(matcher: &Matcher, text: &str, window: Window, budget: &mut Budget, hits: &mut Vec<Hit>) -> usize {
     let at = text.ceil_char_boundary(window.from.min(text.len()));
-    let read_to = window
-        .to
-        .saturating_add(matcher.bytes_max)
-        .saturating_add(LOOKAHEAD);
+    let read_to = window.to.saturating_add(matcher.bytes_max).saturating_add(LOOKAHEAD);
     let read_to = text.ceil_char_boundary(read_to.min(text.len()));
     let Some(stretch) = text.get(..read_to) else {
         return 0;
@@ -119,9 +95,7 @@ fn candidates(selection: &Selection, compiled: &Compiled, text: &str) -> Vec<Win
         open.runs(text, run);
     }
     let Open {
-        mut windows,
-        latest,
-        ..
+        mut windows, latest, ..
     } = open;
     windows.extend(latest.into_iter().flatten());
     windows.sort_unstable();
@@ -161,9 +135,7 @@ impl Open<'_> {
                     .into_iter()
                     .flatten()
                 {
-                    self.add(*candidate, |matcher| {
-                        around(matcher, *candidate, start, end)
-                    });
+                    self.add(*candidate, |matcher| around(matcher, *candidate, start, end));
                 }
             }
         }
@@ -200,9 +172,7 @@ impl Open<'_> {
                 if run >= *count {
                     self.add(*candidate, |matcher| Window {
                         matcher: *candidate,
-                        from: start
-                            .saturating_add(*count)
-                            .saturating_sub(matcher.literal_end_max),
+                        from: start.saturating_add(*count).saturating_sub(matcher.literal_end_max),
                         to: at.saturating_sub(*count),
                     });
                 }
@@ -217,8 +187,7 @@ impl Open<'_> {
         if self.selection.contains(matcher.rule)
             && let Some(slot) = self.latest.get_mut(candidate as usize)
         {
-            self.windows
-                .extend(join(slot, window(matcher), matcher.bytes_max));
+            self.windows.extend(join(slot, window(matcher), matcher.bytes_max));
         }
     }
 }

@@ -28,9 +28,7 @@ impl StreamScanner {
     /// Takes the next piece of text.
     #[must_use]
     pub fn push(&mut self, piece: &str, budget: &mut Budget) -> Progress {
-        self.advance(budget, |scanning, budget, hits| {
-            scanning.push(piece, budget, hits)
-        })
+        self.advance(budget, |scanning, budget, hits| scanning.push(piece, budget, hits))
     }
 
     /// No more text comes: everything becomes final. Call it once.
@@ -89,18 +87,10 @@ impl Scanning {
 
     /// Appends the hits that became certain; returns the first offset where an
     /// unknown hit may start, or `None` when the budget ran out.
-    pub(crate) fn push(
-        &mut self,
-        piece: &str,
-        budget: &mut Budget,
-        hits: &mut Vec<Hit>,
-    ) -> Option<usize> {
+    pub(crate) fn push(&mut self, piece: &str, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
         let compiled = self.selection.compiled();
         self.text.push_str(piece);
-        if !self
-            .tracker
-            .read(compiled, self.selection.starts(), piece, budget)
-        {
+        if !self.tracker.read(compiled, self.selection.starts(), piece, budget) {
             return None;
         }
         let live = self.ceil(self.tracker.live(compiled)).max(self.live);
@@ -111,8 +101,7 @@ impl Scanning {
 
     /// The same for the end of the text.
     pub(crate) fn finish(&mut self, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
-        self.tracker
-            .end(self.selection.compiled(), self.selection.starts());
+        self.tracker.end(self.selection.compiled(), self.selection.starts());
         let live = self.base.saturating_add(self.text.len());
         self.settle(live, budget, hits)?;
         Some(live)
@@ -121,9 +110,7 @@ impl Scanning {
     /// The first character boundary at or after an offset of the channel.
     fn ceil(&self, offset: usize) -> usize {
         let inside = offset.saturating_sub(self.base).min(self.text.len());
-        self.text
-            .ceil_char_boundary(inside)
-            .saturating_add(self.base)
+        self.text.ceil_char_boundary(inside).saturating_add(self.base)
     }
 
     /// Runs the patterns of rules that may have matched before `live`.
@@ -143,22 +130,13 @@ impl Scanning {
         (!budget.is_exhausted()).then_some(())
     }
 
-    fn run(
-        &mut self,
-        rule: u32,
-        from: usize,
-        live: usize,
-        budget: &mut Budget,
-        hits: &mut Vec<Hit>,
-    ) -> Option<usize> {
+    fn run(&mut self, rule: u32, from: usize, live: usize, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
         let resume = self
             .resumes
             .iter()
             .find(|(known, _)| *known == rule)
             .map_or(0, |(_, end)| *end);
-        let at = self
-            .ceil(from.max(resume).max(self.live))
-            .saturating_sub(self.base);
+        let at = self.ceil(from.max(resume).max(self.live)).saturating_sub(self.base);
         let bound = live.saturating_sub(self.base);
         let matcher = self.selection.compiled().matcher(rule)?;
         let stretch = Stretch {

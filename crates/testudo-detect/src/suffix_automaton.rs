@@ -68,14 +68,8 @@ impl SuffixAutomaton {
             }
             match self.states.get(matched.state as usize) {
                 Some(state) if state.link != NONE => {
-                    let len = self
-                        .states
-                        .get(state.link as usize)
-                        .map_or(0, |link| link.len);
-                    matched = Matched {
-                        state: state.link,
-                        len,
-                    };
+                    let len = self.states.get(state.link as usize).map_or(0, |link| link.len);
+                    matched = Matched { state: state.link, len };
                 }
                 _ => return Matched::default(),
             }
@@ -128,9 +122,7 @@ impl SuffixAutomaton {
     }
 
     fn link(&self, state: u32) -> u32 {
-        self.states
-            .get(state as usize)
-            .map_or(NONE, |state| state.link)
+        self.states.get(state as usize).map_or(NONE, |state| state.link)
     }
 
     fn relink(&mut self, state: u32, link: u32) {
@@ -141,11 +133,7 @@ impl SuffixAutomaton {
 
     fn edge(&self, state: u32, byte: u8) -> Option<u32> {
         if state == 0 {
-            return self
-                .root
-                .get(usize::from(byte))
-                .copied()
-                .filter(|to| *to != NONE);
+            return self.root.get(usize::from(byte)).copied().filter(|to| *to != NONE);
         }
         let mut at = self.states.get(state as usize)?.edges;
         while let Some(edge) = self.edges.get(at as usize) {
@@ -185,10 +173,7 @@ impl SuffixAutomaton {
     }
 
     fn copy_edges(&mut self, from: u32, to: u32) {
-        let mut at = self
-            .states
-            .get(from as usize)
-            .map_or(NONE, |state| state.edges);
+        let mut at = self.states.get(from as usize).map_or(NONE, |state| state.edges);
         while let Some(edge) = self.edges.get(at as usize).copied() {
             self.set(to, edge.byte, edge.to);
             at = edge.next;

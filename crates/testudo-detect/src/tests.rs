@@ -66,11 +66,7 @@ fn pieces(text: &str, mut cut: impl FnMut(usize) -> bool) -> Vec<&str> {
 }
 
 /// Runs a stream and checks everything that a [`Progress`] promises.
-fn collect(
-    text: &str,
-    pieces: &[&str],
-    mut step: impl FnMut(Option<&str>) -> Progress,
-) -> Vec<Hit> {
+fn collect(text: &str, pieces: &[&str], mut step: impl FnMut(Option<&str>) -> Progress) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut safe = 0;
     let mut read = 0;
@@ -78,31 +74,20 @@ fn collect(
         read += piece.map_or(0, str::len);
         let progress = step(piece);
         assert!(!progress.exhausted);
-        assert!(
-            progress.safe >= safe,
-            "safe fell from {safe} to {}",
-            progress.safe
-        );
+        assert!(progress.safe >= safe, "safe fell from {safe} to {}", progress.safe);
         assert!(
             progress.safe <= read && text.is_char_boundary(progress.safe),
             "safe {}",
             progress.safe
         );
         for hit in &progress.hits {
-            assert!(
-                hit.start >= safe,
-                "{hit:?} was reported late, {safe} was safe"
-            );
+            assert!(hit.start >= safe, "{hit:?} was reported late, {safe} was safe");
             assert!(
                 hit.end <= progress.safe,
                 "{hit:?} reaches over the safe {}",
                 progress.safe
             );
-            assert!(
-                text.is_char_boundary(hit.start)
-                    && text.is_char_boundary(hit.end)
-                    && hit.start < hit.end
-            );
+            assert!(text.is_char_boundary(hit.start) && text.is_char_boundary(hit.end) && hit.start < hit.end);
         }
         hits.extend(progress.hits);
         safe = progress.safe;

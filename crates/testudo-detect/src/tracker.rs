@@ -90,11 +90,9 @@ impl Starts {
         let mut ranges = Vec::with_capacity(128);
         for code in 0..128_u8 {
             let from = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
-            let begins =
-                |edge: &Edge| classed(edge).is_some_and(|class| class.contains(char::from(code)));
+            let begins = |edge: &Edge| classed(edge).is_some_and(|class| class.contains(char::from(code)));
             let begun = ways.iter().filter(|(edge, _)| begins(edge));
-            self.first
-                .extend(begun.map(|(edge, slot)| first(edge, *slot)));
+            self.first.extend(begun.map(|(edge, slot)| first(edge, *slot)));
             ranges.push(Range {
                 from,
                 to: u32::try_from(self.first.len()).unwrap_or(u32::MAX),
@@ -104,28 +102,18 @@ impl Starts {
         let wide = ways
             .iter()
             .filter(|(edge, _)| classed(edge).is_some_and(super::automaton::CharClass::has_wide));
-        self.wide = wide
-            .map(|(edge, slot)| (edge.class, first(edge, *slot)))
-            .collect();
+        self.wide = wide.map(|(edge, slot)| (edge.class, first(edge, *slot))).collect();
     }
 
     fn ascii(&self, c: char) -> &[First] {
-        let range = self
-            .ascii
-            .get(u32::from(c) as usize)
-            .copied()
-            .unwrap_or_default();
+        let range = self.ascii.get(u32::from(c) as usize).copied().unwrap_or_default();
         self.first
             .get(range.from as usize..range.to as usize)
             .unwrap_or_default()
     }
 
     fn take_scratch(&self, positions: usize) -> Scratch {
-        let spare = self
-            .scratch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let spare = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop();
         spare.unwrap_or_else(|| Scratch {
             next: Vec::new(),
             seen: vec![Seen::default(); positions],
@@ -207,13 +195,7 @@ impl Tracker {
     }
 
     /// Reads on; false when the budget ran out.
-    pub(crate) fn read(
-        &mut self,
-        compiled: &Compiled,
-        starts: &Starts,
-        piece: &str,
-        budget: &mut Budget,
-    ) -> bool {
+    pub(crate) fn read(&mut self, compiled: &Compiled, starts: &Starts, piece: &str, budget: &mut Budget) -> bool {
         let mut scratch = starts.take_scratch(compiled.program.positions.len());
         let mut sound = true;
         for c in piece.chars() {
@@ -300,12 +282,7 @@ impl Tracker {
                     .at
                     .saturating_add(c.len_utf8())
                     .saturating_sub(words.pattern_len(word));
-                for slot in compiled
-                    .word_slots
-                    .get(word.as_usize())
-                    .into_iter()
-                    .flatten()
-                {
+                for slot in compiled.word_slots.get(word.as_usize()).into_iter().flatten() {
                     if let Some(at) = self.context_at.get_mut(usize::from(*slot)) {
                         *at = if *at == NEVER { start } else { start.max(*at) };
                     }

@@ -32,7 +32,10 @@ impl fmt::Debug for Validator {
 
 /// The validator that a rule names; `None` when there is none of that name.
 pub(crate) fn validator(name: &str) -> Option<Validator> {
-    VALIDATORS.iter().find(|(known, _)| *known == name).map(|(_, check)| *check)
+    VALIDATORS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, check)| *check)
 }
 
 /// Every validator by name, sorted.

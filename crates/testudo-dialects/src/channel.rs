@@ -94,13 +94,7 @@ impl fmt::Display for Channel {
         if self.output == Self::OUTSIDE {
             write!(f, "stream/{}", self.kind.as_str())
         } else {
-            write!(
-                f,
-                "stream/{}/{}/{}",
-                self.output,
-                self.part,
-                self.kind.as_str()
-            )
+            write!(f, "stream/{}/{}/{}", self.output, self.part, self.kind.as_str())
         }
     }
 }

@@ -87,11 +87,9 @@ impl Operation {
     #[must_use]
     pub fn family(self) -> Family {
         match self {
-            Self::ChatCompletions
-            | Self::Responses
-            | Self::Completions
-            | Self::Embeddings
-            | Self::Models => Family::OpenAi,
+            Self::ChatCompletions | Self::Responses | Self::Completions | Self::Embeddings | Self::Models => {
+                Family::OpenAi
+            }
             Self::Messages | Self::CountTokens | Self::AnthropicModels => Family::Anthropic,
         }
     }

@@ -10,17 +10,9 @@ pub enum Refused {
     #[error("the body must be a JSON object; send one object with the fields of this operation")]
     NotAnObject,
     #[error("the field `{pointer}` must be {expected}")]
-    Shape {
-        pointer: Box<str>,
-        expected: &'static str,
-    },
-    #[error(
-        "the field `{pointer}` resembles `{meant}` but is spelt differently; spell it `{meant}` or remove it"
-    )]
-    KeyVariant {
-        pointer: Box<str>,
-        meant: &'static str,
-    },
+    Shape { pointer: Box<str>, expected: &'static str },
+    #[error("the field `{pointer}` resembles `{meant}` but is spelt differently; spell it `{meant}` or remove it")]
+    KeyVariant { pointer: Box<str>, meant: &'static str },
     #[error("the field `{pointer}` is nested more than {max} levels deep; send a flatter body")]
     Depth { pointer: Box<str>, max: usize },
     #[error("the body has more than {max} strings; send less at once")]
@@ -50,9 +42,9 @@ impl Refused {
     pub fn pointer(&self) -> Option<&str> {
         match self {
             Self::Json(error) => error.pointer(),
-            Self::Shape { pointer, .. }
-            | Self::KeyVariant { pointer, .. }
-            | Self::Depth { pointer, .. } => Some(pointer),
+            Self::Shape { pointer, .. } | Self::KeyVariant { pointer, .. } | Self::Depth { pointer, .. } => {
+                Some(pointer)
+            }
             Self::NotAnObject
             | Self::TooManyStrings { .. }
             | Self::UnexpectedBody

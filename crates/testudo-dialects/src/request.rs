@@ -37,11 +37,7 @@ pub struct RequestView<'a> {
 /// # Errors
 /// The client's fault: the body is not strict JSON, no object, has a key that
 /// resembles a known one, or a known field of a type that readers disagree about.
-pub fn read_request<'a>(
-    operation: Operation,
-    bytes: &'a [u8],
-    limits: &Limits,
-) -> Result<RequestView<'a>, Refused> {
+pub fn read_request<'a>(operation: Operation, bytes: &'a [u8], limits: &Limits) -> Result<RequestView<'a>, Refused> {
     let document = if operation.has_body() {
         Document::parse(bytes, limits)?
     } else if bytes.is_empty() {
@@ -55,13 +51,7 @@ pub fn read_request<'a>(
     }
     let context = Context::new(Origin::Unknown, Flow::Whole);
     let tools = tool_names(operation, root);
-    let pieces = walk(
-        &document,
-        tables::request(operation),
-        Side::Request,
-        &tools,
-        &context,
-    )?;
+    let pieces = walk(&document, tables::request(operation), Side::Request, &tools, &context)?;
     let spans = pieces.into_iter().map(|piece| piece.span).collect();
     Ok(RequestView {
         model: facts::string(root, "model")?,
@@ -81,10 +71,7 @@ pub fn read_request<'a>(
 fn tool_names(operation: Operation, root: Node<'_>) -> ToolNames {
     let mut names = ToolNames::new();
     let mut add = |id: Option<Node<'_>>, name: Option<Node<'_>>| {
-        let (Some(id), Some(name)) = (
-            id.and_then(|id| id.as_str()),
-            name.and_then(|name| name.as_str()),
-        ) else {
+        let (Some(id), Some(name)) = (id.and_then(|id| id.as_str()), name.and_then(|name| name.as_str())) else {
             return;
         };
         let name = tool_name(&name);
@@ -99,21 +86,10 @@ fn tool_names(operation: Operation, root: Node<'_>) -> ToolNames {
     };
     match operation {
         Operation::ChatCompletions => {
-            for message in root
-                .get("messages")
-                .into_iter()
-                .flat_map(|list| list.items())
-            {
-                for call in message
-                    .get("tool_calls")
-                    .into_iter()
-                    .flat_map(|list| list.items())
-                {
+            for message in root.get("messages").into_iter().flat_map(|list| list.items()) {
+                for call in message.get("tool_calls").into_iter().flat_map(|list| list.items()) {
                     let function = call.get("function").or_else(|| call.get("custom"));
-                    add(
-                        call.get("id"),
-                        function.and_then(|function| function.get("name")),
-                    );
+                    add(call.get("id"), function.and_then(|function| function.get("name")));
                 }
             }
         }
@@ -123,24 +99,13 @@ fn tool_names(operation: Operation, root: Node<'_>) -> ToolNames {
             }
         }
         Operation::Messages | Operation::CountTokens => {
-            for message in root
-                .get("messages")
-                .into_iter()
-                .flat_map(|list| list.items())
-            {
-                for block in message
-                    .get("content")
-                    .into_iter()
-                    .flat_map(|list| list.items())
-                {
+            for message in root.get("messages").into_iter().flat_map(|list| list.items()) {
+                for block in message.get("content").into_iter().flat_map(|list| list.items()) {
                     add(block.get("id"), block.get("name"));
                 }
             }
         }
-        Operation::Completions
-        | Operation::Embeddings
-        | Operation::Models
-        | Operation::AnthropicModels => {}
+        Operation::Completions | Operation::Embeddings | Operation::Models | Operation::AnthropicModels => {}
     }
     names
 }

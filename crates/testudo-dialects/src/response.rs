@@ -57,10 +57,7 @@ pub fn read_response<'a>(
 /// The counts in a body's or event's `usage`; tokens read from or written to a cache are input too.
 pub(crate) fn usage(body: Node<'_>) -> Option<Usage> {
     let number = |at: Node<'_>, key: &str| at.get(key).and_then(|value| value.as_u64());
-    let Some(usage) = body
-        .get("usage")
-        .filter(|usage| usage.kind() == JsonKind::Object)
-    else {
+    let Some(usage) = body.get("usage").filter(|usage| usage.kind() == JsonKind::Object) else {
         return number(body, "input_tokens").map(|tokens| Usage {
             input_tokens: Some(tokens),
             output_tokens: None,

@@ -16,18 +16,11 @@ impl Shape {
         match self {
             Self::Word => {
                 text.len() <= 64
-                    && text.bytes().all(|b| {
-                        b.is_ascii_lowercase()
-                            || b.is_ascii_digit()
-                            || matches!(b, b'_' | b'.' | b'-')
-                    })
-            }
-            Self::Token => {
-                text.len() <= 256
                     && text
                         .bytes()
-                        .all(|b| is_base64(b) || matches!(b, b'.' | b':'))
+                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-'))
             }
+            Self::Token => text.len() <= 256 && text.bytes().all(|b| is_base64(b) || matches!(b, b'.' | b':')),
             Self::Opaque => text.bytes().all(is_base64),
         }
     }
@@ -48,14 +41,9 @@ pub(crate) fn is_plain_key(key: &str) -> bool {
 
 /// Whether a string is a payload that no text detector reads: long base64, or a base64 `data:` URI.
 pub(crate) fn is_media(text: &str) -> bool {
-    let payload = match text
-        .strip_prefix("data:")
-        .and_then(|rest| rest.split_once(','))
-    {
+    let payload = match text.strip_prefix("data:").and_then(|rest| rest.split_once(',')) {
         Some((head, payload)) => {
-            let plain = |b: u8| {
-                b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b'.' | b'-' | b';' | b'=')
-            };
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b'.' | b'-' | b';' | b'=');
             if head.len() > 128 || !head.ends_with(";base64") || !head.bytes().all(plain) {
                 return false;
             }
@@ -64,9 +52,7 @@ pub(crate) fn is_media(text: &str) -> bool {
         None if text.len() < MEDIA_BYTES_MIN => return false,
         None => text,
     };
-    payload
-        .bytes()
-        .all(|b| is_base64(b) || b == b'\n' || b == b'\r')
+    payload.bytes().all(|b| is_base64(b) || b == b'\n' || b == b'\r')
 }
 
 /// Shorter bare base64 is scanned as text: it could be a word or a key in the wrong field.

@@ -35,9 +35,7 @@ pub struct Event {
 #[non_exhaustive]
 pub enum SseError {
     /// One block is longer than the decoder accepts.
-    #[error(
-        "an event of the stream is larger than the limit of {event_bytes_max} bytes; raise the limit of the route"
-    )]
+    #[error("an event of the stream is larger than the limit of {event_bytes_max} bytes; raise the limit of the route")]
     TooLarge { event_bytes_max: usize },
     /// A block is not text.
     #[error("the stream is not UTF-8 at byte {offset}; the sender must encode it as UTF-8")]
@@ -98,10 +96,7 @@ impl Decoder {
     /// # Errors
     /// The block is too large or not UTF-8. The stream ends there: every later call gives the same
     /// error, and [`Self::take_rest`] the bytes not given out.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "`None` is not the end: more may be pushed"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "`None` is not the end: more may be pushed")]
     pub fn next(&mut self) -> Result<Option<Event>, SseError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -224,11 +219,7 @@ impl Decoder {
     }
 
     fn take_block(&mut self, end: usize, fields: Option<Fields>, complete: bool) -> Event {
-        let raw = self
-            .buffer
-            .get(self.block..end)
-            .unwrap_or_default()
-            .to_vec();
+        let raw = self.buffer.get(self.block..end).unwrap_or_default().to_vec();
         (self.block, self.line, self.at) = (end, end, end);
         let Fields { name, data } = fields.unwrap_or_default();
         Event {
@@ -376,10 +367,7 @@ fn field(line: &[u8]) -> Option<(&[u8], usize)> {
         Some(0) => None,
         Some(colon) => {
             let space = usize::from(line.get(colon.saturating_add(1)) == Some(&b' '));
-            Some((
-                line.get(..colon)?,
-                colon.saturating_add(1).saturating_add(space),
-            ))
+            Some((line.get(..colon)?, colon.saturating_add(1).saturating_add(space)))
         }
     }
 }
@@ -406,10 +394,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Line> {
             (None, _) => 0,
         };
         start = content.end.saturating_add(ending);
-        Some(Line {
-            content,
-            end: start,
-        })
+        Some(Line { content, end: start })
     })
 }
 

@@ -158,8 +158,7 @@ impl StreamReader {
                 ..Frame::default()
             });
         }
-        let document =
-            Document::parse(event.data.as_deref().unwrap_or_default().as_bytes(), limits)?;
+        let document = Document::parse(event.data.as_deref().unwrap_or_default().as_bytes(), limits)?;
         let root = document.root();
         let mut context = Context::new(Origin::Model, Flow::Delta);
         let effect = match self.operation {
@@ -173,13 +172,7 @@ impl StreamReader {
             | Operation::AnthropicModels => chat::read(self, root),
         };
         let table = tables::stream(self.operation);
-        let pieces = walk(
-            &document,
-            table,
-            Side::Response,
-            &ToolNames::new(),
-            &context,
-        )?;
+        let pieces = walk(&document, table, Side::Response, &ToolNames::new(), &context)?;
         self.follow(&pieces)?;
         self.head.count(effect.usage);
         let closes = if effect.closes_all {
@@ -253,8 +246,7 @@ impl StreamReader {
         self.closed.extend(scopes);
         self.check_size()?;
         let ends = |channel: &Channel| {
-            !matches!(channel.kind, ChannelKind::Unknown(_))
-                && scopes.iter().any(|scope| scope.holds(channel))
+            !matches!(channel.kind, ChannelKind::Unknown(_)) && scopes.iter().any(|scope| scope.holds(channel))
         };
         let closes: Vec<Channel> = self.open.iter().copied().filter(ends).collect();
         for channel in &closes {

@@ -277,11 +277,7 @@ impl Table {
         table.add(0, lines);
         for place in &mut table.places {
             place.named.sort_unstable();
-            place.folded = place
-                .named
-                .iter()
-                .map(|(name, _)| (fold(name), *name))
-                .collect();
+            place.folded = place.named.iter().map(|(name, _)| (fold(name), *name)).collect();
             place.folded.sort_unstable();
         }
         table
@@ -375,9 +371,7 @@ impl Place {
 
     /// Whether a key is known here by name.
     pub(crate) fn names(&self, key: &str) -> bool {
-        self.named
-            .binary_search_by(|(name, _)| (*name).cmp(key))
-            .is_ok()
+        self.named.binary_search_by(|(name, _)| (*name).cmp(key)).is_ok()
     }
 }
 

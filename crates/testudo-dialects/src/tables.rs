@@ -16,8 +16,7 @@ mod shared;
 /// The fields of a request.
 pub(crate) fn request(operation: Operation) -> &'static Table {
     static CHAT: LazyLock<Table> = LazyLock::new(|| Table::compile(chat::REQUEST));
-    static COMPLETIONS: LazyLock<Table> =
-        LazyLock::new(|| Table::compile(chat::COMPLETIONS_REQUEST));
+    static COMPLETIONS: LazyLock<Table> = LazyLock::new(|| Table::compile(chat::COMPLETIONS_REQUEST));
     static EMBEDDINGS: LazyLock<Table> = LazyLock::new(|| Table::compile(chat::EMBEDDINGS_REQUEST));
     static RESPONSES: LazyLock<Table> = LazyLock::new(|| Table::compile(responses::REQUEST));
     static MESSAGES: LazyLock<Table> = LazyLock::new(|| Table::compile(anthropic::REQUEST));
@@ -35,8 +34,7 @@ pub(crate) fn request(operation: Operation) -> &'static Table {
 /// The fields of a whole answer or an error body.
 pub(crate) fn response(operation: Operation) -> &'static Table {
     static CHAT: LazyLock<Table> = LazyLock::new(|| Table::compile(chat::RESPONSE));
-    static EMBEDDINGS: LazyLock<Table> =
-        LazyLock::new(|| Table::compile(chat::EMBEDDINGS_RESPONSE));
+    static EMBEDDINGS: LazyLock<Table> = LazyLock::new(|| Table::compile(chat::EMBEDDINGS_RESPONSE));
     static RESPONSES: LazyLock<Table> = LazyLock::new(|| Table::compile(responses::RESPONSE));
     static MESSAGES: LazyLock<Table> = LazyLock::new(|| Table::compile(anthropic::RESPONSE));
     static MODELS: LazyLock<Table> = LazyLock::new(|| Table::compile(shared::MODELS));

@@ -136,13 +136,7 @@ impl At {
 }
 
 impl<'a> Walker<'_, 'a> {
-    fn visit(
-        &mut self,
-        node: Node<'_>,
-        at: At,
-        context: &Context,
-        depth: usize,
-    ) -> Result<(), Refused> {
+    fn visit(&mut self, node: Node<'_>, at: At, context: &Context, depth: usize) -> Result<(), Refused> {
         if depth > DEPTH_MAX {
             return Err(Refused::Depth {
                 pointer: self.pointer.as_str().into(),
@@ -173,13 +167,7 @@ impl<'a> Walker<'_, 'a> {
         }
     }
 
-    fn array(
-        &mut self,
-        node: Node<'_>,
-        at: At,
-        context: &Context,
-        depth: usize,
-    ) -> Result<(), Refused> {
+    fn array(&mut self, node: Node<'_>, at: At, context: &Context, depth: usize) -> Result<(), Refused> {
         let place = at.place.and_then(|place| self.table.element(place));
         let (length, names) = (self.pointer.len(), self.names);
         self.names = fnv(names, "/*");
@@ -192,13 +180,7 @@ impl<'a> Walker<'_, 'a> {
         Ok(())
     }
 
-    fn object(
-        &mut self,
-        node: Node<'_>,
-        at: At,
-        context: &Context,
-        depth: usize,
-    ) -> Result<(), Refused> {
+    fn object(&mut self, node: Node<'_>, at: At, context: &Context, depth: usize) -> Result<(), Refused> {
         let (length, names) = (self.pointer.len(), self.names);
         for (rank, (literal, value)) in node.entries().enumerate() {
             let key = self.decode(literal);
@@ -228,15 +210,8 @@ impl<'a> Walker<'_, 'a> {
 
     /// Refuses a key that another reader could take for a known one: servers
     /// exist that ignore case or separators.
-    fn refuse_variant(
-        &self,
-        key: &str,
-        place: Option<&Place>,
-        depth: usize,
-    ) -> Result<(), Refused> {
-        let Some(place) =
-            place.filter(|place| depth == 0 || place.enter.is_some_and(enter::has_roles))
-        else {
+    fn refuse_variant(&self, key: &str, place: Option<&Place>, depth: usize) -> Result<(), Refused> {
+        let Some(place) = place.filter(|place| depth == 0 || place.enter.is_some_and(enter::has_roles)) else {
             return Ok(());
         };
         match place.resembled_by(key) {
@@ -248,12 +223,7 @@ impl<'a> Walker<'_, 'a> {
         }
     }
 
-    fn string(
-        &mut self,
-        literal: StringLiteral,
-        rule: Option<Rule>,
-        context: &Context,
-    ) -> Result<(), Refused> {
+    fn string(&mut self, literal: StringLiteral, rule: Option<Rule>, context: &Context) -> Result<(), Refused> {
         let text = self.decode(literal);
         if text.is_empty() {
             return Ok(());
@@ -275,13 +245,7 @@ impl<'a> Walker<'_, 'a> {
             Some(Rule::Exempt(_) | Rule::Named) | None => self.unknown_origin(context),
         };
         let span = self.span(literal, text, Form::Text, origin, context);
-        self.push(
-            self.unknown(context),
-            context.part,
-            context.flow,
-            span,
-            context,
-        )
+        self.push(self.unknown(context), context.part, context.flow, span, context)
     }
 
     fn scanned(
@@ -328,22 +292,10 @@ impl<'a> Walker<'_, 'a> {
         let mut span = self.span(key, text, Form::Number, origin, context);
         span.null_on_edit = Some(range);
         span.splice = false;
-        self.push(
-            ChannelKind::ToolData,
-            context.part,
-            Flow::Whole,
-            span,
-            context,
-        )
+        self.push(ChannelKind::ToolData, context.part, Flow::Whole, span, context)
     }
 
-    fn key(
-        &mut self,
-        literal: StringLiteral,
-        key: Cow<'a, str>,
-        below: At,
-        context: &Context,
-    ) -> Result<(), Refused> {
+    fn key(&mut self, literal: StringLiteral, key: Cow<'a, str>, below: At, context: &Context) -> Result<(), Refused> {
         if key.is_empty() {
             return Ok(());
         }
@@ -355,13 +307,7 @@ impl<'a> Walker<'_, 'a> {
         };
         let mut span = self.span(literal, key, Form::Key, origin, context);
         span.splice = false;
-        self.push(
-            self.unknown(context),
-            context.part,
-            Flow::Whole,
-            span,
-            context,
-        )
+        self.push(self.unknown(context), context.part, Flow::Whole, span, context)
     }
 
     fn token_key(
@@ -374,23 +320,11 @@ impl<'a> Walker<'_, 'a> {
         let mut span = self.span(literal, key, Form::Key, context.origin.clone(), context);
         span.splice = false;
         let part = enter::ranked(context.part, rank.saturating_add(1));
-        self.push(
-            ChannelKind::LogprobTokens,
-            part,
-            context.flow,
-            span,
-            context,
-        )
+        self.push(ChannelKind::LogprobTokens, part, context.flow, span, context)
     }
 
     /// Text spelt by byte values.
-    fn token_bytes(
-        &mut self,
-        node: Node<'_>,
-        at: At,
-        kind: ChannelKind,
-        context: &Context,
-    ) -> Result<(), Refused> {
+    fn token_bytes(&mut self, node: Node<'_>, at: At, kind: ChannelKind, context: &Context) -> Result<(), Refused> {
         let Some(key) = at.key else {
             return Ok(());
         };
@@ -402,13 +336,7 @@ impl<'a> Walker<'_, 'a> {
             return Ok(());
         }
         let text = Cow::Owned(String::from_utf8_lossy(&bytes).into_owned());
-        let mut span = self.span(
-            key,
-            text,
-            Form::LogprobBytes,
-            context.origin.clone(),
-            context,
-        );
+        let mut span = self.span(key, text, Form::LogprobBytes, context.origin.clone(), context);
         span.splice = false;
         self.push(kind, context.part, context.flow, span, context)
     }
@@ -509,9 +437,8 @@ pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a: names paths, guards nothing.
 pub(crate) fn fnv(hash: u64, text: &str) -> u64 {
-    text.bytes().fold(hash, |hash, b| {
-        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes()
+        .fold(hash, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn is_logprob(kind: ChannelKind) -> bool {

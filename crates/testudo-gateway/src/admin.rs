@@ -56,9 +56,9 @@ impl Readiness {
             ReadyState::Draining => DRAINING,
         };
         // A reload that ends during the drain must not call for new requests.
-        let _unchanged = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now != DRAINING).then_some(next));
+        let _unchanged = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            (now != DRAINING).then_some(next)
+        });
     }
 
     /// What the state is now.
@@ -86,7 +86,9 @@ const DRAINING: u8 = 3;
 pub enum AdminRefused {
     #[error("the admin address `{0}` is not loopback and there is no admin token; set one, or listen on 127.0.0.1")]
     TokenMissing(SocketAddr),
-    #[error("the admin token has {found} bytes; it must have {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} printable ASCII characters without spaces")]
+    #[error(
+        "the admin token has {found} bytes; it must have {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} printable ASCII characters without spaces"
+    )]
     TokenWeak { found: usize },
     #[error("the system gave no random bytes; try again")]
     Random,
@@ -108,14 +110,18 @@ impl AdminAccess {
         match token {
             None if !address.ip().to_canonical().is_loopback() => Err(AdminRefused::TokenMissing(address)),
             None => Ok(Self { token: None }),
-            Some(token) => Ok(Self { token: Some(TokenHash::new(token)?) }),
+            Some(token) => Ok(Self {
+                token: Some(TokenHash::new(token)?),
+            }),
         }
     }
 
     fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else { return false };
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return false;
+        };
         value
             .to_str()
             .ok()
@@ -133,7 +139,8 @@ struct TokenHash {
 impl TokenHash {
     fn new(token: &Secret) -> Result<Self, AdminRefused> {
         let bytes = token.expose();
-        let sound = bytes.iter().all(u8::is_ascii_graphic) && (TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&bytes.len());
+        let sound =
+            bytes.iter().all(u8::is_ascii_graphic) && (TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&bytes.len());
         if !sound {
             return Err(AdminRefused::TokenWeak { found: bytes.len() });
         }
@@ -145,8 +152,7 @@ impl TokenHash {
     }
 
     fn is(&self, presented: &str) -> bool {
-        presented.len() <= TOKEN_BYTES_MAX
-            && hmac::verify(&self.key, presented.as_bytes(), self.tag.as_ref()).is_ok()
+        presented.len() <= TOKEN_BYTES_MAX && hmac::verify(&self.key, presented.as_bytes(), self.tag.as_ref()).is_ok()
     }
 }
 
@@ -171,7 +177,10 @@ pub struct AdminState {
 
 impl std::fmt::Debug for AdminState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AdminState").field("access", &self.access).field("readiness", &self.readiness).finish_non_exhaustive()
+        f.debug_struct("AdminState")
+            .field("access", &self.access)
+            .field("readiness", &self.readiness)
+            .finish_non_exhaustive()
     }
 }
 
@@ -194,7 +203,10 @@ async fn guard(State(state): State<AdminState>, request: Request, next: Next) ->
         return plain(status, "this host or origin is not accepted here\n");
     }
     if !state.access.admits(&parts.headers) {
-        let body = plain(StatusCode::UNAUTHORIZED, "send the admin token as `Authorization: Bearer …`\n");
+        let body = plain(
+            StatusCode::UNAUTHORIZED,
+            "send the admin token as `Authorization: Bearer …`\n",
+        );
         return ([(WWW_AUTHENTICATE, "Bearer")], body).into_response();
     }
     next.run(Request::from_parts(parts, body)).await
@@ -207,21 +219,24 @@ async fn is_ready(State(state): State<AdminState>) -> Response {
     match state.readiness.state() {
         ReadyState::Starting => plain(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         ReadyState::Accepting => plain(StatusCode::OK, "ready\n"),
-        ReadyState::AcceptingPrevious => {
-            plain(StatusCode::OK, "ready; the last configuration was refused and the one before it is in use\n")
-        }
+        ReadyState::AcceptingPrevious => plain(
+            StatusCode::OK,
+            "ready; the last configuration was refused and the one before it is in use\n",
+        ),
         ReadyState::Draining => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
     }
 }
 
 async fn render(State(state): State<AdminState>) -> Response {
-    let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    let headers = [
+        (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+    ];
     (headers, state.metrics.render()).into_response()
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response {
-    let headers =
-        [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")];
     (status, headers, text).into_response()
 }
 

@@ -58,12 +58,9 @@ impl AuthError {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Missing
-            | Self::Conflicting
-            | Self::Malformed
-            | Self::Unknown
-            | Self::Expired
-            | Self::Revoked => StatusCode::UNAUTHORIZED,
+            Self::Missing | Self::Conflicting | Self::Malformed | Self::Unknown | Self::Expired | Self::Revoked => {
+                StatusCode::UNAUTHORIZED
+            }
         }
     }
 }
@@ -100,15 +97,27 @@ fn bearer(value: &HeaderValue) -> Result<&str, AuthError> {
     if value.len() > TOKEN_BYTES_MAX.saturating_add(7) {
         return Err(AuthError::Malformed);
     }
-    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(AuthError::Malformed)?;
-    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(AuthError::Malformed) }
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or(AuthError::Malformed)?;
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
+        Ok(token)
+    } else {
+        Err(AuthError::Malformed)
+    }
 }
 
 fn text(value: &HeaderValue) -> Result<&str, AuthError> {
     if value.len() > TOKEN_BYTES_MAX {
         return Err(AuthError::Malformed);
     }
-    value.to_str().ok().filter(|text| !text.is_empty()).ok_or(AuthError::Malformed)
+    value
+        .to_str()
+        .ok()
+        .filter(|text| !text.is_empty())
+        .ok_or(AuthError::Malformed)
 }
 
 #[cfg(test)]

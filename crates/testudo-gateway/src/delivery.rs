@@ -26,7 +26,10 @@ const CHANNELS_MAX: usize = 4096;
 ///
 /// # Errors
 /// Hands the record back with the reason, when nothing was sent yet and the answer cannot be.
-pub(crate) async fn deliver(forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
+pub(crate) async fn deliver(
+    forwarded: Forwarded,
+    mut record: Record,
+) -> Result<Response<Body>, Box<(Refusal, Record)>> {
     record.status = forwarded.response.status().as_u16();
     if forwarded.passes_unread() {
         return Ok(pass(forwarded, record));
@@ -67,7 +70,11 @@ fn kind(response: &Response<Body>) -> BodyKind {
     if length.is_some_and(|length| length == "0") || response.status() == http::StatusCode::NO_CONTENT {
         return BodyKind::Empty;
     }
-    let Some(value) = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(value) = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return BodyKind::Other;
     };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -100,10 +107,17 @@ fn stream(mut forwarded: Forwarded, mut record: Record) -> Response<Body> {
     let (mut parts, body) = forwarded.response.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
     // Proxies between here and the client must not collect the stream.
-    parts.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    parts
+        .headers
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
     let id = record.id.clone();
     let held = record.held_bytes();
-    let guarded = Guarded { body: Some(body), guard: Some(guard), held, record };
+    let guarded = Guarded {
+        body: Some(body),
+        guard: Some(guard),
+        held,
+        record,
+    };
     let mut response = Response::from_parts(parts, Body::new(guarded));
     mark(&mut response, &id);
     response
@@ -117,9 +131,19 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
         Ok(collected) => collected.to_bytes(),
         Err(error) => {
             let refusal = if error.is::<http_body_util::LengthLimitError>() {
-                Refusal::new(Outcome::UpstreamFailed, 502, "upstream_too_large", "the upstream's answer is larger than bounds.response_bytes allows to scan")
+                Refusal::new(
+                    Outcome::UpstreamFailed,
+                    502,
+                    "upstream_too_large",
+                    "the upstream's answer is larger than bounds.response_bytes allows to scan",
+                )
             } else {
-                Refusal::new(Outcome::UpstreamFailed, 502, "upstream_unavailable", "the upstream broke off its answer")
+                Refusal::new(
+                    Outcome::UpstreamFailed,
+                    502,
+                    "upstream_unavailable",
+                    "the upstream broke off its answer",
+                )
             };
             return Err(Box::new((refusal, record)));
         }
@@ -266,9 +290,17 @@ impl http_body::Body for Guarded {
                 }
                 Poll::Ready(None) => {
                     let step = guard.finish(&mut out);
-                    let outcome = if step == StreamStep::Blocked { Outcome::Blocked } else { Outcome::Delivered };
+                    let outcome = if step == StreamStep::Blocked {
+                        Outcome::Blocked
+                    } else {
+                        Outcome::Delivered
+                    };
                     this.close(outcome);
-                    return if out.is_empty() { Poll::Ready(None) } else { this.send(out) };
+                    return if out.is_empty() {
+                        Poll::Ready(None)
+                    } else {
+                        this.send(out)
+                    };
                 }
             }
         }

@@ -40,8 +40,9 @@ impl Received {
     pub(crate) fn accept(runtime: Arc<Runtime>, request: Request<Body>, record: &mut Record) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
         let prefer = crate::gateway::family_of(&parts.headers);
-        let (route, operation, rest) =
-            runtime.find(parts.method.as_str(), parts.uri.path(), prefer).ok_or_else(Refusal::no_route)?;
+        let (route, operation, rest) = runtime
+            .find(parts.method.as_str(), parts.uri.path(), prefer)
+            .ok_or_else(Refusal::no_route)?;
         record.route = Some(route.settings.name.clone());
         record.upstream = Some(route.settings.upstream.clone());
         record.operation = Some(operation);
@@ -49,7 +50,14 @@ impl Received {
             Some(query) => format!("{rest}?{}", plain_query(query)?),
             None => rest,
         };
-        Ok(Self { runtime, route, operation, target, parts, body })
+        Ok(Self {
+            runtime,
+            route,
+            operation,
+            target,
+            parts,
+            body,
+        })
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -66,7 +74,10 @@ impl Received {
 
 /// Queries carry switches (`beta=true`), never text: no guard reads them, so text is refused.
 fn plain_query(query: &str) -> Result<&str, Refusal> {
-    let plain = query.len() <= 256 && query.bytes().all(|b| b.is_ascii_alphanumeric() || b"=&-_.,".contains(&b));
+    let plain = query.len() <= 256
+        && query
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"=&-_.,".contains(&b));
     if plain {
         Ok(query)
     } else {
@@ -102,11 +113,21 @@ impl Authenticated {
     }
 
     /// Asks policy, then reserves what the request may use.
-    pub(crate) fn admit(self, gateway: &Gateway, view: &RequestView<'_>, record: &mut Record) -> Result<Admitted, Refusal> {
+    pub(crate) fn admit(
+        self,
+        gateway: &Gateway,
+        view: &RequestView<'_>,
+        record: &mut Record,
+    ) -> Result<Admitted, Refusal> {
         let Self { received, caller } = self;
         let model = match &view.model {
             Some(name) => Some(ModelName::parse(name).map_err(|error| {
-                Refusal::new(Outcome::Refused, 400, "invalid_request", format!("the field `/model` is refused: {error}"))
+                Refusal::new(
+                    Outcome::Refused,
+                    400,
+                    "invalid_request",
+                    format!("the field `/model` is refused: {error}"),
+                )
             })?),
             None => None,
         };
@@ -129,12 +150,18 @@ impl Authenticated {
         let estimate = Estimate {
             input_tokens: estimate_tokens(view.document.bytes().len()),
             output_tokens: each.saturating_mul(view.choices.max(1)),
-            price: model.as_ref().and_then(|model| received.runtime.settings.prices.get(model).copied()),
+            price: model
+                .as_ref()
+                .and_then(|model| received.runtime.settings.prices.get(model).copied()),
         };
         let reservation = gateway.limiter.reserve(&caller, route, &estimate)?;
         record.reservation = Some(reservation);
         record.streamed = view.stream;
-        Ok(Admitted { received, caller, permit })
+        Ok(Admitted {
+            received,
+            caller,
+            permit,
+        })
     }
 }
 
@@ -157,12 +184,22 @@ async fn collect(mut body: Body, bytes_max: usize, idle_ms: u64) -> Result<Bytes
     let mut rest: Vec<u8> = Vec::new();
     let mut total = 0usize;
     loop {
-        let frame = tokio::time::timeout(idle, body.frame())
-            .await
-            .map_err(|_| Refusal::new(Outcome::Refused, 408, "timeout", "the request body stalled; send it without pauses"))?;
+        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| {
+            Refusal::new(
+                Outcome::Refused,
+                408,
+                "timeout",
+                "the request body stalled; send it without pauses",
+            )
+        })?;
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| {
-            Refusal::new(Outcome::Refused, 400, "invalid_request", "the request body could not be read to its end")
+            Refusal::new(
+                Outcome::Refused,
+                400,
+                "invalid_request",
+                "the request body could not be read to its end",
+            )
         })?;
         let Ok(data) = frame.into_data() else { continue };
         total = total.saturating_add(data.len());
@@ -179,12 +216,20 @@ async fn collect(mut body: Body, bytes_max: usize, idle_ms: u64) -> Result<Bytes
             }
         }
     }
-    Ok(if rest.is_empty() { first.unwrap_or_default() } else { Bytes::from(rest) })
+    Ok(if rest.is_empty() {
+        first.unwrap_or_default()
+    } else {
+        Bytes::from(rest)
+    })
 }
 
 pub(crate) fn json_limits(runtime: &Runtime, bytes_max: usize) -> json::Limits {
     let bounds = runtime.bounds();
-    json::Limits { bytes_max, depth_max: bounds.json_depth_max, nodes_max: bounds.json_nodes_max }
+    json::Limits {
+        bytes_max,
+        depth_max: bounds.json_depth_max,
+        nodes_max: bounds.json_nodes_max,
+    }
 }
 
 /// Policy lets the caller use the route and model, and what it may use is reserved.
@@ -204,13 +249,20 @@ impl Admitted {
         body: &Bytes,
         record: &mut Record,
     ) -> Result<Permitted, Refusal> {
-        let Self { received, caller, permit } = self;
+        let Self {
+            received,
+            caller,
+            permit,
+        } = self;
         let judge = Judge {
             policy: Arc::clone(&received.runtime.policy),
             principal: Arc::new(caller.principal.clone()),
             route: received.route.settings.name.clone(),
         };
-        let leaks = Leaks { fingerprint: gateway.fingerprint(&received.route, view), canaries: received.route.canaries.clone() };
+        let leaks = Leaks {
+            fingerprint: gateway.fingerprint(&received.route, view),
+            canaries: received.route.canaries.clone(),
+        };
         let (body, exchanger) = if received.route.request.is_off() {
             (body.clone(), Exchanger::Nothing)
         } else {
@@ -232,14 +284,25 @@ impl Admitted {
                 BodyOutcome::Blocked => return Err(Refusal::blocked(blocked.as_ref(), &record.findings)),
             }
         };
-        Ok(Permitted { received, permit, judge, leaks, exchanger, body })
+        Ok(Permitted {
+            received,
+            permit,
+            judge,
+            leaks,
+            exchanger,
+            body,
+        })
     }
 }
 
 /// The system text of a request, joined, for the comparison with its answer.
 pub(crate) fn system_text(view: &RequestView<'_>) -> String {
     let mut text = String::new();
-    for span in view.spans.iter().filter(|span| span.origin == Origin::System && span.form == Form::Text) {
+    for span in view
+        .spans
+        .iter()
+        .filter(|span| span.origin == Origin::System && span.form == Form::Text)
+    {
         if !text.is_empty() {
             text.push('\n');
         }
@@ -261,16 +324,28 @@ pub(crate) struct Permitted {
 
 impl Permitted {
     pub(crate) async fn forward(self, record: &mut Record) -> Result<Forwarded, Refusal> {
-        let Self { received, permit, judge, leaks, exchanger, body } = self;
+        let Self {
+            received,
+            permit,
+            judge,
+            leaks,
+            exchanger,
+            body,
+        } = self;
         let uri: Uri = received.target.parse().map_err(|_| Refusal::no_route())?;
         let mut request = Request::new(body);
         *request.method_mut() = received.parts.method;
         *request.uri_mut() = uri;
         *request.headers_mut() = received.parts.headers;
         record.forwarded = true;
-        let answer = received.route.upstream.send(permit, request).await.inspect_err(|error| {
-            tracing::warn!(target: "testudo::upstream", class = error.class(), "upstream failed");
-        })?;
+        let answer = received
+            .route
+            .upstream
+            .send(permit, request)
+            .await
+            .inspect_err(|error| {
+                tracing::warn!(target: "testudo::upstream", class = error.class(), "upstream failed");
+            })?;
         let mut response = Response::new(Body::new(answer.body));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
@@ -306,7 +381,13 @@ impl Forwarded {
     /// The guards of the answer.
     pub(crate) fn inspection(&mut self, log: FindingLog) -> Inspection {
         let exchanger = std::mem::replace(&mut self.exchanger, Exchanger::Nothing);
-        Inspection::new(Arc::clone(&self.route.response), self.judge.clone(), std::mem::take(&mut self.leaks), exchanger, log)
+        Inspection::new(
+            Arc::clone(&self.route.response),
+            self.judge.clone(),
+            std::mem::take(&mut self.leaks),
+            exchanger,
+            log,
+        )
     }
 
     /// Whether the answer can pass unread: no guard looks at it and nothing has to be restored in it.
@@ -316,7 +397,11 @@ impl Forwarded {
 }
 
 /// Reads and checks a request body; operations without one give an empty view.
-pub(crate) fn view<'a>(operation: Operation, body: &'a [u8], limits: &json::Limits) -> Result<RequestView<'a>, Refusal> {
+pub(crate) fn view<'a>(
+    operation: Operation,
+    body: &'a [u8],
+    limits: &json::Limits,
+) -> Result<RequestView<'a>, Refusal> {
     Ok(read_request(operation, body, limits)?)
 }
 

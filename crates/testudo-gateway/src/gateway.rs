@@ -164,13 +164,20 @@ impl Gateway {
         // The key is the full hash of exactly what the fingerprint is made from.
         let hash = digest::digest(&digest::SHA256, text.as_bytes());
         let key: [u8; 32] = hash.as_ref().try_into().ok()?;
-        Some(self.fingerprints.get_with(key, || Arc::new(Fingerprint::of(&text, LEAK_BYTES_MIN))))
+        Some(
+            self.fingerprints
+                .get_with(key, || Arc::new(Fingerprint::of(&text, LEAK_BYTES_MIN))),
+        )
     }
 }
 
 /// The dialect that a request most likely speaks, before a route says so.
 pub(crate) fn family_of(headers: &HeaderMap) -> Family {
-    if headers.contains_key("anthropic-version") { Family::Anthropic } else { Family::OpenAi }
+    if headers.contains_key("anthropic-version") {
+        Family::Anthropic
+    } else {
+        Family::OpenAi
+    }
 }
 
 fn unavailable() -> Response<Body> {

@@ -16,4 +16,3 @@ pub use cover::{Edit, EditKind};
 pub use findings::{FindingLog, Seen};
 pub use inspection::{Exchanger, GuardPlan, Inspection, Judge, Leaks};
 pub use stream::{StreamBounds, StreamGuard, StreamStep};
-

@@ -8,7 +8,11 @@ const HEAVY_BYTES_MIN: usize = 128 << 10;
 /// Runs `work` over a body of `bytes` bytes; a large one does not hold up other exchanges.
 pub(crate) fn run<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     let threads = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if bytes >= HEAVY_BYTES_MIN && threads { tokio::task::block_in_place(work) } else { work() }
+    if bytes >= HEAVY_BYTES_MIN && threads {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
+    }
 }
 
 #[cfg(test)]

@@ -54,9 +54,7 @@ impl HostRefusal {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Self::Missing | Self::Several | Self::Malformed | Self::Disagree | Self::Target => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Missing | Self::Several | Self::Malformed | Self::Disagree | Self::Target => StatusCode::BAD_REQUEST,
             Self::Unknown => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin => StatusCode::FORBIDDEN,
         }
@@ -70,9 +68,7 @@ pub enum HostRulesProblem {
         "`{0}` in listen.hosts is not a host name; write a name or address such as `gateway.example.com` or `[::1]:8080`"
     )]
     Host(String),
-    #[error(
-        "`{0}` in listen.origins is not an origin; write scheme and host such as `https://app.example.com`"
-    )]
+    #[error("`{0}` in listen.origins is not an origin; write scheme and host such as `https://app.example.com`")]
     Origin(String),
 }
 
@@ -84,15 +80,10 @@ impl HostRules {
     ///
     /// # Errors
     /// The first entry that is not a host or an origin; the operator has to correct it.
-    pub fn new(
-        hosts: &[String],
-        origins: &[String],
-        bound: SocketAddr,
-    ) -> Result<Self, HostRulesProblem> {
+    pub fn new(hosts: &[String], origins: &[String], bound: SocketAddr) -> Result<Self, HostRulesProblem> {
         let mut known = BTreeSet::new();
         for host in hosts {
-            let parsed =
-                Authority::parse(host).ok_or_else(|| HostRulesProblem::Host(host.clone()))?;
+            let parsed = Authority::parse(host).ok_or_else(|| HostRulesProblem::Host(host.clone()))?;
             known.insert(parsed);
         }
         if bound.ip().is_loopback() || hosts.is_empty() {
@@ -105,8 +96,7 @@ impl HostRules {
         }
         let mut pages = BTreeSet::new();
         for origin in origins {
-            let parsed =
-                parse_origin(origin).ok_or_else(|| HostRulesProblem::Origin(origin.clone()))?;
+            let parsed = parse_origin(origin).ok_or_else(|| HostRulesProblem::Origin(origin.clone()))?;
             pages.insert(parsed);
         }
         Ok(Self {
@@ -128,24 +118,13 @@ impl HostRules {
 ///
 /// # Errors
 /// The first reason to refuse; the fault is the client's, its status is [`HostRefusal::status`].
-pub fn check(
-    version: Version,
-    uri: &Uri,
-    headers: &HeaderMap,
-    rules: &HostRules,
-) -> Result<(), HostRefusal> {
-    if !uri.path().starts_with('/')
-        || uri
-            .scheme()
-            .is_some_and(|s| *s != Scheme::HTTP && *s != Scheme::HTTPS)
-    {
+pub fn check(version: Version, uri: &Uri, headers: &HeaderMap, rules: &HostRules) -> Result<(), HostRefusal> {
+    if !uri.path().starts_with('/') || uri.scheme().is_some_and(|s| *s != Scheme::HTTP && *s != Scheme::HTTPS) {
         return Err(HostRefusal::Target);
     }
     let header = host_header(headers)?;
     let target = match uri.authority() {
-        Some(authority) => {
-            Some(Authority::parse(authority.as_str()).ok_or(HostRefusal::Malformed)?)
-        }
+        Some(authority) => Some(Authority::parse(authority.as_str()).ok_or(HostRefusal::Malformed)?),
         None => None,
     };
     let named = match (target, header) {
@@ -169,12 +148,8 @@ fn host_header(headers: &HeaderMap) -> Result<Option<Authority>, HostRefusal> {
     if values.next().is_some() {
         return Err(HostRefusal::Several);
     }
-    let text = value
-        .to_str()
-        .map_err(|_not_ascii| HostRefusal::Malformed)?;
-    Authority::parse(text)
-        .map(Some)
-        .ok_or(HostRefusal::Malformed)
+    let text = value.to_str().map_err(|_not_ascii| HostRefusal::Malformed)?;
+    Authority::parse(text).map(Some).ok_or(HostRefusal::Malformed)
 }
 
 fn check_origin(headers: &HeaderMap, rules: &HostRules) -> Result<(), HostRefusal> {
@@ -190,11 +165,7 @@ fn check_origin(headers: &HeaderMap, rules: &HostRules) -> Result<(), HostRefusa
         .ok()
         .and_then(parse_origin)
         .is_some_and(|origin| rules.origins.contains(&origin));
-    if known {
-        Ok(())
-    } else {
-        Err(HostRefusal::Origin)
-    }
+    if known { Ok(()) } else { Err(HostRefusal::Origin) }
 }
 
 impl Authority {
@@ -228,8 +199,7 @@ impl Authority {
 }
 
 fn parse_port(digits: &str) -> Option<u16> {
-    let plain =
-        !digits.is_empty() && digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit());
+    let plain = !digits.is_empty() && digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit());
     if plain { digits.parse().ok() } else { None }
 }
 

@@ -58,8 +58,13 @@ pub enum LimitKind {
 
 impl LimitKind {
     /// Every kind, in the order used for tables.
-    pub const ALL: [Self; 5] =
-        [Self::RequestsPerMinute, Self::TokensPerMinute, Self::CostPerDay, Self::Concurrent, Self::Tracked];
+    pub const ALL: [Self; 5] = [
+        Self::RequestsPerMinute,
+        Self::TokensPerMinute,
+        Self::CostPerDay,
+        Self::Concurrent,
+        Self::Tracked,
+    ];
 
     /// The name used in configuration, logs and metrics.
     #[must_use]
@@ -150,7 +155,12 @@ impl Limiter {
     #[must_use]
     pub fn with_keys_max(clock: Arc<dyn Clock>, keys_max: usize) -> Self {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Self { clock, hash: RandomState::new(), shards, shard_keys_max: keys_max.div_ceil(SHARDS) }
+        Self {
+            clock,
+            hash: RandomState::new(),
+            shards,
+            shard_keys_max: keys_max.div_ceil(SHARDS),
+        }
     }
 
     /// Takes one request, its estimated tokens and cost, and a place among the concurrent ones.
@@ -166,7 +176,10 @@ impl Limiter {
         route: &Route,
         estimate: &Estimate,
     ) -> Result<Reservation, LimitExceeded> {
-        let limits = AppliedLimits { key: caller.limits, route: route.limits };
+        let limits = AppliedLimits {
+            key: caller.limits,
+            route: route.limits,
+        };
         self.reserve_under(&caller.principal.key, &route.name, &limits, estimate)
     }
 
@@ -185,7 +198,9 @@ impl Limiter {
             return Ok(Reservation { held: None });
         }
         let charge = estimate.charge_for(limits)?;
-        let mut shard = self.shard(key).ok_or(LimitExceeded::Full { retry_after_ms: FULL_SWEEP_MS })?;
+        let mut shard = self.shard(key).ok_or(LimitExceeded::Full {
+            retry_after_ms: FULL_SWEEP_MS,
+        })?;
         // Read under the lock: time does not go back from one charge to the next.
         let now = self.now();
         let counters = shard.counters(key, now, self.shard_keys_max)?;
@@ -213,7 +228,10 @@ impl Limiter {
     /// How many keys are tracked right now.
     #[must_use]
     pub fn tracked(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).keys.len()).fold(0, usize::saturating_add)
+        self.shards
+            .iter()
+            .map(|shard| lock(shard).keys.len())
+            .fold(0, usize::saturating_add)
     }
 
     fn now(&self) -> Now {
@@ -231,7 +249,9 @@ impl Limiter {
         let Some(mut shard) = self.shard(&held.key) else { return };
         let now = self.now();
         // An entry with a running request is never evicted, so it is there.
-        let Some(counters) = shard.keys.get_mut(&held.key) else { return };
+        let Some(counters) = shard.keys.get_mut(&held.key) else {
+            return;
+        };
         counters.all.settle(held.charge, taken, held.at, now);
         if let Some(on_route) = counters.routes.get_mut(&held.route) {
             on_route.settle(held.charge, taken, held.at, now);
@@ -247,7 +267,9 @@ impl Shard {
                 self.sweep_all(now);
             }
             if self.keys.len() >= keys_max {
-                return Err(LimitExceeded::Full { retry_after_ms: FULL_SWEEP_MS });
+                return Err(LimitExceeded::Full {
+                    retry_after_ms: FULL_SWEEP_MS,
+                });
             }
         }
         Ok(self.keys.entry(key.clone()).or_default())
@@ -272,7 +294,9 @@ impl Shard {
     }
 
     fn sweep_all(&mut self, now: Now) {
-        let due = self.full_swept_ms.is_none_or(|last| now.monotonic_ms().saturating_sub(last) >= FULL_SWEEP_MS);
+        let due = self
+            .full_swept_ms
+            .is_none_or(|last| now.monotonic_ms().saturating_sub(last) >= FULL_SWEEP_MS);
         if due {
             self.full_swept_ms = Some(now.monotonic_ms());
             self.keys.retain(|_, counters| !counters.is_idle(now));
@@ -318,7 +342,8 @@ impl Reservation {
     /// estimate is charged now.
     pub fn settle(mut self, input_tokens: Option<u64>, output_tokens: Option<u64>) {
         if let Some(held) = self.held.take() {
-            held.limiter.settle(&held, Some(held.estimate.taken(input_tokens, output_tokens)));
+            held.limiter
+                .settle(&held, Some(held.estimate.taken(input_tokens, output_tokens)));
         }
     }
 

@@ -55,21 +55,32 @@ impl Metrics {
         let gauges = Gauges::new(&recorder);
         let recorder = SharedRecorder(Arc::new(recorder));
         let unrouted = Arc::new(RouteMetrics::new(recorder.clone(), labels("", "", "")));
-        Ok(Arc::new(Self { recorder, handle, routes: ArcSwap::default(), unrouted, gauges }))
+        Ok(Arc::new(Self {
+            recorder,
+            handle,
+            routes: ArcSwap::default(),
+            unrouted,
+            gauges,
+        }))
     }
 
     /// Takes the names of the configured routes; names that stay continue their series.
     ///
     /// Called at the start and after each reload: a route that is not named here is counted as no route.
     pub fn configure(&self, routes: &[Arc<Route>]) {
-        let names = routes.iter().map(|route| (&route.name, &route.upstream, &route.profile.name));
+        let names = routes
+            .iter()
+            .map(|route| (&route.name, &route.upstream, &route.profile.name));
         self.configure_names(names);
     }
 
     fn configure_names<'a>(&self, routes: impl Iterator<Item = (&'a RouteName, &'a UpstreamName, &'a ProfileName)>) {
         let series = routes.map(|(route, upstream, profile)| {
             let labels = labels(route.as_str(), upstream.as_str(), profile.as_str());
-            (route.clone(), Arc::new(RouteMetrics::new(self.recorder.clone(), labels)))
+            (
+                route.clone(),
+                Arc::new(RouteMetrics::new(self.recorder.clone(), labels)),
+            )
         });
         self.routes.store(Arc::new(series.collect()));
     }
@@ -98,7 +109,10 @@ impl Metrics {
 
     /// An account of bytes held back by one stream; what it holds is given back when it is dropped.
     pub fn held_bytes(&self) -> HeldBytes {
-        HeldBytes { gauge: self.gauges.held_bytes.clone(), bytes: 0 }
+        HeldBytes {
+            gauge: self.gauges.held_bytes.clone(),
+            bytes: 0,
+        }
     }
 
     /// Everything in the Prometheus text format.

@@ -48,11 +48,7 @@ pub fn answer(family: Family, method: &Method, path: &str, body: &[u8]) -> Respo
         return models(family, path);
     }
     let Ok(request) = serde_json::from_slice::<Value>(body) else {
-        return problem(
-            family,
-            StatusCode::BAD_REQUEST,
-            "the request body is not JSON",
-        );
+        return problem(family, StatusCode::BAD_REQUEST, "the request body is not JSON");
     };
     let id = identify(body);
     match operation {

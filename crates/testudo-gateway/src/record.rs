@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use testudo_dialects::{Operation, Usage};
-use testudo_types::{
-    Action, Clock, ExchangeId, Millis, PolicyName, Principal, RouteName, ThreatKind, UpstreamName,
-};
+use testudo_types::{Action, Clock, ExchangeId, Millis, PolicyName, Principal, RouteName, ThreatKind, UpstreamName};
 
 use crate::guard::{FindingLog, Seen};
 use crate::limits::Reservation;
@@ -132,11 +130,20 @@ impl Record {
     }
 
     fn action(&self) -> Action {
-        self.findings.counts().map(|(_, _, action, _)| action).max().unwrap_or(Action::Pass)
+        self.findings
+            .counts()
+            .map(|(_, _, action, _)| action)
+            .max()
+            .unwrap_or(Action::Pass)
     }
 
     fn rules(&self) -> String {
-        let mut names: Vec<&str> = self.findings.kept().iter().map(|seen: &Seen| seen.finding.rule.as_str()).collect();
+        let mut names: Vec<&str> = self
+            .findings
+            .kept()
+            .iter()
+            .map(|seen: &Seen| seen.finding.rule.as_str())
+            .collect();
         names.sort_unstable();
         names.dedup();
         names.truncate(16);

@@ -27,8 +27,18 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(outcome: Outcome, status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        let problem = Problem { status, code, message: message.into(), param: None };
-        Self { outcome, problem, retry_after_s: None, detail: code }
+        let problem = Problem {
+            status,
+            code,
+            message: message.into(),
+            param: None,
+        };
+        Self {
+            outcome,
+            problem,
+            retry_after_s: None,
+            detail: code,
+        }
     }
 
     pub(crate) fn no_route() -> Self {
@@ -69,8 +79,7 @@ impl Refusal {
         let body = problem_body(family, &self.problem);
         record.response_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after_s {
@@ -90,13 +99,23 @@ pub(crate) fn mark(response: &mut Response<Body>, id: &ExchangeId) {
 
 impl From<HostRefusal> for Refusal {
     fn from(refusal: HostRefusal) -> Self {
-        Self::new(Outcome::Refused, refusal.status().as_u16(), "host_refused", refusal.to_string())
+        Self::new(
+            Outcome::Refused,
+            refusal.status().as_u16(),
+            "host_refused",
+            refusal.to_string(),
+        )
     }
 }
 
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
-        let mut refusal = Self::new(Outcome::Unauthenticated, error.status().as_u16(), "unauthenticated", error.to_string());
+        let mut refusal = Self::new(
+            Outcome::Unauthenticated,
+            error.status().as_u16(),
+            "unauthenticated",
+            error.to_string(),
+        );
         refusal.detail = error.as_str();
         refusal
     }
@@ -104,7 +123,12 @@ impl From<AuthError> for Refusal {
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        let mut refusal = Self::new(Outcome::Refused, refused.status(), "invalid_request", refused.to_string());
+        let mut refusal = Self::new(
+            Outcome::Refused,
+            refused.status(),
+            "invalid_request",
+            refused.to_string(),
+        );
         refusal.problem.param = refused.pointer().map(str::to_owned);
         refusal
     }

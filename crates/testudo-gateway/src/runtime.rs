@@ -25,12 +25,21 @@ pub enum BuildProblem {
     #[error("route `{route}` names the upstream `{upstream}`, which is not configured; add [upstreams.{upstream}]")]
     UnknownUpstream { route: RouteName, upstream: UpstreamName },
     #[error("routes `{first}` and `{second}` both claim `{prefix}/` for {family}; give one of them another prefix", family = family.as_str())]
-    SameDoor { first: RouteName, second: RouteName, prefix: String, family: Family },
+    SameDoor {
+        first: RouteName,
+        second: RouteName,
+        prefix: String,
+        family: Family,
+    },
     #[error(
         "profile `{profile}` guards {kind} in the {direction}, but no rule finds it there; remove the guard or add a rule",
         kind = kind.as_str(), direction = direction.as_str()
     )]
-    DeadGuard { profile: String, kind: ThreatKind, direction: Direction },
+    DeadGuard {
+        profile: String,
+        kind: ThreatKind,
+        direction: Direction,
+    },
 }
 
 /// A route with everything its exchanges need.
@@ -87,7 +96,11 @@ impl Runtime {
             (b.settings.prefix.len(), &a.settings.name).cmp(&(a.settings.prefix.len(), &b.settings.name))
         });
         match policy {
-            Some(policy) if problems.is_empty() => Ok(Self { routes, policy, settings }),
+            Some(policy) if problems.is_empty() => Ok(Self {
+                routes,
+                policy,
+                settings,
+            }),
             _ => Err(problems),
         }
     }
@@ -101,7 +114,12 @@ impl Runtime {
     /// The route and operation of a request, from its method and path alone.
     ///
     /// `prefer` decides between dialects that share a path (`/v1/models`).
-    pub(crate) fn find(&self, method: &str, path: &str, prefer: Family) -> Option<(Arc<RouteRuntime>, Operation, String)> {
+    pub(crate) fn find(
+        &self,
+        method: &str,
+        path: &str,
+        prefer: Family,
+    ) -> Option<(Arc<RouteRuntime>, Operation, String)> {
         let mut found = None;
         for route in &self.routes {
             let Some(rest) = path.strip_prefix(route.settings.prefix.as_str()) else {
@@ -125,7 +143,10 @@ impl Runtime {
 }
 
 fn clients(settings: &Settings, problems: &mut Vec<BuildProblem>) -> BTreeMap<UpstreamName, Arc<UpstreamClient>> {
-    let options = ClientOptions { response_bytes_max: settings.bounds.response_bytes_max, extra_authorities: None };
+    let options = ClientOptions {
+        response_bytes_max: settings.bounds.response_bytes_max,
+        extra_authorities: None,
+    };
     let mut clients = BTreeMap::new();
     for (name, upstream) in &settings.upstreams {
         match UpstreamClient::new(Arc::clone(upstream), &options) {
@@ -138,17 +159,18 @@ fn clients(settings: &Settings, problems: &mut Vec<BuildProblem>) -> BTreeMap<Up
     clients
 }
 
-fn route_runtime(
-    route: &Arc<Route>,
-    upstream: &Arc<UpstreamClient>,
-    detector: &Arc<Detector>,
-) -> RouteRuntime {
+fn route_runtime(route: &Arc<Route>, upstream: &Arc<UpstreamClient>, detector: &Arc<Detector>) -> RouteRuntime {
     let profile = &route.profile;
     RouteRuntime {
         settings: Arc::clone(route),
         upstream: Arc::clone(upstream),
         request: Arc::new(GuardPlan::new(detector, Direction::Request, &profile.request, WORK_MAX)),
-        response: Arc::new(GuardPlan::new(detector, Direction::Response, &profile.response, WORK_MAX)),
+        response: Arc::new(GuardPlan::new(
+            detector,
+            Direction::Response,
+            &profile.response,
+            WORK_MAX,
+        )),
         canaries: route.canaries.clone(),
     }
 }
@@ -159,7 +181,15 @@ pub fn route_facts(route: &Route) -> RouteFacts {
     let guards = |settings: &BTreeMap<ThreatKind, GuardSetting>| {
         settings
             .iter()
-            .map(|(kind, setting)| (*kind, Guard { action: setting.action, score_min: setting.score_min }))
+            .map(|(kind, setting)| {
+                (
+                    *kind,
+                    Guard {
+                        action: setting.action,
+                        score_min: setting.score_min,
+                    },
+                )
+            })
             .collect()
     };
     RouteFacts {
@@ -189,7 +219,10 @@ fn same_doors(routes: &[Arc<Route>], problems: &mut Vec<BuildProblem>) {
 
 /// A guard that is switched on and can never find anything would be a claim, not a control.
 fn dead_guards(profile: &Profile, canaries: bool, detector: &Arc<Detector>, problems: &mut Vec<BuildProblem>) {
-    for (direction, guards) in [(Direction::Request, &profile.request), (Direction::Response, &profile.response)] {
+    for (direction, guards) in [
+        (Direction::Request, &profile.request),
+        (Direction::Response, &profile.response),
+    ] {
         for (kind, setting) in guards {
             let built_in = match kind {
                 // Leaks are found by comparison with the exchange's own system prompt and the route's canaries.
@@ -199,7 +232,11 @@ fn dead_guards(profile: &Profile, canaries: bool, detector: &Arc<Detector>, prob
             };
             let acts = setting.action > testudo_types::Action::Pass;
             let found = detector.rules().iter().any(|rule| {
-                let reads = if direction == Direction::Request { rule.requests } else { rule.responses };
+                let reads = if direction == Direction::Request {
+                    rule.requests
+                } else {
+                    rule.responses
+                };
                 rule.kind == *kind && reads
             });
             if acts && !built_in && !found {

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{AdminAccess, AdminRefused, AdminState, ReadyState, Readiness, router};
+use crate::admin::{AdminAccess, AdminRefused, AdminState, Readiness, ReadyState, router};
 use crate::gateway::{Gateway, Parts};
 use crate::host::{HostRules, HostRulesProblem, check as check_host};
 use crate::keys::{KeyRefresh, KeyRing, KeyStore, RefreshError, StoreOpenError};
@@ -49,7 +49,11 @@ pub enum StartProblem {
     #[error("the shipped detection rules are unsound ({} problems); please report this", .0.len())]
     Rules(Vec<RuleProblem>),
     #[error("the address {address} cannot be listened on; stop what uses it or choose another")]
-    Bind { address: SocketAddr, #[source] source: std::io::Error },
+    Bind {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsProblem),
     #[error(transparent)]
@@ -90,7 +94,12 @@ pub fn check(settings: Settings) -> Result<Runtime, StartProblem> {
 /// # Errors
 /// The first thing that cannot be set up; nothing is left running then.
 pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
-    let Startup { listen, admin_token, data_dir, settings } = startup;
+    let Startup {
+        listen,
+        admin_token,
+        data_dir,
+        settings,
+    } = startup;
     let bounds = settings.bounds;
     let detector = Arc::new(Detector::builtin().map_err(StartProblem::Rules)?);
     let runtime = Runtime::build(settings, &detector).map_err(StartProblem::Build)?;
@@ -124,7 +133,8 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
             let state = AdminState {
                 access: Arc::new(access),
                 host_check: Arc::new(move |parts: &http::request::Parts| {
-                    check_host(parts.version, &parts.uri, &parts.headers, &rules).map_err(crate::host::HostRefusal::status)
+                    check_host(parts.version, &parts.uri, &parts.headers, &rules)
+                        .map_err(crate::host::HostRefusal::status)
                 }),
                 readiness: Arc::clone(&readiness),
                 metrics: Arc::clone(&metrics),
@@ -137,11 +147,24 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
     let upkeep = tokio::spawn(Arc::clone(&metrics).upkeep(stop.clone()));
     let serving = tokio::spawn(serve_data(socket, tls, Arc::clone(&gateway), stop.clone(), bounds));
     readiness.set(ReadyState::Accepting);
-    Ok(Running { gateway, store, refresh, metrics, readiness, stop, address, admin, serving, upkeep })
+    Ok(Running {
+        gateway,
+        store,
+        refresh,
+        metrics,
+        readiness,
+        stop,
+        address,
+        admin,
+        serving,
+        upkeep,
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartProblem> {
-    TcpListener::bind(address).await.map_err(|source| StartProblem::Bind { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartProblem::Bind { address, source })
 }
 
 async fn serve_data(
@@ -151,7 +174,10 @@ async fn serve_data(
     stop: CancellationToken,
     bounds: Bounds,
 ) -> DrainReport {
-    let service = DataService { gateway, _connection: None };
+    let service = DataService {
+        gateway,
+        _connection: None,
+    };
     serve(socket, tls, service, stop, bounds).await
 }
 
@@ -164,7 +190,10 @@ struct DataService {
 
 impl Clone for DataService {
     fn clone(&self) -> Self {
-        Self { gateway: Arc::clone(&self.gateway), _connection: Some(self.gateway.metrics().connection()) }
+        Self {
+            gateway: Arc::clone(&self.gateway),
+            _connection: Some(self.gateway.metrics().connection()),
+        }
     }
 }
 
@@ -179,9 +208,17 @@ impl Service<Request<Incoming>> for DataService {
     }
 }
 
-fn serve_admin(socket: TcpListener, state: AdminState, stop: CancellationToken, bounds: Bounds) -> JoinHandle<DrainReport> {
+fn serve_admin(
+    socket: TcpListener,
+    state: AdminState,
+    stop: CancellationToken,
+    bounds: Bounds,
+) -> JoinHandle<DrainReport> {
     let service = hyper_util::service::TowerToHyperService::new(router(state));
-    let bounds = Bounds { connections_max: ADMIN_CONNECTIONS_MAX, ..bounds };
+    let bounds = Bounds {
+        connections_max: ADMIN_CONNECTIONS_MAX,
+        ..bounds
+    };
     tokio::spawn(serve(socket, None, service, stop, bounds))
 }
 

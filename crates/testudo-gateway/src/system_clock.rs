@@ -4,7 +4,10 @@ use testudo_types::{Clock, Millis, UnixMillis};
 
 /// Reads the operating system's clocks.
 #[derive(Debug)]
-#[expect(clippy::disallowed_types, reason = "this is the one place behind `Clock` that reads the machine's time")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "this is the one place behind `Clock` that reads the machine's time"
+)]
 pub struct SystemClock {
     start: std::time::Instant,
 }
@@ -12,9 +15,14 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock whose monotonic readings count from now.
     #[must_use]
-    #[expect(clippy::disallowed_types, reason = "this is the one place behind `Clock` that reads the machine's time")]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "this is the one place behind `Clock` that reads the machine's time"
+    )]
     pub fn new() -> Self {
-        Self { start: std::time::Instant::now() }
+        Self {
+            start: std::time::Instant::now(),
+        }
     }
 }
 
@@ -29,7 +37,10 @@ impl Clock for SystemClock {
         Millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place behind `Clock` that reads the machine's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place behind `Clock` that reads the machine's time"
+    )]
     fn wall(&self) -> UnixMillis {
         let since = std::time::SystemTime::now()
             .duration_since(std::time::SystemTime::UNIX_EPOCH)
@@ -50,7 +61,10 @@ pub(crate) struct ManualClock {
 impl ManualClock {
     /// A clock at the given calendar time, with a monotonic reading of zero.
     pub(crate) fn at(wall: UnixMillis) -> Self {
-        Self { monotonic: 0.into(), wall: wall.0.into() }
+        Self {
+            monotonic: 0.into(),
+            wall: wall.0.into(),
+        }
     }
 
     /// Moves both readings on.

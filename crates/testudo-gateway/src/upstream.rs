@@ -97,9 +97,7 @@ pub struct UpstreamResponse {
 pub enum ClientProblem {
     #[error("upstream `{name}`: {problem}")]
     Base { name: String, problem: BaseProblem },
-    #[error(
-        "upstream `{name}`: http is for private networks only; use https, or set allow_private = true"
-    )]
+    #[error("upstream `{name}`: http is for private networks only; use https, or set allow_private = true")]
     Plaintext { name: String },
     #[error(
         "upstream `{name}`: the secret holds characters that no header may carry; check for a line break at its end"
@@ -126,10 +124,7 @@ impl UpstreamClient {
     ///
     /// # Errors
     /// The setting that cannot be used; the operator has to correct it.
-    pub fn new(
-        settings: Arc<UpstreamSettings>,
-        options: &ClientOptions,
-    ) -> Result<Self, ClientProblem> {
+    pub fn new(settings: Arc<UpstreamSettings>, options: &ClientOptions) -> Result<Self, ClientProblem> {
         Self::with_lookup(settings, options, Arc::new(SystemLookup))
     }
 
@@ -142,10 +137,7 @@ impl UpstreamClient {
         let wire = match &settings.base {
             UpstreamBase::Practice => Wire::Practice,
             UpstreamBase::Url(url) => {
-                let base = Base::new(url).map_err(|problem| ClientProblem::Base {
-                    name: name(),
-                    problem,
-                })?;
+                let base = Base::new(url).map_err(|problem| ClientProblem::Base { name: name(), problem })?;
                 if base.is_plaintext() && !settings.allow_private {
                     return Err(ClientProblem::Plaintext { name: name() });
                 }
@@ -155,8 +147,7 @@ impl UpstreamClient {
                     Reach::Public
                 };
                 let connect_max = Duration::from_millis(settings.timeouts.connect_ms);
-                let dialer =
-                    Dialer::new(tls_config(&settings, options)?, lookup, reach, connect_max);
+                let dialer = Dialer::new(tls_config(&settings, options)?, lookup, reach, connect_max);
                 Wire::Network {
                     base,
                     client: Box::new(pool(dialer)),
@@ -180,11 +171,7 @@ impl UpstreamClient {
     /// # Errors
     /// See [`UpstreamError`]; [`UpstreamError::fault`] says whose doing it is. Statuses of the
     /// 4xx and 5xx classes are answers, not errors.
-    pub async fn send(
-        &self,
-        permit: Permit,
-        request: Request<Bytes>,
-    ) -> Result<UpstreamResponse, UpstreamError> {
+    pub async fn send(&self, permit: Permit, request: Request<Bytes>) -> Result<UpstreamResponse, UpstreamError> {
         let answer = self.forward(request).await;
         // Spent: one permit forwards once.
         drop(permit);
@@ -208,11 +195,7 @@ impl UpstreamClient {
         if let Some((name, value)) = credential {
             headers.insert(name.clone(), value.clone());
         }
-        let attempts_max = self
-            .settings
-            .retries_max
-            .saturating_add(1)
-            .min(ATTEMPTS_MAX);
+        let attempts_max = self.settings.retries_max.saturating_add(1).min(ATTEMPTS_MAX);
         let mut backoff = BACKOFF_FIRST;
         let mut attempts: u32 = 1;
         loop {
@@ -246,9 +229,7 @@ impl UpstreamClient {
             return Err(UpstreamError::Redirect(parts.status.as_u16()));
         }
         if parts.status.is_informational() {
-            return Err(UpstreamError::Broken(
-                "the upstream switched protocols".into(),
-            ));
+            return Err(UpstreamError::Broken("the upstream switched protocols".into()));
         }
         headers::check_encoding(&parts.headers)?;
         let announced = parts
@@ -257,9 +238,7 @@ impl UpstreamClient {
             .and_then(|v| v.to_str().ok())
             .and_then(|v| v.parse::<u64>().ok());
         let limit_bytes = self.response_bytes_max;
-        if announced
-            .is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limit_bytes))
-        {
+        if announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limit_bytes)) {
             return Err(UpstreamError::TooLarge { limit_bytes });
         }
         Ok(UpstreamResponse {
@@ -322,13 +301,10 @@ async fn attempt(
     match first.await {
         Err(_elapsed) => Err(UpstreamError::ConnectTimeout),
         Ok(Some(answer)) => answer.map_err(dial::classify),
-        Ok(None) => {
-            match tokio::time::timeout(Duration::from_millis(timeouts.first_byte_ms), answer).await
-            {
-                Err(_elapsed) => Err(UpstreamError::FirstByteTimeout),
-                Ok(answer) => answer.map_err(dial::classify),
-            }
-        }
+        Ok(None) => match tokio::time::timeout(Duration::from_millis(timeouts.first_byte_ms), answer).await {
+            Err(_elapsed) => Err(UpstreamError::FirstByteTimeout),
+            Ok(answer) => answer.map_err(dial::classify),
+        },
     }
 }
 
@@ -348,9 +324,7 @@ fn pool(dialer: Dialer) -> Client<Dialer, Full<Bytes>> {
 }
 
 /// The header that authenticates at the provider; marked sensitive so that no log prints it.
-fn credential(
-    settings: &UpstreamSettings,
-) -> Result<Option<(HeaderName, HeaderValue)>, ClientProblem> {
+fn credential(settings: &UpstreamSettings) -> Result<Option<(HeaderName, HeaderValue)>, ClientProblem> {
     let Some(secret) = &settings.secret else {
         return Ok(None);
     };
@@ -371,34 +345,22 @@ fn credential(
     Ok(Some((name, value)))
 }
 
-fn tls_config(
-    settings: &UpstreamSettings,
-    options: &ClientOptions,
-) -> Result<ClientConfig, ClientProblem> {
+fn tls_config(settings: &UpstreamSettings, options: &ClientOptions) -> Result<ClientConfig, ClientProblem> {
     let name = || settings.name.to_string();
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
     if let Some(path) = &options.extra_authorities {
-        add_authorities(&mut roots, path).map_err(|source| ClientProblem::Authorities {
-            name: name(),
-            source,
-        })?;
+        add_authorities(&mut roots, path).map_err(|source| ClientProblem::Authorities { name: name(), source })?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|source| ClientProblem::Tls {
-            name: name(),
-            source,
-        })?;
+        .map_err(|source| ClientProblem::Tls { name: name(), source })?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn add_authorities(
-    roots: &mut RootCertStore,
-    path: &PathBuf,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn add_authorities(roots: &mut RootCertStore, path: &PathBuf) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let pem = testudo_bounded::read_file(path, AUTHORITIES_BYTES_MAX)?;
     let mut found = false;
     for certificate in CertificateDer::pem_slice_iter(&pem) {

@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use testudo_policy::{
-    AdmitFacts, FindingFacts, Guard, Judging, ModelScope, PolicyEngine, PolicySource, RouteFacts,
-    RouteScope,
+    AdmitFacts, FindingFacts, Guard, Judging, ModelScope, PolicyEngine, PolicySource, RouteFacts, RouteScope,
 };
 use testudo_types::{
-    Action, Direction, KeyId, ModelName, NameError, Origin, Principal, PrincipalKind, ProfileName,
-    Role, RouteName, RuleId, Score, Severity, TenantId, ThreatKind,
+    Action, Direction, KeyId, ModelName, NameError, Origin, Principal, PrincipalKind, ProfileName, Role, RouteName,
+    RuleId, Score, Severity, TenantId, ThreatKind,
 };
 
 const ROUTES: usize = 30;
@@ -23,9 +22,7 @@ const REPEATS: usize = 200;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let facts = Facts::new()?;
-    println!(
-        "own policies | question | on one route each | on every route   (us, least disturbed run)"
-    );
+    println!("own policies | question | on one route each | on every route   (us, least disturbed run)");
     for policies in [0, 3, 30, 100, 300] {
         let by_route = engine(policies, true)?;
         let everywhere = engine(policies, false)?;
@@ -44,12 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn report(
-    policies: usize,
-    question: &str,
-    engines: [&PolicyEngine; 2],
-    ask: impl Fn(&PolicyEngine),
-) {
+fn report(policies: usize, question: &str, engines: [&PolicyEngine; 2], ask: impl Fn(&PolicyEngine)) {
     let [sorted, unsorted] = engines.map(|engine| least_us(|| ask(engine)));
     println!("{policies:12} | {question:8} | {sorted:17.1} | {unsorted:15.1}");
 }

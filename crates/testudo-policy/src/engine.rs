@@ -10,10 +10,7 @@ use crate::index::{Deciding, RoutePolicies, index};
 use crate::loading::{Loaded, load};
 use crate::requests::{self, Asked};
 use crate::vocabulary::Vocabulary;
-use crate::{
-    Admission, AdmitFacts, EffectivePolicy, FindingFacts, Permit, PolicyProblem, PolicySource,
-    RouteFacts,
-};
+use crate::{Admission, AdmitFacts, EffectivePolicy, FindingFacts, Permit, PolicyProblem, PolicySource, RouteFacts};
 
 /// A checked set of policies for a set of routes; immutable, shared behind an `Arc`, replaced whole.
 #[derive(Debug)]
@@ -39,10 +36,7 @@ impl PolicyEngine {
     /// # Errors
     /// Every mistake of every source at once: syntax, what the schema does not know, missing or
     /// repeated ids, and policies that could never apply to any of the routes.
-    pub fn new(
-        sources: &[PolicySource],
-        routes: &[RouteFacts],
-    ) -> Result<Self, Vec<PolicyProblem>> {
+    pub fn new(sources: &[PolicySource], routes: &[RouteFacts]) -> Result<Self, Vec<PolicyProblem>> {
         let vocabulary = Vocabulary::new().map_err(|fault| {
             vec![PolicyProblem {
                 file: "testudo.cedarschema".to_owned(),
@@ -78,10 +72,7 @@ impl PolicyEngine {
     pub fn default_sources() -> Vec<PolicySource> {
         [
             ("built-in use.cedar", include_str!("../policies/use.cedar")),
-            (
-                "built-in release.cedar",
-                include_str!("../policies/release.cedar"),
-            ),
+            ("built-in release.cedar", include_str!("../policies/release.cedar")),
         ]
         .map(|(name, text)| PolicySource {
             name: name.to_owned(),
@@ -154,24 +145,15 @@ impl PolicyEngine {
         conclude(strictest, &applying)
     }
 
-    fn ask<'a>(
-        &'a self,
-        asked: &Asked,
-        policies: &PolicySet,
-        answer: &mut Answer,
-    ) -> Vec<&'a AsksFor> {
+    fn ask<'a>(&'a self, asked: &Asked, policies: &PolicySet, answer: &mut Answer) -> Vec<&'a AsksFor> {
         if policies.is_empty() {
             return Vec::new();
         }
-        let response = self
-            .authorizer
-            .is_authorized(&asked.request, policies, &asked.entities);
+        let response = self.authorizer.is_authorized(&asked.request, policies, &asked.entities);
         for error in response.diagnostics().errors() {
             let AuthorizationError::PolicyEvaluationError(failure) = error;
             answer.errors.push(error.to_string());
-            answer
-                .failing
-                .push(PolicyName::new(failure.policy_id().as_ref()));
+            answer.failing.push(PolicyName::new(failure.policy_id().as_ref()));
         }
         let mut applying = Vec::new();
         for id in response.diagnostics().reason() {
@@ -210,10 +192,7 @@ fn asks_for(loaded: Loaded) -> (String, AsksFor) {
 /// The decision that the strictest policies ask for; those that asked for less are not its cause.
 fn conclude(action: Action, applying: &[&AsksFor]) -> Decision {
     let determining = applying.iter().filter(|policy| policy.action == action);
-    let policies = determining
-        .clone()
-        .map(|policy| policy.name.clone())
-        .collect();
+    let policies = determining.clone().map(|policy| policy.name.clone()).collect();
     let mut reasons: Vec<Reason> = Vec::new();
     for reason in determining.filter_map(|policy| policy.reason.as_ref()) {
         if !reasons.contains(reason) {
@@ -245,10 +224,7 @@ fn without_mask(decision: Decision) -> Decision {
 }
 
 fn no_such_route(route: &RouteName) -> Decision {
-    failed(
-        vec![format!("the route `{route}` is not loaded")],
-        Vec::new(),
-    )
+    failed(vec![format!("the route `{route}` is not loaded")], Vec::new())
 }
 
 fn failed(mut errors: Vec<String>, mut policies: Vec<PolicyName>) -> Decision {

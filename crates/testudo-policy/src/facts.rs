@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use testudo_types::{
-    Action, Direction, ModelName, Origin, Principal, ProfileName, RouteName, RuleId, Score,
-    Severity, ThreatKind,
+    Action, Direction, ModelName, Origin, Principal, ProfileName, RouteName, RuleId, Score, Severity, ThreatKind,
 };
 
 use crate::{ModelScope, RouteScope};

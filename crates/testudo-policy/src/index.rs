@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use cedar_policy::{
-    ActionConstraint, Effect, Entities, Entity, EntityUid, Policy, PolicySet, ResourceConstraint,
-    RestrictedExpression,
+    ActionConstraint, Effect, Entities, Entity, EntityUid, Policy, PolicySet, ResourceConstraint, RestrictedExpression,
 };
 use testudo_types::{Action, Direction, PolicyName, RouteName, ThreatKind};
 
@@ -124,11 +123,7 @@ pub(crate) fn decides(policy: &Policy, action: &EntityUid) -> bool {
     }
 }
 
-fn dead_policies(
-    loaded: &[Loaded],
-    routes: &[RouteFacts],
-    vocabulary: &Vocabulary,
-) -> Vec<PolicyProblem> {
+fn dead_policies(loaded: &[Loaded], routes: &[RouteFacts], vocabulary: &Vocabulary) -> Vec<PolicyProblem> {
     let names: BTreeSet<&str> = routes.iter().map(|route| route.name.as_str()).collect();
     let profiles: BTreeSet<&str> = routes.iter().map(|route| route.profile.as_str()).collect();
     let mut problems = Vec::new();
@@ -156,28 +151,17 @@ fn dead_policies(
     problems
 }
 
-fn route_policies(
-    loaded: &[Loaded],
-    route: &RouteFacts,
-    vocabulary: &Vocabulary,
-) -> Result<RoutePolicies, String> {
+fn route_policies(loaded: &[Loaded], route: &RouteFacts, vocabulary: &Vocabulary) -> Result<RoutePolicies, String> {
     let uid = entity(&vocabulary.route, route.name.as_str());
     let profile = entity(&vocabulary.profile, route.profile.as_str());
     let mut on_use = Deciding::default();
     let mut on_release = Deciding::default();
     let mut effective = Vec::new();
-    for one in loaded
-        .iter()
-        .filter(|one| concerns(&one.policy, &uid, &profile))
-    {
+    for one in loaded.iter().filter(|one| concerns(&one.policy, &uid, &profile)) {
         let mut questions = Vec::new();
         let askings = [
             (Question::Use, &vocabulary.action_use, &mut on_use),
-            (
-                Question::Release,
-                &vocabulary.action_release,
-                &mut on_release,
-            ),
+            (Question::Release, &vocabulary.action_release, &mut on_release),
         ];
         for (question, action, deciding) in askings {
             if decides(&one.policy, action) {
@@ -233,8 +217,7 @@ fn route_entities(
         ),
     ]);
     let parent = Entity::with_uid(profile.clone());
-    let entity = Entity::new(uid.clone(), attributes, HashSet::from([profile]))
-        .map_err(|error| error.to_string())?;
+    let entity = Entity::new(uid.clone(), attributes, HashSet::from([profile])).map_err(|error| error.to_string())?;
     // Checked once against the schema; the result without the schema's action entities is what decisions use.
     Entities::from_entities([entity.clone(), parent.clone()], Some(&vocabulary.schema))
         .map_err(|error| error.to_string())?;
@@ -246,9 +229,7 @@ fn concerns(policy: &Policy, route: &EntityUid, profile: &EntityUid) -> bool {
     match policy.resource_constraint() {
         ResourceConstraint::Any | ResourceConstraint::Is(_) => true,
         ResourceConstraint::Eq(one) => one == *route,
-        ResourceConstraint::In(one) | ResourceConstraint::IsIn(_, one) => {
-            one == *route || one == *profile
-        }
+        ResourceConstraint::In(one) | ResourceConstraint::IsIn(_, one) => one == *route || one == *profile,
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use testudo_types::{
-    Decision, Direction, Origin, Principal, RouteName, RuleId, Score, Severity, ThreatKind,
-};
+use testudo_types::{Decision, Direction, Origin, Principal, RouteName, RuleId, Score, Severity, ThreatKind};
 
 use crate::{FindingFacts, PolicyEngine};
 
@@ -48,17 +46,12 @@ impl Judging {
 
     /// What [`PolicyEngine::judge`] answers.
     pub fn judge(&mut self, facts: &FindingFacts<'_>) -> Decision {
-        if let Some((_, decision)) = self
-            .remembered
-            .iter()
-            .find(|(question, _)| question.asks(facts))
-        {
+        if let Some((_, decision)) = self.remembered.iter().find(|(question, _)| question.asks(facts)) {
             return decision.clone();
         }
         let decision = self.engine.judge(facts);
         if self.remembered.len() < REMEMBERED_MAX {
-            self.remembered
-                .push((Question::keep(facts), decision.clone()));
+            self.remembered.push((Question::keep(facts), decision.clone()));
         }
         decision
     }

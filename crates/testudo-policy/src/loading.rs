@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{
-    Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning,
-    Validator,
+    Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning, Validator,
 };
 use miette::Diagnostic;
 use testudo_types::{Action, Reason};
@@ -37,10 +36,7 @@ const ID_BYTES_MAX: usize = 64;
 const REASON_BYTES_MAX: usize = 200;
 
 /// Reads and checks every source; what could be read comes back beside what is wrong.
-pub(crate) fn load(
-    sources: &[PolicySource],
-    vocabulary: &Vocabulary,
-) -> (Vec<Loaded>, Vec<PolicyProblem>) {
+pub(crate) fn load(sources: &[PolicySource], vocabulary: &Vocabulary) -> (Vec<Loaded>, Vec<PolicyProblem>) {
     let validator = Validator::new(vocabulary.schema.clone());
     let mut loading = Loading {
         validator,
@@ -82,29 +78,15 @@ impl Loading<'_> {
         };
         self.validate(source, &set);
         for template in set.templates() {
-            let line = template
-                .annotation("id")
-                .and_then(|id| line_of_id(&source.text, id));
-            self.problem(
-                source,
-                line,
-                template.annotation("id"),
-                PolicyFault::Template,
-            );
+            let line = template.annotation("id").and_then(|id| line_of_id(&source.text, id));
+            self.problem(source, line, template.annotation("id"), PolicyFault::Template);
         }
-        let mut policies: Vec<(usize, &Policy)> = set
-            .policies()
-            .map(|policy| (line_of(source, policy), policy))
-            .collect();
+        let mut policies: Vec<(usize, &Policy)> =
+            set.policies().map(|policy| (line_of(source, policy), policy)).collect();
         policies.sort_by_key(|(line, _)| *line);
         for (line, policy) in policies {
             if self.loaded.len() >= POLICIES_MAX {
-                return self.problem(
-                    source,
-                    None,
-                    None,
-                    PolicyFault::TooMany { max: POLICIES_MAX },
-                );
+                return self.problem(source, None, None, PolicyFault::TooMany { max: POLICIES_MAX });
             }
             self.policy(source, line, policy);
         }
@@ -122,10 +104,7 @@ impl Loading<'_> {
 
     fn validate(&mut self, source: &PolicySource, set: &PolicySet) {
         let result = self.validator.validate(set, ValidationMode::Strict);
-        let broken: BTreeSet<&PolicyId> = result
-            .validation_errors()
-            .map(ValidationError::policy_id)
-            .collect();
+        let broken: BTreeSet<&PolicyId> = result.validation_errors().map(ValidationError::policy_id).collect();
         let errors = result
             .validation_errors()
             .map(|error| (error.policy_id(), found(source, error)));
@@ -134,10 +113,8 @@ impl Loading<'_> {
             .validation_warnings()
             .filter(|warning| !says_never_applies(warning) || !broken.contains(warning.policy_id()))
             .map(|warning| (warning.policy_id(), found(source, warning)));
-        let mut all: Vec<(PolicyId, (Option<usize>, PolicyFault))> = errors
-            .chain(warnings)
-            .map(|(id, found)| (id.clone(), found))
-            .collect();
+        let mut all: Vec<(PolicyId, (Option<usize>, PolicyFault))> =
+            errors.chain(warnings).map(|(id, found)| (id.clone(), found)).collect();
         all.sort_by_key(|(_, (line, _))| *line);
         all.dedup();
         for (id, (line, fault)) in all {
@@ -154,12 +131,7 @@ impl Loading<'_> {
             return self.problem(source, Some(line), None, PolicyFault::IdMissing);
         };
         if !is_sound_id(name) {
-            return self.problem(
-                source,
-                Some(line),
-                None,
-                PolicyFault::IdUnsound(name.to_owned()),
-            );
+            return self.problem(source, Some(line), None, PolicyFault::IdUnsound(name.to_owned()));
         }
         let place = format!("{}:{line}", source.name);
         if let Some(first) = self.first.get(name) {
@@ -200,9 +172,7 @@ impl Loading<'_> {
                     Err(fault) => faults.push(fault),
                 },
                 "reason" if is_sound_reason(value) => {}
-                "reason" => faults.push(PolicyFault::ReasonUnsound {
-                    max: REASON_BYTES_MAX,
-                }),
+                "reason" => faults.push(PolicyFault::ReasonUnsound { max: REASON_BYTES_MAX }),
                 unknown => faults.push(PolicyFault::AnnotationUnknown(unknown.to_owned())),
             }
         }
@@ -218,12 +188,13 @@ impl Loading<'_> {
             Effect::Permit => ("permit", |action| action != Action::Block),
             Effect::Forbid => ("forbid", |action| action != Action::Pass),
         };
-        let action = Action::from_name(name)
-            .filter(|action| fits(*action))
-            .ok_or_else(|| PolicyFault::ActionUnknown {
-                found: name.to_owned(),
-                effect,
-            })?;
+        let action =
+            Action::from_name(name)
+                .filter(|action| fits(*action))
+                .ok_or_else(|| PolicyFault::ActionUnknown {
+                    found: name.to_owned(),
+                    effect,
+                })?;
         let decides_use = crate::index::decides(policy, &self.vocabulary.action_use);
         if action == Action::Mask && decides_use {
             Err(PolicyFault::MaskOnUse)
@@ -232,13 +203,7 @@ impl Loading<'_> {
         }
     }
 
-    fn problem(
-        &mut self,
-        source: &PolicySource,
-        line: Option<usize>,
-        policy: Option<&str>,
-        fault: PolicyFault,
-    ) {
+    fn problem(&mut self, source: &PolicySource, line: Option<usize>, policy: Option<&str>, fault: PolicyFault) {
         self.problems.push(PolicyProblem {
             file: source.name.clone(),
             line,
@@ -255,10 +220,7 @@ fn says_never_applies(warning: &ValidationWarning) -> bool {
     )
 }
 
-fn found(
-    source: &PolicySource,
-    diagnostic: &(impl Diagnostic + ?Sized),
-) -> (Option<usize>, PolicyFault) {
+fn found(source: &PolicySource, diagnostic: &(impl Diagnostic + ?Sized)) -> (Option<usize>, PolicyFault) {
     // The engine names policies by their number in the file; the problem carries the real name.
     let text = diagnostic.to_string();
     let message = match text.split_once("`, ") {
@@ -283,8 +245,7 @@ fn line_of_label(source: &PolicySource, diagnostic: &(impl Diagnostic + ?Sized))
 
 fn line_of(source: &PolicySource, policy: &Policy) -> usize {
     let ast = policy.as_ref();
-    ast.loc()
-        .map_or(1, |loc| line_at(&source.text, loc.span.offset()))
+    ast.loc().map_or(1, |loc| line_at(&source.text, loc.span.offset()))
 }
 
 /// The line that a byte is in, counted from 1.
@@ -297,20 +258,13 @@ fn line_at(text: &str, offset: usize) -> usize {
 }
 
 fn line_of_id(text: &str, id: &str) -> Option<usize> {
-    text.find(&format!("@id(\"{id}\")"))
-        .map(|offset| line_at(text, offset))
+    text.find(&format!("@id(\"{id}\")")).map(|offset| line_at(text, offset))
 }
 
 fn is_sound_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= ID_BYTES_MAX
-        && id
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 fn is_sound_reason(reason: &str) -> bool {
-    !reason.trim().is_empty()
-        && reason.len() <= REASON_BYTES_MAX
-        && !reason.chars().any(char::is_control)
+    !reason.trim().is_empty() && reason.len() <= REASON_BYTES_MAX && !reason.chars().any(char::is_control)
 }

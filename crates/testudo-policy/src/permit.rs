@@ -26,12 +26,7 @@ pub struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn new(
-        route: RouteName,
-        key: KeyId,
-        model: Option<ModelName>,
-        policies: Vec<PolicyName>,
-    ) -> Self {
+    pub(crate) fn new(route: RouteName, key: KeyId, model: Option<ModelName>, policies: Vec<PolicyName>) -> Self {
         Self {
             route,
             key,

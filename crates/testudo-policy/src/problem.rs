@@ -42,15 +42,9 @@ impl std::error::Error for PolicyProblem {}
 #[non_exhaustive]
 pub enum PolicyFault {
     #[error("{message}")]
-    Syntax {
-        message: String,
-        help: Option<String>,
-    },
+    Syntax { message: String, help: Option<String> },
     #[error("{message}")]
-    Schema {
-        message: String,
-        help: Option<String>,
-    },
+    Schema { message: String, help: Option<String> },
     #[error("templates (`?principal`, `?resource`) are not supported")]
     Template,
     #[error("the policy has no `@id`")]
@@ -88,41 +82,24 @@ pub enum PolicyFault {
 impl PolicyFault {
     fn remedy(&self) -> String {
         match self {
-            Self::Syntax {
-                help: Some(help), ..
-            }
-            | Self::Schema {
-                help: Some(help), ..
-            } => help.clone(),
-            Self::Syntax { help: None, .. } => {
-                "see docs/policy.md for the form of a policy".to_owned()
-            }
-            Self::Schema { help: None, .. } => {
-                "see docs/policy.md for what policies can name".to_owned()
-            }
+            Self::Syntax { help: Some(help), .. } | Self::Schema { help: Some(help), .. } => help.clone(),
+            Self::Syntax { help: None, .. } => "see docs/policy.md for the form of a policy".to_owned(),
+            Self::Schema { help: None, .. } => "see docs/policy.md for what policies can name".to_owned(),
             Self::Template => "write one policy for each principal or resource".to_owned(),
             Self::IdMissing => "write `@id(\"team.what-it-does\")` above it".to_owned(),
             Self::IdUnsound(_) => "use at most 64 letters, digits, `-`, `_` and `.`".to_owned(),
             Self::IdDuplicate { .. } => "give each policy its own id".to_owned(),
             Self::AnnotationUnknown(_) => "known are `@id`, `@action` and `@reason`".to_owned(),
-            Self::ActionUnknown {
-                effect: "permit", ..
-            } => "allowed are `pass`, `observe`, `mask` and `hold`".to_owned(),
-            Self::ActionUnknown { .. } => {
-                "allowed are `observe`, `mask`, `hold` and `block`".to_owned()
+            Self::ActionUnknown { effect: "permit", .. } => {
+                "allowed are `pass`, `observe`, `mask` and `hold`".to_owned()
             }
+            Self::ActionUnknown { .. } => "allowed are `observe`, `mask`, `hold` and `block`".to_owned(),
             Self::MaskOnUse => "limit the policy with `action == Action::\"release\"`".to_owned(),
             Self::ReasonUnsound { .. } => "write one sentence that the caller may read".to_owned(),
-            Self::RouteUnknown(_) => {
-                "configure the route, correct its name or remove the policy".to_owned()
-            }
-            Self::ProfileUnknown(_) => {
-                "use the profile in a route, correct its name or remove the policy".to_owned()
-            }
+            Self::RouteUnknown(_) => "configure the route, correct its name or remove the policy".to_owned(),
+            Self::ProfileUnknown(_) => "use the profile in a route, correct its name or remove the policy".to_owned(),
             Self::TooLong { .. } => "split the file".to_owned(),
-            Self::PolicyTooLong { .. } | Self::TooDeep { .. } => {
-                "split it into several policies".to_owned()
-            }
+            Self::PolicyTooLong { .. } | Self::TooDeep { .. } => "split it into several policies".to_owned(),
             Self::TooMany { .. } => "merge policies that differ only in a name".to_owned(),
             Self::RouteDuplicate(_) => "rename one of the two".to_owned(),
             Self::Internal(_) => "report this as a defect".to_owned(),

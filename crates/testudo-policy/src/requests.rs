@@ -16,21 +16,11 @@ pub(crate) struct Asked {
 }
 
 /// May this caller send this request through this route?
-pub(crate) fn on_use(
-    facts: &AdmitFacts<'_>,
-    route: &RoutePolicies,
-    words: &Vocabulary,
-) -> Result<Asked, String> {
+pub(crate) fn on_use(facts: &AdmitFacts<'_>, route: &RoutePolicies, words: &Vocabulary) -> Result<Asked, String> {
     let mut pairs = vec![
         pair("operation", text(facts.operation)),
-        pair(
-            "key_covers_route",
-            truth(facts.key_routes.covers(facts.route)),
-        ),
-        pair(
-            "key_covers_model",
-            truth(facts.key_models.covers(facts.model)),
-        ),
+        pair("key_covers_route", truth(facts.key_routes.covers(facts.route))),
+        pair("key_covers_model", truth(facts.key_models.covers(facts.model))),
         pair("hosted_tools", truth(facts.hosted_tools)),
         pair("server_history", truth(facts.server_history)),
     ];
@@ -41,20 +31,11 @@ pub(crate) fn on_use(
 }
 
 /// What is to be done about a finding?
-pub(crate) fn on_release(
-    facts: &FindingFacts<'_>,
-    route: &RoutePolicies,
-    words: &Vocabulary,
-) -> Result<Asked, String> {
+pub(crate) fn on_release(facts: &FindingFacts<'_>, route: &RoutePolicies, words: &Vocabulary) -> Result<Asked, String> {
     let (guard, guarded) = route.guard(facts.direction, facts.kind);
-    let (setting, score_min) = guard.map_or(("unset", 0), |guard| {
-        (guard.action.as_str(), guard.score_min)
-    });
+    let (setting, score_min) = guard.map_or(("unset", 0), |guard| (guard.action.as_str(), guard.score_min));
     let mut pairs = vec![
-        pair(
-            "direction",
-            word(entity(&words.direction, facts.direction.as_str())),
-        ),
+        pair("direction", word(entity(&words.direction, facts.direction.as_str()))),
         pair("origin", word(entity(&words.origin, facts.origin.as_str()))),
         pair("untrusted", truth(facts.origin.is_untrusted())),
         pair("rule", text(facts.rule.as_str())),
@@ -82,14 +63,8 @@ fn asked(
     let caller = entity(words.caller(principal.kind), principal.key.as_str());
     let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
     // Without the schema: the types of the facts already say what it says, and a test holds them to it.
-    let request = Request::new(
-        caller.clone(),
-        action.clone(),
-        route.uid.clone(),
-        context,
-        None,
-    )
-    .map_err(|error| error.to_string())?;
+    let request = Request::new(caller.clone(), action.clone(), route.uid.clone(), context, None)
+        .map_err(|error| error.to_string())?;
     let entities = route
         .entities
         .clone()
@@ -98,18 +73,9 @@ fn asked(
     Ok(Asked { request, entities })
 }
 
-fn caller_entity(
-    principal: &Principal,
-    uid: EntityUid,
-    words: &Vocabulary,
-) -> Result<Entity, String> {
+fn caller_entity(principal: &Principal, uid: EntityUid, words: &Vocabulary) -> Result<Entity, String> {
     let mut parents = HashSet::from([entity(&words.tenant, principal.tenant.as_str())]);
-    parents.extend(
-        principal
-            .roles
-            .iter()
-            .map(|role| entity(&words.role, &role.0)),
-    );
+    parents.extend(principal.roles.iter().map(|role| entity(&words.role, &role.0)));
     let attributes = HashMap::from([("name".to_owned(), text(&principal.name))]);
     Entity::new(uid, attributes, parents).map_err(|error| error.to_string())
 }

@@ -40,9 +40,7 @@ impl ModelScope {
         match (self, model) {
             (Self::All, _) => true,
             (Self::Only(_), None) => false,
-            (Self::Only(patterns), Some(model)) => {
-                patterns.iter().any(|pattern| pattern.matches(model))
-            }
+            (Self::Only(patterns), Some(model)) => patterns.iter().any(|pattern| pattern.matches(model)),
         }
     }
 }
@@ -54,9 +52,7 @@ pub struct ModelPattern(Arc<str>);
 /// Why a model pattern was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelPatternError {
-    #[error(
-        "the model pattern `{0}` has a `*` before its end; only one `*`, as the last character, is allowed"
-    )]
+    #[error("the model pattern `{0}` has a `*` before its end; only one `*`, as the last character, is allowed")]
     StarInside(String),
     #[error(transparent)]
     Name(#[from] NameError),

@@ -33,9 +33,7 @@ pub(crate) fn check(text: &str) -> Result<(), (usize, PolicyFault)> {
                 shape.bytes = shape.bytes.saturating_add(1);
                 after
             }
-            (Inside::Text, b'"', _) | (Inside::Comment, b'\n' | b'\r', _) => {
-                shape.enter(Inside::Code, after)
-            }
+            (Inside::Text, b'"', _) | (Inside::Comment, b'\n' | b'\r', _) => shape.enter(Inside::Code, after),
             (Inside::Text | Inside::Comment, _, _) => after,
         };
         if let Some(fault) = shape.fault() {
@@ -79,9 +77,7 @@ impl Shape {
 
     fn fault(&self) -> Option<PolicyFault> {
         if self.bytes > POLICY_BYTES_MAX {
-            Some(PolicyFault::PolicyTooLong {
-                max: POLICY_BYTES_MAX,
-            })
+            Some(PolicyFault::PolicyTooLong { max: POLICY_BYTES_MAX })
         } else if self.nesting > NESTING_MAX {
             Some(PolicyFault::TooDeep {
                 what: "brackets",

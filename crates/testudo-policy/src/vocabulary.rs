@@ -29,8 +29,8 @@ pub(crate) struct Vocabulary {
 
 impl Vocabulary {
     pub(crate) fn new() -> Result<Self, PolicyFault> {
-        let (schema, warnings) = Schema::from_cedarschema_str(SCHEMA)
-            .map_err(|error| PolicyFault::Internal(error.to_string()))?;
+        let (schema, warnings) =
+            Schema::from_cedarschema_str(SCHEMA).map_err(|error| PolicyFault::Internal(error.to_string()))?;
         if let Some(warning) = { warnings }.next() {
             return Err(PolicyFault::Internal(warning.to_string()));
         }

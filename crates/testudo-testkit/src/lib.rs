@@ -28,6 +28,4 @@ pub mod recorded;
 pub mod tee;
 mod wire;
 
-pub use mock::{
-    Ended, Fault, MockSettings, MockUpstream, ReceivedRequest, Reply, Split, UsageChunk,
-};
+pub use mock::{Ended, Fault, MockSettings, MockUpstream, ReceivedRequest, Reply, Split, UsageChunk};

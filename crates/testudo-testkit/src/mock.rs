@@ -133,10 +133,7 @@ impl MockUpstream {
 
     /// Waits until no request is being answered.
     pub async fn wait_until_idle(&self) {
-        self.shared
-            .log
-            .wait(|log| log.is_idle().then_some(()))
-            .await;
+        self.shared.log.wait(|log| log.is_idle().then_some(())).await;
     }
 }
 

@@ -90,9 +90,7 @@ fn count(entries: std::fs::ReadDir) -> u64 {
 
 fn read(path: &str) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?
-        .take(FILE_BYTES_MAX)
-        .read_to_string(&mut text)?;
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -115,9 +113,6 @@ mod tests {
     #[test]
     fn names_with_parentheses_and_spaces_do_not_shift_fields() {
         let stat = "12 (a) b) S 7 12 12 0 -1 4194560 100 0 0 0 33 44 0 0";
-        assert_eq!(
-            [field(stat, 1), field(stat, 11), field(stat, 12)],
-            [7, 33, 44]
-        );
+        assert_eq!([field(stat, 1), field(stat, 11), field(stat, 12)], [7, 33, 44]);
     }
 }

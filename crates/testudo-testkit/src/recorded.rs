@@ -137,11 +137,7 @@ impl Script {
                     "get_weather",
                     &["{\"city\":", "\"Ulm\"", ",\"days\":2}"],
                 ),
-                ToolCall::of(
-                    "call_notes2",
-                    "save_note",
-                    &["{\"note\":\"weather", " asked\"}"],
-                ),
+                ToolCall::of("call_notes2", "save_note", &["{\"note\":\"weather", " asked\"}"]),
             ];
             answer.citation = Some(Citation {
                 title: "Climate of Ulm".to_owned(),
@@ -156,9 +152,7 @@ impl Script {
     #[must_use]
     pub fn plant(self, field: Field, secret: &str) -> Self {
         let answers = self.answers.len().max(1);
-        (0..answers).fold(self, |script, choice| {
-            script.plant_in(choice, field, secret)
-        })
+        (0..answers).fold(self, |script, choice| script.plant_in(choice, field, secret))
     }
 
     /// This script with `secret` in `field` of one answer; answers are added up to that one.
@@ -192,9 +186,7 @@ impl Answer {
 
     fn plant(&mut self, field: Field, secret: &str) {
         match field {
-            Field::Text | Field::Logprobs => {
-                self.text = pieces(&["Here it is: ", secret, " as asked."])
-            }
+            Field::Text | Field::Logprobs => self.text = pieces(&["Here it is: ", secret, " as asked."]),
             Field::TextInPieces => {
                 self.text = "Here it is: "
                     .chars()
@@ -205,15 +197,9 @@ impl Answer {
             }
             Field::Reasoning => self.reasoning = pieces(&["I recall ", secret, " from before."]),
             Field::Refusal => self.refusal = pieces(&["I may not repeat ", secret, "."]),
-            Field::ToolArguments => {
-                self.set_arguments("{\"query\":\"q ", &format!("{}\"}}", inner(secret)))
-            }
-            Field::ToolArgumentsEscaped => {
-                self.set_arguments("{\"query\":\"", &format!("{}\"}}", escaped(secret)))
-            }
-            Field::ToolArgumentsKey => {
-                self.set_arguments("{\"", &format!("{}\":1}}", inner(secret)))
-            }
+            Field::ToolArguments => self.set_arguments("{\"query\":\"q ", &format!("{}\"}}", inner(secret))),
+            Field::ToolArgumentsEscaped => self.set_arguments("{\"query\":\"", &format!("{}\"}}", escaped(secret))),
+            Field::ToolArgumentsKey => self.set_arguments("{\"", &format!("{}\":1}}", inner(secret))),
             Field::ToolName => self.change_last_tool(|call| call.name = secret.to_owned()),
             Field::CitationTitle => self.citation().title = secret.to_owned(),
             Field::CitationUrl => self.citation().url = format!("https://c.example/?q={secret}"),
@@ -272,10 +258,7 @@ impl Recording {
     /// The stream in pieces of `size` bytes (the last may be shorter); `0` counts as 1.
     #[must_use]
     pub fn cut_every(&self, size: usize) -> Vec<Vec<u8>> {
-        self.bytes()
-            .chunks(size.max(1))
-            .map(<[u8]>::to_vec)
-            .collect()
+        self.bytes().chunks(size.max(1)).map(<[u8]>::to_vec).collect()
     }
 
     /// The stream in two pieces; `at` past the end leaves the second one empty.
@@ -320,8 +303,7 @@ pub fn models_body(models: &[&str]) -> Vec<u8> {
 /// Embeddings of `inputs` texts with `dimensions` numbers each.
 #[must_use]
 pub fn embeddings_body(model: &str, inputs: usize, dimensions: usize) -> Vec<u8> {
-    let vector =
-        array((0..dimensions).map(|at| format!("0.{:05}", at.wrapping_mul(7919) % 100_000)));
+    let vector = array((0..dimensions).map(|at| format!("0.{:05}", at.wrapping_mul(7919) % 100_000)));
     let data = array((0..inputs).map(|index| {
         Object::new()
             .string("object", "embedding")
@@ -354,9 +336,7 @@ fn inner(text: &str) -> String {
 
 /// Every UTF-16 unit as `\uXXXX`.
 fn escaped(text: &str) -> String {
-    text.encode_utf16()
-        .map(|unit| format!("\\u{unit:04x}"))
-        .collect()
+    text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
 fn as_u64(value: usize) -> u64 {

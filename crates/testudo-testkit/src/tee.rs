@@ -49,8 +49,7 @@ impl Tee {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let conversations = Arc::new(Mutex::new(Vec::new()));
-        let accepting =
-            tokio::spawn(accept(listener, target, Arc::clone(&conversations))).abort_handle();
+        let accepting = tokio::spawn(accept(listener, target, Arc::clone(&conversations))).abort_handle();
         Ok(Self {
             address,
             conversations,
@@ -80,11 +79,7 @@ impl Drop for Tee {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    target: SocketAddr,
-    conversations: Arc<Mutex<Vec<Conversation>>>,
-) {
+async fn accept(listener: TcpListener, target: SocketAddr, conversations: Arc<Mutex<Vec<Conversation>>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -98,11 +93,7 @@ async fn accept(
     }
 }
 
-async fn relay(
-    client: TcpStream,
-    target: SocketAddr,
-    conversations: Arc<Mutex<Vec<Conversation>>>,
-) -> io::Result<()> {
+async fn relay(client: TcpStream, target: SocketAddr, conversations: Arc<Mutex<Vec<Conversation>>>) -> io::Result<()> {
     let server = TcpStream::connect(target).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;

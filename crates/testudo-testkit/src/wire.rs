@@ -56,11 +56,7 @@ impl MessageReader {
     ///
     /// # Errors
     /// On framing that is not HTTP/1.1; the reader is then of no further use.
-    pub(crate) fn feed(
-        &mut self,
-        mut bytes: &[u8],
-        found: &mut impl FnMut(Part<'_>),
-    ) -> Result<(), Unreadable> {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], found: &mut impl FnMut(Part<'_>)) -> Result<(), Unreadable> {
         while !bytes.is_empty() {
             match self.state {
                 State::Head => {
@@ -70,29 +66,20 @@ impl MessageReader {
                 }
                 State::Length(left) => {
                     let left = take_data(&mut bytes, left, found);
-                    self.state = if left == 0 {
-                        end(found)
-                    } else {
-                        State::Length(left)
-                    };
+                    self.state = if left == 0 { end(found) } else { State::Length(left) };
                 }
                 State::ChunkSize => {
                     if let Some(text) = self.take_line(&mut bytes, b"\r\n")? {
                         let digits = text.trim_end().split(';').next().unwrap_or("");
-                        self.state =
-                            match usize::from_str_radix(digits, 16).map_err(|_| Unreadable)? {
-                                0 => State::Trailer,
-                                size => State::Chunk(size),
-                            };
+                        self.state = match usize::from_str_radix(digits, 16).map_err(|_| Unreadable)? {
+                            0 => State::Trailer,
+                            size => State::Chunk(size),
+                        };
                     }
                 }
                 State::Chunk(left) => {
                     let left = take_data(&mut bytes, left, found);
-                    self.state = if left == 0 {
-                        State::ChunkEnd
-                    } else {
-                        State::Chunk(left)
-                    };
+                    self.state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
                 }
                 State::ChunkEnd => {
                     if self.take_line(&mut bytes, b"\r\n")?.is_some() {
@@ -127,11 +114,7 @@ impl MessageReader {
         }
     }
 
-    fn take_line(
-        &mut self,
-        bytes: &mut &[u8],
-        ending: &[u8],
-    ) -> Result<Option<String>, Unreadable> {
+    fn take_line(&mut self, bytes: &mut &[u8], ending: &[u8]) -> Result<Option<String>, Unreadable> {
         while let Some((first, rest)) = bytes.split_first() {
             self.line.push(*first);
             *bytes = rest;
@@ -146,11 +129,7 @@ impl MessageReader {
         Ok(None)
     }
 
-    fn after_head(
-        &self,
-        head: &str,
-        found: &mut impl FnMut(Part<'_>),
-    ) -> Result<State, Unreadable> {
+    fn after_head(&self, head: &str, found: &mut impl FnMut(Part<'_>)) -> Result<State, Unreadable> {
         found(Part::Head(head));
         let header = |name: &str| {
             head.lines().skip(1).find_map(|line| {
@@ -203,10 +182,7 @@ mod tests {
             reader
                 .feed(piece, &mut |part| match part {
                     Part::Head(_) => {}
-                    Part::Data(data) => out
-                        .last_mut()
-                        .unwrap()
-                        .push_str(std::str::from_utf8(data).unwrap()),
+                    Part::Data(data) => out.last_mut().unwrap().push_str(std::str::from_utf8(data).unwrap()),
                     Part::End => out.push(String::new()),
                 })
                 .unwrap();
@@ -218,7 +194,8 @@ mod tests {
 
     #[test]
     fn bodies_survive_any_cut() {
-        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+        let bytes =
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
             3\r\nabc\r\na;x=1\r\n0123456789\r\n0\r\n\r\nHTTP/1.1 204 No\r\n\r\nHTTP/1.1 200 OK\r\n\r\nrest";
         for cut in 1..bytes.len() {
             assert_eq!(
@@ -230,8 +207,7 @@ mod tests {
 
     #[test]
     fn requests_without_a_length_have_no_body() {
-        let bytes =
-            b"GET / HTTP/1.1\r\nhost: a\r\n\r\nPOST / HTTP/1.1\r\ncontent-length: 1\r\n\r\nx";
+        let bytes = b"GET / HTTP/1.1\r\nhost: a\r\n\r\nPOST / HTTP/1.1\r\ncontent-length: 1\r\n\r\nx";
         assert_eq!(read(MessageReader::requests(), bytes, 7), ["", "x"]);
     }
 
@@ -243,21 +219,14 @@ mod tests {
         ] {
             assert!(MessageReader::responses().feed(bytes, &mut |_| {}).is_err());
         }
-        assert!(
-            MessageReader::responses()
-                .feed(&[b'a'; 70_000], &mut |_| {})
-                .is_err()
-        );
+        assert!(MessageReader::responses().feed(&[b'a'; 70_000], &mut |_| {}).is_err());
     }
 
     #[test]
     fn an_early_close_is_no_end() {
         let mut reader = MessageReader::responses();
         reader
-            .feed(
-                b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab",
-                &mut |_| {},
-            )
+            .feed(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab", &mut |_| {})
             .unwrap();
         assert!(!reader.close(&mut |_| {}));
     }

@@ -10,7 +10,11 @@ pub enum NameError {
     #[error("the {what} is {len} bytes long; at most {max} are allowed")]
     TooLong { what: &'static str, len: usize, max: usize },
     #[error("the {what} contains `{found}`; allowed are {allowed}")]
-    Character { what: &'static str, found: char, allowed: &'static str },
+    Character {
+        what: &'static str,
+        found: char,
+        allowed: &'static str,
+    },
 }
 
 fn check(what: &'static str, text: &str, max: usize, extra: &str, allowed: &'static str) -> Result<(), NameError> {
@@ -18,7 +22,11 @@ fn check(what: &'static str, text: &str, max: usize, extra: &str, allowed: &'sta
         return Err(NameError::Empty { what });
     }
     if text.len() > max {
-        return Err(NameError::TooLong { what, len: text.len(), max });
+        return Err(NameError::TooLong {
+            what,
+            len: text.len(),
+            max,
+        });
     }
     match text.chars().find(|c| !c.is_ascii_alphanumeric() && !extra.contains(*c)) {
         Some(found) => Err(NameError::Character { what, found, allowed }),
@@ -94,8 +102,17 @@ mod tests {
     fn names_are_checked_at_the_door() {
         assert!(RouteName::parse("openai-chat").is_ok());
         assert!(matches!(RouteName::parse(""), Err(NameError::Empty { .. })));
-        assert!(matches!(RouteName::parse("a b"), Err(NameError::Character { found: ' ', .. })));
-        assert!(matches!(KeyId::parse(&"x".repeat(33)), Err(NameError::TooLong { len: 33, max: 32, .. })));
-        assert!(matches!(ModelName::parse("gpt\n4"), Err(NameError::Character { found: '\n', .. })));
+        assert!(matches!(
+            RouteName::parse("a b"),
+            Err(NameError::Character { found: ' ', .. })
+        ));
+        assert!(matches!(
+            KeyId::parse(&"x".repeat(33)),
+            Err(NameError::TooLong { len: 33, max: 32, .. })
+        ));
+        assert!(matches!(
+            ModelName::parse("gpt\n4"),
+            Err(NameError::Character { found: '\n', .. })
+        ));
     }
 }

@@ -17,9 +17,8 @@ impl RefId {
     /// # Errors
     /// When it does not have exactly three non-empty parts of letters, digits, `-`, `_`, `.`.
     pub fn parse(text: &str) -> Result<Self, RefIdError> {
-        let sound = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        };
+        let sound =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         let parts: Vec<&str> = text.split(':').collect();
         if parts.len() == 3 && parts.iter().all(|part| sound(part)) {
             Ok(Self(text.into()))

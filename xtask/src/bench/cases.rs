@@ -75,13 +75,7 @@ fn whole_answers() -> Vec<Case> {
         case("P1", "+ limits", Guards::Limits, small()).sent(SMALL, 1, 200),
         case("P2", "+ guards in and out, 8 KB in, 2 KB out", all, large()).sent(LARGE, 1, 100),
         case("P2 c8", "the same, 8 connections", all, large()).sent(LARGE, 8, 400),
-        case(
-            "P2 max",
-            "the same, 32 connections, as fast as it goes",
-            all,
-            large(),
-        )
-        .sent(LARGE, 32, 0),
+        case("P2 max", "the same, 32 connections, as fast as it goes", all, large()).sent(LARGE, 32, 0),
     ]
 }
 
@@ -189,15 +183,15 @@ fn chat(text: &str, shape: Shape) -> Vec<u8> {
         Shape::Stream => ",\"stream\":true".to_owned(),
         Shape::StreamWithTools => format!(",\"stream\":true,\"tools\":{TOOLS_OFFERED}"),
     };
-    format!("{{\"model\":\"mock-1\",\"messages\":{messages},\"temperature\":0.2,\"max_tokens\":256{more}}}").into_bytes()
+    format!("{{\"model\":\"mock-1\",\"messages\":{messages},\"temperature\":0.2,\"max_tokens\":256{more}}}")
+        .into_bytes()
 }
 
 /// An unknown field may hold anything; this one is deep, and still within the bound of 128.
 fn deep() -> Vec<u8> {
     let nested = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     let text = String::from_utf8(chat("deep", Shape::Whole)).unwrap_or_default();
-    text.replacen('{', &format!("{{\"x_nested\":{nested},"), 1)
-        .into_bytes()
+    text.replacen('{', &format!("{{\"x_nested\":{nested},"), 1).into_bytes()
 }
 
 /// Ordinary sentences, never the same one twice in a row.

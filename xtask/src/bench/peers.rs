@@ -24,10 +24,7 @@ const MASTER_KEY: &str = "sk-bench-0123456789abcdef0123456789abcdef";
 pub(super) fn measure(program: &Path, effort: Effort) -> anyhow::Result<Vec<Peer>> {
     let mut peers = Vec::new();
     for (name, start) in [
-        (
-            LITELLM,
-            start_litellm as fn(&MockProcess) -> anyhow::Result<Started>,
-        ),
+        (LITELLM, start_litellm as fn(&MockProcess) -> anyhow::Result<Started>),
         (PORTKEY, start_portkey),
     ] {
         output::step(&format!("peer: {name}"));
@@ -52,12 +49,7 @@ fn measure_one(peer: &Started, effort: Effort) -> anyhow::Result<PeerRuns> {
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    let request = post(
-        "/v1/chat/completions",
-        &peer.address.to_string(),
-        &headers,
-        &body,
-    );
+    let request = post("/v1/chat/completions", &peer.address.to_string(), &headers, &body);
     let plan = |pace, connections| Plan {
         target: peer.address,
         request: request.clone(),
@@ -147,14 +139,7 @@ fn start_portkey(mock: &MockProcess) -> anyhow::Result<Started> {
     if !folder.join("installed").exists() {
         output::step("installing the Portkey gateway");
         fs::create_dir_all(&folder)?;
-        let npm = [
-            "install",
-            "--prefix=.",
-            "--no-audit",
-            "--no-fund",
-            "--silent",
-            PORTKEY,
-        ];
+        let npm = ["install", "--prefix=.", "--no-audit", "--no-fund", "--silent", PORTKEY];
         shell::run(Command::new("npm").current_dir(&folder).args(npm))?;
         fs::write(folder.join("installed"), PORTKEY)?;
     }
@@ -175,10 +160,7 @@ fn start_portkey(mock: &MockProcess) -> anyhow::Result<Started> {
         headers: vec![
             ("authorization", "Bearer sk-upstream".to_owned()),
             ("x-portkey-provider", "openai".to_owned()),
-            (
-                "x-portkey-custom-host",
-                format!("http://{}/v1", mock.address),
-            ),
+            ("x-portkey-custom-host", format!("http://{}/v1", mock.address)),
         ],
         child,
     })

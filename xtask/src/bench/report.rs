@@ -62,15 +62,8 @@ pub(crate) struct PeerRuns {
 }
 
 /// The numbers of a window; `requests` is what was served while the costs were counted.
-pub(crate) fn run(
-    window: &Window,
-    before: Option<Cost>,
-    after: Option<Cost>,
-    requests: f64,
-) -> Run {
-    let at = |histogram: &Histogram<u64>, quantile: f64| {
-        histogram.value_at_quantile(quantile) as f64 / 1000.0
-    };
+pub(crate) fn run(window: &Window, before: Option<Cost>, after: Option<Cost>, requests: f64) -> Run {
+    let at = |histogram: &Histogram<u64>, quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1000.0;
     let cpu = before.zip(after).map(|(before, after)| {
         let spent = after.cpu_us.saturating_sub(before.cpu_us) as f64;
         spent / requests.max(1.0)
@@ -93,12 +86,7 @@ pub(crate) fn run(
 }
 
 /// Prints the table and writes `table.md` and `result.json`.
-pub(crate) fn publish(
-    rows: &[Row],
-    peers: &[Peer],
-    repetitions: usize,
-    measured: Duration,
-) -> anyhow::Result<()> {
+pub(crate) fn publish(rows: &[Row], peers: &[Peer], repetitions: usize, measured: Duration) -> anyhow::Result<()> {
     let machine = machine()?;
     let mut text = format!(
         "{machine}\n\nMedians of {repetitions} alternated windows of {} s, lowest to highest in brackets; microseconds unless \
@@ -136,8 +124,8 @@ fn line(text: &mut String, row: &Row) {
     let frame = if streamed {
         let frames = through.median(|run| run.frames as f64 / run.completed.max(1) as f64);
         // Total time over frames: what each frame costs beyond the direct way, whatever was sent together.
-        let total = through.median(|run| run.p50 - run.first_byte_p50)
-            - direct.median(|run| run.p50 - run.first_byte_p50);
+        let total =
+            through.median(|run| run.p50 - run.first_byte_p50) - direct.median(|run| run.p50 - run.first_byte_p50);
         format!("{:+.1}", total / frames.max(1.0))
     } else {
         String::new()
@@ -275,9 +263,7 @@ fn machine() -> anyhow::Result<String> {
     let name = cpu
         .lines()
         .find_map(|line| line.strip_prefix("model name"))
-        .map_or("unknown processor", |rest| {
-            rest.trim_start_matches([' ', '\t', ':'])
-        });
+        .map_or("unknown processor", |rest| rest.trim_start_matches([' ', '\t', ':']));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let load = shell::read_file("/proc/loadavg".as_ref())?;
     let load = load.split(' ').next().unwrap_or("?").to_owned();

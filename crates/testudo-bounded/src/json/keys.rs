@@ -18,21 +18,13 @@ pub(super) struct Key<'t> {
 impl<'t> Key<'t> {
     pub(super) fn new(text: Cow<'t, str>, start: u32) -> Self {
         let bytes = text.as_bytes().iter().copied().chain(std::iter::repeat(0));
-        let prefix = bytes
-            .take(8)
-            .fold(0, |prefix, byte| prefix << 8 | u64::from(byte));
-        Self {
-            text,
-            start,
-            prefix,
-        }
+        let prefix = bytes.take(8).fold(0, |prefix, byte| prefix << 8 | u64::from(byte));
+        Self { text, start, prefix }
     }
 
     /// Orders by text.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
-        self.prefix
-            .cmp(&other.prefix)
-            .then_with(|| self.text.cmp(&other.text))
+        self.prefix.cmp(&other.prefix).then_with(|| self.text.cmp(&other.text))
     }
 
     fn repeats(&self, earlier: &Self) -> bool {
@@ -63,13 +55,7 @@ pub(super) fn first_duplicate_sorted<'k, 't>(
     keys: &'k mut [Key<'t>],
     mut compare: impl FnMut(&Key<'t>, &Key<'t>) -> Ordering,
 ) -> Option<&'k Key<'t>> {
-    keys.sort_unstable_by(|left, right| {
-        compare(left, right).then_with(|| left.start.cmp(&right.start))
-    });
-    let repeated = keys
-        .array_windows()
-        .filter(|[earlier, later]| later.repeats(earlier));
-    repeated
-        .map(|[_, later]| later)
-        .min_by_key(|later| later.start)
+    keys.sort_unstable_by(|left, right| compare(left, right).then_with(|| left.start.cmp(&right.start)));
+    let repeated = keys.array_windows().filter(|[earlier, later]| later.repeats(earlier));
+    repeated.map(|[_, later]| later).min_by_key(|later| later.start)
 }

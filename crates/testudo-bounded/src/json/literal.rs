@@ -17,11 +17,7 @@ pub struct StringLiteral {
 
 impl StringLiteral {
     pub(super) fn new(start: u32, end: u32, escaped: bool) -> Self {
-        Self {
-            start,
-            end,
-            escaped,
-        }
+        Self { start, end, escaped }
     }
 
     /// Absolute raw range in bytes, both quotes included.
@@ -120,14 +116,7 @@ pub fn escape_into(text: &str, out: &mut Vec<u8>) {
             b'\t' => out.extend_from_slice(b"\\t"),
             0x08 => out.extend_from_slice(b"\\b"),
             0x0c => out.extend_from_slice(b"\\f"),
-            _ => out.extend_from_slice(&[
-                b'\\',
-                b'u',
-                b'0',
-                b'0',
-                hex_digit(byte >> 4),
-                hex_digit(byte & 0xf),
-            ]),
+            _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex_digit(byte >> 4), hex_digit(byte & 0xf)]),
         }
         rest = after;
     }
@@ -168,9 +157,9 @@ pub(super) fn plain_len(bytes: &[u8]) -> usize {
 /// What four hex digits at the start of `bytes` stand for.
 pub(super) fn hex4(bytes: &[u8]) -> Option<u16> {
     let digits = bytes.first_chunk::<4>()?;
-    digits.iter().try_fold(0_u16, |value, &digit| {
-        Some((value << 4) | u16::from(hex_value(digit)?))
-    })
+    digits
+        .iter()
+        .try_fold(0_u16, |value, &digit| Some((value << 4) | u16::from(hex_value(digit)?)))
 }
 
 pub(super) fn hex_value(digit: u8) -> Option<u8> {
@@ -293,19 +282,11 @@ fn decode_unicode_escape(raw: &[u8]) -> (usize, char) {
             char::from_u32(u32::from(first)).unwrap_or(char::REPLACEMENT_CHARACTER),
         );
     }
-    let second = if raw.get(6..8) == Some(b"\\u") {
-        unit(8)
-    } else {
-        None
-    };
+    let second = if raw.get(6..8) == Some(b"\\u") { unit(8) } else { None };
     match second {
         Some(second) if is_low_surrogate(second) => {
-            let code = ((u32::from(first) & 0x3ff) << 10 | (u32::from(second) & 0x3ff))
-                .saturating_add(0x1_0000);
-            (
-                12,
-                char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-            )
+            let code = ((u32::from(first) & 0x3ff) << 10 | (u32::from(second) & 0x3ff)).saturating_add(0x1_0000);
+            (12, char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
         }
         Some(_) | None => (6, char::REPLACEMENT_CHARACTER),
     }

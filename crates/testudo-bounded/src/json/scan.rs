@@ -10,22 +10,16 @@ use super::{Limits, document};
 ///
 /// # Errors
 /// The first refusal met; see [`JsonErrorKind`].
-pub(super) fn scan<'a>(
-    bytes: &'a [u8],
-    limits: &Limits,
-) -> Result<(&'a str, Vec<Entry>), JsonError> {
+pub(super) fn scan<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(&'a str, Vec<Entry>), JsonError> {
     let bytes_max = limits.bytes_max.min(widen(u32::MAX).saturating_sub(1));
     if bytes.len() > bytes_max {
-        return Err(JsonError::new(
-            JsonErrorKind::TooLarge { bytes_max },
-            bytes_max,
-        ));
+        return Err(JsonError::new(JsonErrorKind::TooLarge { bytes_max }, bytes_max));
     }
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(JsonError::new(JsonErrorKind::ByteOrderMark, 0));
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| JsonError::new(JsonErrorKind::InvalidUtf8, error.valid_up_to()))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| JsonError::new(JsonErrorKind::InvalidUtf8, error.valid_up_to()))?;
     // A guess that spares short documents the growing and large ones nothing much.
     let nodes = (bytes.len() >> 4).clamp(1, 4096).min(limits.nodes_max);
     let tape = Vec::with_capacity(nodes);
@@ -211,19 +205,10 @@ impl<'a> Scanner<'a, '_> {
         }
     }
 
-    fn push(
-        &mut self,
-        kind: Kind,
-        start: usize,
-        escaped: bool,
-        key: Option<StringLiteral>,
-    ) -> Result<u32, JsonError> {
+    fn push(&mut self, kind: Kind, start: usize, escaped: bool, key: Option<StringLiteral>) -> Result<u32, JsonError> {
         let nodes_max = self.limits.nodes_max.min(widen(NONE).saturating_sub(1));
         if self.tape.len() >= nodes_max {
-            return Err(JsonError::new(
-                JsonErrorKind::TooManyNodes { nodes_max },
-                start,
-            ));
+            return Err(JsonError::new(JsonErrorKind::TooManyNodes { nodes_max }, start));
         }
         let (id, parent, end) = (self.tape_len(), self.open, self.offset());
         let mut ordinal = 0;
@@ -279,14 +264,7 @@ impl<'a> Scanner<'a, '_> {
     fn unicode_escape_len(&self, rest: &[u8]) -> Result<usize, JsonError> {
         let unit = |at: usize| match rest.get(at..).and_then(literal::hex4) {
             Some(unit) => Ok(unit),
-            None if rest
-                .get(at..)
-                .unwrap_or_default()
-                .iter()
-                .all(u8::is_ascii_hexdigit) =>
-            {
-                Err(self.end())
-            }
+            None if rest.get(at..).unwrap_or_default().iter().all(u8::is_ascii_hexdigit) => Err(self.end()),
             None => Err(self.refuse(JsonErrorKind::InvalidEscape)),
         };
         let first = unit(2)?;
@@ -344,12 +322,7 @@ impl<'a> Scanner<'a, '_> {
         Ok(())
     }
 
-    fn word(
-        &mut self,
-        word: &[u8],
-        kind: Kind,
-        key: Option<StringLiteral>,
-    ) -> Result<(), JsonError> {
+    fn word(&mut self, word: &[u8], kind: Kind, key: Option<StringLiteral>) -> Result<(), JsonError> {
         let start = self.at;
         let rest = self.bytes.get(start..).unwrap_or_default();
         let after = rest.get(word.len()..).and_then(|after| after.first());
@@ -393,9 +366,7 @@ impl<'a> Scanner<'a, '_> {
     }
 
     fn open_kind(&self) -> Kind {
-        self.tape
-            .get(widen(self.open))
-            .map_or(Kind::Null, |entry| entry.kind)
+        self.tape.get(widen(self.open)).map_or(Kind::Null, |entry| entry.kind)
     }
 
     fn unexpected(&self, expected: &'static str) -> JsonError {

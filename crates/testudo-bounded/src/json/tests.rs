@@ -27,9 +27,5 @@ fn refusal(bytes: &[u8]) -> JsonError {
 #[track_caller]
 fn refuses(text: &str, kind: &JsonErrorKind, offset: usize) {
     let error = refusal(text.as_bytes());
-    assert_eq!(
-        (error.kind(), error.offset()),
-        (kind, offset),
-        "{text}: {error}"
-    );
+    assert_eq!((error.kind(), error.offset()), (kind, offset), "{text}: {error}");
 }

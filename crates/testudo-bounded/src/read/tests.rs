@@ -22,9 +22,7 @@ fn one_byte_more_is_refused_by_name_and_limit() {
     assert!(matches!(error, ReadError::TooLarge { limit_bytes: 5, .. }));
     let message = error.to_string();
     assert!(
-        message.contains("six")
-            && message.contains("5 bytes")
-            && message.contains("raise the limit"),
+        message.contains("six") && message.contains("5 bytes") && message.contains("raise the limit"),
         "{message}"
     );
 }

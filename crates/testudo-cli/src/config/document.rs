@@ -64,12 +64,7 @@ impl<'d> Section<'d> {
     fn new(path: String, line: usize, table: &'d DeTable<'d>, text: &'d str) -> Self {
         let entries = table
             .iter()
-            .map(|(key, value)| {
-                (
-                    key.get_ref().as_ref(),
-                    (line_at(text, key.span().start), value),
-                )
-            })
+            .map(|(key, value)| (key.get_ref().as_ref(), (line_at(text, key.span().start), value)))
             .collect();
         Self {
             path,
@@ -90,11 +85,7 @@ impl<'d> Section<'d> {
     }
 
     /// A text.
-    pub(crate) fn text(
-        &mut self,
-        key: &'static str,
-        problems: &mut Problems,
-    ) -> Option<At<String>> {
+    pub(crate) fn text(&mut self, key: &'static str, problems: &mut Problems) -> Option<At<String>> {
         let (line, value) = self.take(key)?;
         match value.get_ref() {
             DeValue::String(text) => Some(At {
@@ -114,13 +105,7 @@ impl<'d> Section<'d> {
         match value.get_ref() {
             DeValue::Boolean(flag) => Some(At { value: *flag, line }),
             other => {
-                self.wrong(
-                    key,
-                    line,
-                    other,
-                    "write true or false without quotes",
-                    problems,
-                );
+                self.wrong(key, line, other, "write true or false without quotes", problems);
                 None
             }
         }
@@ -148,11 +133,7 @@ impl<'d> Section<'d> {
             Ok(value) => Some(At { value, line }),
             Err(NotThis(remedy)) => {
                 let name = self.name(key);
-                problems.at(
-                    line,
-                    format!("`{name}` cannot be `{}`", shown(&written)),
-                    remedy,
-                );
+                problems.at(line, format!("`{name}` cannot be `{}`", shown(&written)), remedy);
                 None
             }
         }
@@ -183,11 +164,7 @@ impl<'d> Section<'d> {
     }
 
     /// A table inside this one.
-    pub(crate) fn section(
-        &mut self,
-        key: &'static str,
-        problems: &mut Problems,
-    ) -> Option<Section<'d>> {
+    pub(crate) fn section(&mut self, key: &'static str, problems: &mut Problems) -> Option<Section<'d>> {
         let (line, value) = self.take(key)?;
         self.inner(key, line, value, problems)
     }
@@ -209,11 +186,7 @@ impl<'d> Section<'d> {
     }
 
     /// All tables of a table whose keys the user chooses, in the order of the file.
-    pub(crate) fn named(
-        &mut self,
-        key: &'static str,
-        problems: &mut Problems,
-    ) -> Vec<(At<String>, Section<'d>)> {
+    pub(crate) fn named(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(At<String>, Section<'d>)> {
         let Some(outer) = self.section(key, problems) else {
             return Vec::new();
         };
@@ -247,11 +220,7 @@ impl<'d> Section<'d> {
         for (key, (line, _)) in &self.entries {
             if !self.known.contains(key) {
                 let remedy = did_you_mean(key, self.known.iter().copied());
-                problems.at(
-                    *line,
-                    format!("`{}` is not a setting", self.name(&shown(key))),
-                    remedy,
-                );
+                problems.at(*line, format!("`{}` is not a setting", self.name(&shown(key))), remedy);
             }
         }
     }
@@ -280,14 +249,7 @@ impl<'d> Section<'d> {
     }
 
     /// Never shows the value: it may be a secret in the wrong place.
-    fn wrong(
-        &self,
-        key: &str,
-        line: usize,
-        found: &DeValue<'_>,
-        remedy: &str,
-        problems: &mut Problems,
-    ) {
+    fn wrong(&self, key: &str, line: usize, found: &DeValue<'_>, remedy: &str, problems: &mut Problems) {
         let kind = match found {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) | DeValue::Float(_) => "a number",
@@ -296,22 +258,14 @@ impl<'d> Section<'d> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        problems.at(
-            line,
-            format!("`{}` cannot be {kind}", self.name(key)),
-            remedy,
-        );
+        problems.at(line, format!("`{}` cannot be {kind}", self.name(key)), remedy);
     }
 }
 
 /// A piece of the user's text, short and without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const CHARS_MAX: usize = 60;
-    let mut out: String = text
-        .chars()
-        .take(CHARS_MAX)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut out: String = text.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();
     if text.chars().nth(CHARS_MAX).is_some() {
         out.push('…');
     }

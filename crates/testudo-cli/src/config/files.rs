@@ -53,19 +53,18 @@ impl<'v> Files<'v> {
     }
 
     /// The secret that `name` takes from its source.
-    pub(crate) fn secret(
-        &mut self,
-        source: &At<SecretSource>,
-        name: &str,
-        problems: &mut Problems,
-    ) -> Option<Secret> {
+    pub(crate) fn secret(&mut self, source: &At<SecretSource>, name: &str, problems: &mut Problems) -> Option<Secret> {
         let line = source.line;
         let text = match &source.value {
             SecretSource::Environment(variable) => match self.variables.variable(variable) {
                 Some(text) => text,
                 None => {
                     let variable = shown(variable);
-                    problems.at(line, format!("{name} comes from the environment variable `{variable}`, which is not set"), format!("set `{variable}` where testudo runs"));
+                    problems.at(
+                        line,
+                        format!("{name} comes from the environment variable `{variable}`, which is not set"),
+                        format!("set `{variable}` where testudo runs"),
+                    );
                     return None;
                 }
             },
@@ -83,13 +82,7 @@ impl<'v> Files<'v> {
         Some(Secret::new(text))
     }
 
-    fn secret_file(
-        &mut self,
-        path: &str,
-        line: usize,
-        name: &str,
-        problems: &mut Problems,
-    ) -> Option<String> {
+    fn secret_file(&mut self, path: &str, line: usize, name: &str, problems: &mut Problems) -> Option<String> {
         let path = self.resolve(path);
         self.read.push(path.clone());
         if let Ok(metadata) = fs::metadata(&path)
@@ -99,9 +92,7 @@ impl<'v> Files<'v> {
             let shown = path.display();
             problems.at(
                 line,
-                format!(
-                    "{name} is in `{shown}`, which others may read or change (mode {mode:03o})"
-                ),
+                format!("{name} is in `{shown}`, which others may read or change (mode {mode:03o})"),
                 format!("run `chmod 600 {shown}`"),
             );
             return None;
@@ -116,11 +107,7 @@ impl<'v> Files<'v> {
     }
 
     /// The policy files that a pattern names; `*` may stand for a part of the last component.
-    pub(crate) fn policies(
-        &mut self,
-        pattern: &At<String>,
-        problems: &mut Problems,
-    ) -> Vec<PolicySource> {
+    pub(crate) fn policies(&mut self, pattern: &At<String>, problems: &mut Problems) -> Vec<PolicySource> {
         let paths = self.matching(pattern, problems);
         let mut sources = Vec::new();
         for path in paths {
@@ -166,11 +153,7 @@ impl<'v> Files<'v> {
             .flatten()
             .take(POLICY_FILES_MAX)
         {
-            if entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| matches(last, name))
-            {
+            if entry.file_name().to_str().is_some_and(|name| matches(last, name)) {
                 found.push(folder.join(entry.file_name()));
             }
         }
@@ -188,12 +171,7 @@ impl<'v> Files<'v> {
 
 /// Says why a file must not be trusted, if it must not.
 pub(crate) fn changeable(path: &Path) -> Option<String> {
-    let mode = fs::metadata(path)
-        .as_ref()
-        .map(Metadata::permissions)
-        .ok()?
-        .mode()
-        & 0o777;
+    let mode = fs::metadata(path).as_ref().map(Metadata::permissions).ok()?.mode() & 0o777;
     (mode & 0o002 != 0).then(|| format!("everyone may change this file (mode {mode:03o})"))
 }
 
@@ -212,10 +190,7 @@ fn matches(pattern: &str, name: &str) -> bool {
         return rest.is_empty();
     };
     for part in middle {
-        match rest
-            .find(part)
-            .and_then(|at| rest.get(at.saturating_add(part.len())..))
-        {
+        match rest.find(part).and_then(|at| rest.get(at.saturating_add(part.len())..)) {
             Some(after) => rest = after,
             None => return false,
         }

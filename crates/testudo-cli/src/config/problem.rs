@@ -46,12 +46,7 @@ impl Problems {
     }
 
     /// Adds a mistake in the configuration itself.
-    pub(crate) fn add(
-        &mut self,
-        line: Option<usize>,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
+    pub(crate) fn add(&mut self, line: Option<usize>, what: impl Into<String>, remedy: impl Into<String>) {
         let file = self.file.clone();
         self.push(Problem {
             file,

@@ -106,10 +106,7 @@ fn guards(rows: &[Row]) -> BTreeMap<ThreatKind, GuardSetting> {
 ///
 /// A profile whose base is missing or circular is reported and stands on the default one, so that
 /// the rest can still be checked.
-pub(crate) fn resolve(
-    typed: &[typed::Profile],
-    problems: &mut Problems,
-) -> BTreeMap<String, Arc<Profile>> {
+pub(crate) fn resolve(typed: &[typed::Profile], problems: &mut Problems) -> BTreeMap<String, Arc<Profile>> {
     let mut resolved = BTreeMap::new();
     for name in BUILT_IN {
         if let Some(Ok(profile)) = built_in(name) {
@@ -238,11 +235,7 @@ fn layered(
     profile
 }
 
-fn lay(
-    guard: &typed::Guard,
-    settings: &mut BTreeMap<ThreatKind, GuardSetting>,
-    problems: &mut Problems,
-) {
+fn lay(guard: &typed::Guard, settings: &mut BTreeMap<ThreatKind, GuardSetting>, problems: &mut Problems) {
     let before = settings.get(&guard.kind).copied();
     let Some(action) = guard.action.or(before.map(|before| before.action)) else {
         let kind = guard.kind.as_str();
@@ -260,10 +253,7 @@ fn lay(
             "choose `observe` or `block` for `unscannable`",
         );
     }
-    let score_min = guard
-        .score_min
-        .or(before.map(|before| before.score_min))
-        .unwrap_or(0);
+    let score_min = guard.score_min.or(before.map(|before| before.score_min)).unwrap_or(0);
     settings.insert(guard.kind, GuardSetting { action, score_min });
 }
 

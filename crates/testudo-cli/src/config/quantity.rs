@@ -21,9 +21,7 @@ pub(crate) fn duration_ms(text: &str) -> Result<u64, NotThis> {
         "d" => DAY_MS,
         _ => return Err(hint),
     };
-    whole(number)
-        .and_then(|n| n.checked_mul(unit_ms))
-        .ok_or(hint)
+    whole(number).and_then(|n| n.checked_mul(unit_ms)).ok_or(hint)
 }
 
 /// A deadline: a duration from a millisecond to a day.
@@ -36,8 +34,7 @@ pub(crate) fn deadline_ms(text: &str) -> Result<u64, NotThis> {
 
 /// A size such as `8MiB`, `512 KiB` or `1048576`, in bytes.
 pub(crate) fn bytes(text: &str) -> Result<usize, NotThis> {
-    let hint =
-        NotThis("write a whole number of bytes or one with a unit: KB, MB, GB, KiB, MiB or GiB");
+    let hint = NotThis("write a whole number of bytes or one with a unit: KB, MB, GB, KiB, MiB or GiB");
     let (number, unit) = split(text);
     let unit_bytes: u64 = match unit {
         "" | "B" => 1,
@@ -59,9 +56,7 @@ pub(crate) fn bytes(text: &str) -> Result<usize, NotThis> {
 pub(crate) fn count(text: &str) -> Result<u64, NotThis> {
     match whole(text.trim()) {
         Some(number) if number > 0 => Ok(number),
-        _ => Err(NotThis(
-            "write a whole number above 0; leave it out for no limit",
-        )),
+        _ => Err(NotThis("write a whole number above 0; leave it out for no limit")),
     }
 }
 
@@ -77,9 +72,7 @@ pub(crate) fn cost_micros(text: &str) -> Result<u64, NotThis> {
 
 /// A price in US dollars per million tokens such as `0.15`, in millionths of a dollar.
 pub(crate) fn price_micros(text: &str) -> Result<u64, NotThis> {
-    let hint = NotThis(
-        "write US dollars per million tokens with at most 6 decimals, for example \"0.15\"",
-    );
+    let hint = NotThis("write US dollars per million tokens with at most 6 decimals, for example \"0.15\"");
     let (number, unit) = split(text);
     match unit {
         "" | "USD" => micros(number).ok_or(hint),
@@ -109,9 +102,7 @@ fn micros(number: &str) -> Option<u64> {
         return None;
     }
     let decimals = format!("{decimals:0<6}");
-    whole(dollars)?
-        .checked_mul(1_000_000)?
-        .checked_add(whole(&decimals)?)
+    whole(dollars)?.checked_mul(1_000_000)?.checked_add(whole(&decimals)?)
 }
 
 #[cfg(test)]

@@ -21,8 +21,7 @@ use super::typed::{self, Typed};
 use super::{Draft, Places, profiles};
 
 /// Where the gateway listens when nothing else is said.
-pub(crate) const ADDRESS: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+pub(crate) const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 pub(crate) const DATA_DIR: &str = "testudo-data";
 /// Deadlines of an upstream that sets none.
 pub(crate) const TIMEOUTS: Timeouts = Timeouts {
@@ -70,12 +69,7 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         prices: prices(typed, problems),
         bounds: bounds(&typed.bounds),
     };
-    let data_dir = files.resolve(
-        typed
-            .data_dir
-            .as_ref()
-            .map_or(DATA_DIR, |dir| dir.value.as_str()),
-    );
+    let data_dir = files.resolve(typed.data_dir.as_ref().map_or(DATA_DIR, |dir| dir.value.as_str()));
     Draft {
         listen,
         admin_token,
@@ -120,9 +114,7 @@ fn unbound(typed: &Typed, problems: &mut Problems) {
     // Once for each profile, since each round may reach one more.
     for _ in &typed.profiles {
         for profile in &typed.profiles {
-            if let (true, Some(base)) =
-                (used.contains(profile.name.value.as_str()), &profile.extends)
-            {
+            if let (true, Some(base)) = (used.contains(profile.name.value.as_str()), &profile.extends) {
                 used.insert(&base.value);
             }
         }
@@ -166,16 +158,8 @@ fn prices(typed: &Typed, problems: &mut Problems) -> BTreeMap<ModelName, Price> 
     let mut prices = BTreeMap::new();
     for price in &typed.prices {
         let At { value: model, line } = &price.model;
-        match (
-            ModelName::parse(model),
-            &price.input_micros,
-            &price.output_micros,
-        ) {
-            (Err(error), _, _) => problems.at(
-                *line,
-                error.to_string(),
-                "write the model as requests name it",
-            ),
+        match (ModelName::parse(model), &price.input_micros, &price.output_micros) {
+            (Err(error), _, _) => problems.at(*line, error.to_string(), "write the model as requests name it"),
             (Ok(model), Some(input), Some(output)) => {
                 let price = Price {
                     input_micros_per_mtok: input.value,

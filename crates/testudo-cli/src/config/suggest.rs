@@ -4,10 +4,7 @@
 const NAME_CHARS_MAX: usize = 64;
 
 /// `did you mean …?` with the nearest name, or the list of all when none is near.
-pub(crate) fn did_you_mean<'a>(
-    found: &str,
-    known: impl IntoIterator<Item = &'a str> + Clone,
-) -> String {
+pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     if let Some(nearest) = nearest(found, known.clone()) {
         return format!("did you mean `{nearest}`?");
     }

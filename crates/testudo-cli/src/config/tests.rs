@@ -8,8 +8,7 @@ use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 
 use super::*;
 
-const MINIMAL: &str =
-    "[upstreams.u]\nfamily = \"openai\"\nbase_url = \"practice\"\n[routes.r]\nupstream = \"u\"\n";
+const MINIMAL: &str = "[upstreams.u]\nfamily = \"openai\"\nbase_url = \"practice\"\n[routes.r]\nupstream = \"u\"\n";
 
 fn loaded(text: &str, variables: &BTreeMap<&str, &str>) -> Result<Configuration, String> {
     let dir = tempfile::tempdir().unwrap();
@@ -62,10 +61,7 @@ fn values_arrive_in_their_units() {
     );
     let settings = loaded(&text, &BTreeMap::new()).unwrap().settings;
     assert_eq!(settings.routes[0].limits.requests_per_minute, Some(6));
-    assert_eq!(
-        settings.routes[0].limits.cost_micros_per_day,
-        Some(1_500_000)
-    );
+    assert_eq!(settings.routes[0].limits.cost_micros_per_day, Some(1_500_000));
     let price = settings.prices.values().next().unwrap();
     assert_eq!(
         (price.input_micros_per_mtok, price.output_micros_per_mtok),
@@ -90,10 +86,7 @@ fn secrets_come_from_private_files_and_are_never_shown() {
     fs::write(&secret, "very-secret\n").unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
     let problems = load(&path, &BTreeMap::new()).unwrap_err();
-    assert!(
-        problems[0].remedy.starts_with("run `chmod 600"),
-        "{problems:?}"
-    );
+    assert!(problems[0].remedy.starts_with("run `chmod 600"), "{problems:?}");
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     let configuration = load(&path, &BTreeMap::new()).unwrap();
     let upstream = configuration.settings.upstreams.values().next().unwrap();
@@ -117,19 +110,13 @@ fn r12_nothing_is_exposed_without_a_word() {
     let listen = |listen: &str| {
         loaded(
             &format!("{MINIMAL}[listen]\n{listen}\n"),
-            &BTreeMap::from([
-                ("T", "0123456789012345678901234567890123456789"),
-                ("W", "weak"),
-            ]),
+            &BTreeMap::from([("T", "0123456789012345678901234567890123456789"), ("W", "weak")]),
         )
     };
     for (exposed, why) in [
         ("address = \"0.0.0.0:1\"\nhosts = [\"h\"]", "in the clear"),
         ("address = \"[::]:1\"\nhosts = [\"h\"]", "in the clear"),
-        (
-            "address = \"0.0.0.0:1\"\ndangerous_plaintext = true",
-            "names no host",
-        ),
+        ("address = \"0.0.0.0:1\"\ndangerous_plaintext = true", "names no host"),
         ("admin = \"0.0.0.0:1\"", "no `listen.admin_token`"),
         (
             "admin = \"0.0.0.0:1\"\nadmin_token = { env = \"W\" }",
@@ -147,18 +134,12 @@ fn r12_nothing_is_exposed_without_a_word() {
 #[test]
 fn r17_a_control_that_is_bound_to_nothing_refuses_the_start() {
     for (unbound, why) in [
-        (
-            "[profiles.p]\nextends = \"strict\"",
-            "the profile `p` guards no route",
-        ),
+        ("[profiles.p]\nextends = \"strict\"", "the profile `p` guards no route"),
         (
             "[upstreams.v]\nfamily = \"openai\"\nbase_url = \"practice\"",
             "the upstream `v` is used by no route",
         ),
-        (
-            "[policies]\nfiles = [\"none/*.cedar\"]",
-            "no policy file matches",
-        ),
+        ("[policies]\nfiles = [\"none/*.cedar\"]", "no policy file matches"),
         ("[policies]\nfiles = [\"none.cedar\"]", "cannot open"),
         (
             "[profiles.p]\nextends = \"strict\"\n[profiles.q]\nextends = \"p\"",
@@ -168,8 +149,7 @@ fn r17_a_control_that_is_bound_to_nothing_refuses_the_start() {
         let said = loaded(&format!("{MINIMAL}{unbound}\n"), &BTreeMap::new()).unwrap_err();
         assert!(said.contains(why), "{unbound}: {said}");
     }
-    let based =
-        "profile = \"q\"\n[profiles.p]\nextends = \"strict\"\n[profiles.q]\nextends = \"p\"\n";
+    let based = "profile = \"q\"\n[profiles.p]\nextends = \"strict\"\n[profiles.q]\nextends = \"p\"\n";
     assert!(loaded(&format!("{MINIMAL}{based}"), &BTreeMap::new()).is_ok());
 }
 
@@ -185,12 +165,7 @@ fn every_shipped_profile_can_run() {
     }
     fs::write(&path, text).unwrap();
     let proven = prove(&path, &BTreeMap::new()).unwrap();
-    assert!(
-        proven
-            .policies
-            .values()
-            .all(|policies| !policies.is_empty())
-    );
+    assert!(proven.policies.values().all(|policies| !policies.is_empty()));
 }
 
 proptest! {

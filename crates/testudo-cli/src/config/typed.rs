@@ -167,9 +167,7 @@ fn listen(mut section: Section<'_>, problems: &mut Problems) -> Listen {
         admin_token: secret(&mut section, "admin_token", problems),
         hosts: section.texts("hosts", problems),
         origins: section.texts("origins", problems),
-        tls: section
-            .section("tls", problems)
-            .map(|section| tls(section, problems)),
+        tls: section.section("tls", problems).map(|section| tls(section, problems)),
         dangerous_plaintext: section.flag("dangerous_plaintext", problems),
     };
     section.finish(problems);
@@ -220,17 +218,17 @@ fn retries(text: &str) -> Result<u64, NotThis> {
 }
 
 /// `{ env = "NAME" }` or `{ file = "PATH" }`; a text in its place is refused without being shown.
-fn secret(
-    section: &mut Section<'_>,
-    key: &'static str,
-    problems: &mut Problems,
-) -> Option<At<SecretSource>> {
+fn secret(section: &mut Section<'_>, key: &'static str, problems: &mut Problems) -> Option<At<SecretSource>> {
     let name = section.name(key);
     let remedy = format!("write {key} = {{ env = \"NAME\" }} or {key} = {{ file = \"PATH\" }}");
     let mut source = match section.section_or_text(key, problems)? {
         Ok(source) => source,
         Err(At { line, .. }) => {
-            problems.at(line, format!("`{name}` is written into the configuration, where it would be copied and shared"), remedy);
+            problems.at(
+                line,
+                format!("`{name}` is written into the configuration, where it would be copied and shared"),
+                remedy,
+            );
             return None;
         }
     };
@@ -242,11 +240,7 @@ fn secret(
         (Some(env), None) => SecretSource::Environment(env.value),
         (None, Some(file)) => SecretSource::File(file.value),
         (Some(_), Some(_)) => {
-            problems.at(
-                line,
-                format!("`{name}` has two sources"),
-                "keep either `env` or `file`",
-            );
+            problems.at(line, format!("`{name}` has two sources"), "keep either `env` or `file`");
             return None;
         }
         (None, None) => {
@@ -295,11 +289,7 @@ fn profile(name: At<String>, mut section: Section<'_>, problems: &mut Problems) 
     profile
 }
 
-fn guards(
-    section: &mut Section<'_>,
-    direction: &'static str,
-    problems: &mut Problems,
-) -> Vec<Guard> {
+fn guards(section: &mut Section<'_>, direction: &'static str, problems: &mut Problems) -> Vec<Guard> {
     let Some(mut table) = section.section(direction, problems) else {
         return Vec::new();
     };
@@ -324,9 +314,7 @@ fn guards(
                 let action = guard
                     .text("action", problems)
                     .and_then(|it| read_action(&it, &name, problems));
-                let score_min = guard
-                    .quantity("score_min", score, problems)
-                    .map(|it| it.value);
+                let score_min = guard.quantity("score_min", score, problems).map(|it| it.value);
                 guard.finish(problems);
                 guards.push(Guard {
                     kind,

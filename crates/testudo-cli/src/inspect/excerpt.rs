@@ -9,11 +9,7 @@ const WITHIN_CHARS: usize = 60;
 /// Line and column of a byte, in characters, both counted from 1.
 pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
-    let line = before
-        .bytes()
-        .filter(|byte| *byte == b'\n')
-        .count()
-        .saturating_add(1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1);
     let column = before
         .rsplit('\n')
         .next()
@@ -29,9 +25,7 @@ pub(super) fn confidential(
     hits: impl Iterator<Item = Hit>,
     rules: &dyn Fn(&Hit) -> Option<Rule>,
 ) -> Vec<(Hit, String)> {
-    let hits: Vec<(Hit, Rule)> = hits
-        .filter_map(|hit| rules(&hit).map(|rule| (hit, rule)))
-        .collect();
+    let hits: Vec<(Hit, Rule)> = hits.filter_map(|hit| rules(&hit).map(|rule| (hit, rule))).collect();
     let hidden: Vec<Hit> = hits
         .iter()
         .filter(|(_, rule)| hides(rule.kind))
@@ -52,10 +46,7 @@ fn hides(kind: ThreatKind) -> bool {
     match kind {
         ThreatKind::Secret | ThreatKind::PersonalData | ThreatKind::PromptLeak => true,
         // The link is shown: it is the attack. Secrets within are found as such.
-        ThreatKind::Injection
-        | ThreatKind::HiddenText
-        | ThreatKind::Exfiltration
-        | ThreatKind::Unscannable => false,
+        ThreatKind::Injection | ThreatKind::HiddenText | ThreatKind::Exfiltration | ThreatKind::Unscannable => false,
     }
 }
 
@@ -74,10 +65,7 @@ pub(super) fn excerpt(text: &str, hit: &Hit, confidential: &[(Hit, String)]) -> 
         .iter()
         .filter(|(place, _)| place.start < to && place.end > from)
     {
-        push(
-            &mut out,
-            text.get(at..place.start.max(at)).unwrap_or_default(),
-        );
+        push(&mut out, text.get(at..place.start.max(at)).unwrap_or_default());
         out.push_str(&format!("[{label}]"));
         at = place.end.max(at);
     }

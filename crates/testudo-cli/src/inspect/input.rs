@@ -26,19 +26,14 @@ pub(super) struct Text {
 ///
 /// # Errors
 /// Only what `give` returns; unreadable input is given as a mistake.
-pub(super) fn each_text<E>(
-    file: &Path,
-    mut give: impl FnMut(Result<Text, String>) -> Result<(), E>,
-) -> Result<(), E> {
+pub(super) fn each_text<E>(file: &Path, mut give: impl FnMut(Result<Text, String>) -> Result<(), E>) -> Result<(), E> {
     let name = file.display().to_string();
     if name == "-" {
         return each_of(io::stdin().lock(), "-", false, &mut give);
     }
     match File::open(file) {
         Ok(opened) => {
-            let lines = file
-                .extension()
-                .is_some_and(|end| end == "jsonl" || end == "ndjson");
+            let lines = file.extension().is_some_and(|end| end == "jsonl" || end == "ndjson");
             each_of(BufReader::new(opened), &name, lines, &mut give)
         }
         Err(error) => give(Err(format!("{name}: cannot be opened ({error})"))),
@@ -75,12 +70,7 @@ fn each_of<E>(
 }
 
 /// The first line and all that follows, as one text.
-fn whole(
-    first: io::Result<Line>,
-    mut bytes: Vec<u8>,
-    reader: impl BufRead,
-    name: &str,
-) -> Result<Text, String> {
+fn whole(first: io::Result<Line>, mut bytes: Vec<u8>, reader: impl BufRead, name: &str) -> Result<Text, String> {
     let too_long = || format!("{name}: is longer than {TEXT_BYTES_MAX} bytes; split it");
     match first {
         Ok(Line::TooLong) => return Err(too_long()),
@@ -93,12 +83,8 @@ fn whole(
         other => format!("{name}: {other}"),
     })?;
     bytes.extend(rest);
-    let text = String::from_utf8(bytes).map_err(|error| {
-        format!(
-            "{name}: is not UTF-8 at byte {}",
-            error.utf8_error().valid_up_to()
-        )
-    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| format!("{name}: is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))?;
     Ok(Text {
         id: Value::from(name),
         text,
@@ -109,35 +95,25 @@ fn whole(
 fn parse(line: &[u8], name: &str, number: usize) -> Result<Text, String> {
     let wrong = |what: String| format!("{name}:{number}: {what}");
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let value: Value =
-        serde_json::from_slice(line).map_err(|error| wrong(format!("is not JSON ({error})")))?;
+    let value: Value = serde_json::from_slice(line).map_err(|error| wrong(format!("is not JSON ({error})")))?;
     let Value::Object(mut object) = value else {
-        return Err(wrong(
-            "is not an object; write {\"id\": …, \"text\": …}".to_owned(),
-        ));
+        return Err(wrong("is not an object; write {\"id\": …, \"text\": …}".to_owned()));
     };
     let Some(Value::String(text)) = object.remove("text") else {
-        return Err(wrong(
-            "has no `text`, or one that is not a string".to_owned(),
-        ));
+        return Err(wrong("has no `text`, or one that is not a string".to_owned()));
     };
     let id = match object.remove("id") {
         Some(id @ (Value::String(_) | Value::Number(_))) => id,
         None | Some(Value::Null) => Value::from(format!("{name}:{number}")),
         Some(_) => {
-            return Err(wrong(
-                "has an `id` that is neither a string nor a number".to_owned(),
-            ));
+            return Err(wrong("has an `id` that is neither a string nor a number".to_owned()));
         }
     };
     let origin = match object.remove("origin") {
         None | Some(Value::Null) => None,
         Some(Value::String(origin)) => Some(Origin::from_name(&origin).ok_or_else(|| {
             let remedy = did_you_mean(&origin, Origin::ALL.iter().map(Origin::as_str));
-            wrong(format!(
-                "has the unknown origin `{}`; {remedy}",
-                shown(&origin)
-            ))
+            wrong(format!("has the unknown origin `{}`; {remedy}", shown(&origin)))
         })?),
         Some(_) => return Err(wrong("has an `origin` that is not a string".to_owned())),
     };
@@ -200,17 +176,9 @@ mod tests {
         assert_eq!(all.len(), 4);
         assert_eq!(all[0].as_ref().unwrap().id, Value::from(7));
         assert_eq!(all[1].as_ref().unwrap().id, Value::from("f:3"));
-        assert_eq!(
-            all[1].as_ref().unwrap().origin,
-            Some(Origin::ToolResult { tool: None })
-        );
+        assert_eq!(all[1].as_ref().unwrap().origin, Some(Origin::ToolResult { tool: None }));
         assert!(all[2].as_ref().unwrap_err().starts_with("f:4: is not JSON"));
-        assert!(
-            all[3]
-                .as_ref()
-                .unwrap_err()
-                .starts_with("f:5: has no `text`")
-        );
+        assert!(all[3].as_ref().unwrap_err().starts_with("f:5: has no `text`"));
     }
 
     #[test]

@@ -74,9 +74,7 @@ impl Judge {
         };
         let detector = &self.detector;
         let selection = self.selections.entry(origin.as_str()).or_insert_with(|| {
-            let on = guards
-                .iter()
-                .filter(|(_, guard)| guard.action != Action::Pass);
+            let on = guards.iter().filter(|(_, guard)| guard.action != Action::Pass);
             let kinds: BTreeSet<ThreatKind> = on.map(|(kind, _)| *kind).collect();
             detector.select(&Scope {
                 direction,
@@ -95,21 +93,13 @@ impl Judge {
                 .get(&ThreatKind::Unscannable)
                 .map_or(Action::Block, |guard| guard.action)
         });
-        let strictest = found
-            .iter()
-            .map(|(_, action)| *action)
-            .chain(unscannable)
-            .max();
+        let strictest = found.iter().map(|(_, action)| *action).chain(unscannable).max();
         let verdict = match strictest {
             None | Some(Action::Pass) => Verdict::Allow,
             Some(Action::Observe | Action::Mask) => Verdict::Flag,
             Some(Action::Hold | Action::Block) => Verdict::Block,
         };
-        let score = found
-            .iter()
-            .map(|(hit, _)| hit.score)
-            .max()
-            .map_or(0, Score::percent);
+        let score = found.iter().map(|(hit, _)| hit.score).max().map_or(0, Score::percent);
         Judged {
             verdict,
             score,
@@ -121,9 +111,7 @@ impl Judge {
 
 /// What the shipped policies do: the profile's action from its threshold on, below it `observe`.
 fn action(detector: &Detector, guards: &BTreeMap<ThreatKind, GuardSetting>, hit: &Hit) -> Action {
-    let guard = detector
-        .rule(hit.rule)
-        .and_then(|rule| guards.get(&rule.kind));
+    let guard = detector.rule(hit.rule).and_then(|rule| guards.get(&rule.kind));
     match guard {
         Some(guard) if hit.score.percent() >= guard.score_min => guard.action,
         _ => Action::Observe,

@@ -32,9 +32,7 @@ impl Totals {
     }
 
     pub(super) fn texts(&self) -> u64 {
-        self.allow
-            .saturating_add(self.flag)
-            .saturating_add(self.block)
+        self.allow.saturating_add(self.flag).saturating_add(self.block)
     }
 
     pub(super) fn found(&self) -> u64 {
@@ -83,22 +81,12 @@ pub(super) fn json_line(text: &Text, judged: &Judged, judge: &Judge) -> Value {
 const UNSCANNABLE: &str = "Text that costs more to scan than is granted";
 
 /// One text for people: its verdict, and a row for each finding.
-pub(super) fn table_rows(
-    text: &Text,
-    judged: &Judged,
-    judge: &Judge,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub(super) fn table_rows(text: &Text, judged: &Judged, judge: &Judge, out: &mut impl Write) -> io::Result<()> {
     let id = match &text.id {
         Value::String(id) => printable(id),
         other => other.to_string(),
     };
-    writeln!(
-        out,
-        "{id}: {}, score {}",
-        judged.verdict.as_str(),
-        judged.score
-    )?;
+    writeln!(out, "{id}: {}, score {}", judged.verdict.as_str(), judged.score)?;
     let rule = |hit: &testudo_detect::Hit| judge.rule(hit).cloned();
     let hidden = confidential(judged.found.iter().map(|(hit, _)| *hit), &rule);
     let mut rows = Vec::new();
@@ -117,14 +105,7 @@ pub(super) fn table_rows(
         ]);
     }
     if let Some(action) = judged.unscannable {
-        let row = [
-            "",
-            action.as_str(),
-            "guard.budget",
-            "high 100",
-            UNSCANNABLE,
-            "",
-        ];
+        let row = ["", action.as_str(), "guard.budget", "high 100", UNSCANNABLE, ""];
         rows.push(row.map(str::to_owned));
     }
     table(out, "  ", &rows)

@@ -19,25 +19,17 @@ use crate::environment::Variables;
 
 /// The path prefix in practice mode under which everything is seen and nothing is stopped.
 pub(super) const OBSERVED: &str = "/observe";
-const ADMIN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
+const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
 const SERVICES: [(Family, &str, &str); 2] = [
     (Family::OpenAi, "OPENAI_API_KEY", "https://api.openai.com"),
-    (
-        Family::Anthropic,
-        "ANTHROPIC_API_KEY",
-        "https://api.anthropic.com",
-    ),
+    (Family::Anthropic, "ANTHROPIC_API_KEY", "https://api.anthropic.com"),
 ];
 
 pub(super) fn configuration(variables: &dyn Variables) -> anyhow::Result<Configuration> {
     let mut routes = Vec::new();
     let mut upstreams = BTreeMap::new();
     for (family, variable, url) in SERVICES {
-        if let Some(secret) = variables
-            .variable(variable)
-            .filter(|secret| !secret.trim().is_empty())
-        {
+        if let Some(secret) = variables.variable(variable).filter(|secret| !secret.trim().is_empty()) {
             let base = UpstreamBase::Url(Url::parse(url)?);
             let upstream = upstream(family, base, Some(Secret::new(secret.trim())))?;
             routes.push(route(family, family.as_str(), "", profiles::DEFAULT)?);
@@ -79,11 +71,7 @@ pub(super) fn configuration(variables: &dyn Variables) -> anyhow::Result<Configu
     })
 }
 
-fn upstream(
-    family: Family,
-    base: UpstreamBase,
-    secret: Option<Secret>,
-) -> anyhow::Result<UpstreamSettings> {
+fn upstream(family: Family, base: UpstreamBase, secret: Option<Secret>) -> anyhow::Result<UpstreamSettings> {
     Ok(UpstreamSettings {
         name: UpstreamName::parse(family.as_str())?,
         base,
@@ -96,8 +84,7 @@ fn upstream(
 }
 
 fn route(family: Family, name: &str, prefix: &str, profile: &str) -> anyhow::Result<Arc<Route>> {
-    let profile: Profile =
-        profiles::built_in(profile).context("a shipped profile is missing")??;
+    let profile: Profile = profiles::built_in(profile).context("a shipped profile is missing")??;
     Ok(Arc::new(Route {
         name: RouteName::parse(name)?,
         prefix: prefix.to_owned(),

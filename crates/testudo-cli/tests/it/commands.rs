@@ -30,10 +30,7 @@ fn every_command_prints_what_it_must() {
     cases.retain(|path| path.extension().is_some_and(|end| end == "toml"));
     cases.sort();
     assert!(cases.len() >= 12, "only {} cases found", cases.len());
-    let failures: Vec<String> = cases
-        .iter()
-        .filter_map(|path| run(path, bless).err())
-        .collect();
+    let failures: Vec<String> = cases.iter().filter_map(|path| run(path, bless).err()).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
@@ -61,10 +58,7 @@ fn run(path: &Path, bless: bool) -> Result<(), String> {
     let output = child.wait_with_output().unwrap();
     let mut differences = Vec::new();
     if output.status.code().map(i64::from) != Some(case.exit) {
-        differences.push(format!(
-            "ended with {}, expected {}",
-            output.status, case.exit
-        ));
+        differences.push(format!("ended with {}, expected {}", output.status, case.exit));
     }
     for (stream, found) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         let found = String::from_utf8(found.clone()).unwrap();

@@ -14,11 +14,7 @@ fn testudo(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 fn said(output: &Output) -> String {
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
@@ -46,11 +42,7 @@ fn a_key_is_shown_once_and_never_again() {
     ));
     let token = made.lines().next().unwrap();
     let mut parts = token.splitn(3, '_');
-    let (prefix, id, secret) = (
-        parts.next().unwrap(),
-        parts.next().unwrap(),
-        parts.next().unwrap(),
-    );
+    let (prefix, id, secret) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
     assert_eq!((prefix, id.len(), secret.len()), ("tsk", 12, 52));
     for format in ["table", "json"] {
         let listed = said(&testudo(dir.path(), &["key", "list", "--format", format]));
@@ -65,11 +57,7 @@ fn a_key_is_shown_once_and_never_again() {
     assert!(said(&testudo(dir.path(), &["key", "list"])).contains("revoked"));
     for entry in fs::read_dir(dir.path().join("testudo-data")).unwrap() {
         let bytes = testudo_bounded::read_file(entry.unwrap().path(), 64 << 20).unwrap();
-        assert!(
-            !bytes
-                .windows(secret.len())
-                .any(|window| window == secret.as_bytes())
-        );
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
     }
 }
 
@@ -79,36 +67,20 @@ fn what_cannot_be_meant_is_refused() {
     for (arguments, code, why) in [
         (&["key", "create"][..], 2, "--name"),
         (&["key", "create", "--name", ""], 1, "name must have"),
-        (
-            &["key", "create", "--name", "n", "--expires", "90"],
-            2,
-            "with a unit",
-        ),
-        (
-            &["key", "create", "--name", "n", "--route", "a b"],
-            1,
-            "route name",
-        ),
+        (&["key", "create", "--name", "n", "--expires", "90"], 2, "with a unit"),
+        (&["key", "create", "--name", "n", "--route", "a b"], 1, "route name"),
         (
             &["key", "create", "--name", "n", "--model", "a*b"],
             1,
             "`*` before its end",
         ),
-        (
-            &["key", "create", "--name", "n", "--tenant", "ü"],
-            1,
-            "tenant",
-        ),
+        (&["key", "create", "--name", "n", "--tenant", "ü"], 1, "tenant"),
         (
             &["key", "create", "--name", "n", "--requests-per-minute", "0"],
             2,
             "above 0",
         ),
-        (
-            &["key", "list", "--data-dir", "elsewhere"],
-            1,
-            "no data folder",
-        ),
+        (&["key", "list", "--data-dir", "elsewhere"], 1, "no data folder"),
         (&["key", "revoke", "abc"], 1, "there is no key `abc`"),
         (&["key", "revoke", "tsk_a_b"], 1, "give the id alone"),
         (

@@ -88,14 +88,7 @@ fn chat(address: &str, key: &str, content: &str) -> String {
 
 fn create_key(dir: &Path) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_testudo"))
-        .args([
-            "key",
-            "create",
-            "--name",
-            "test",
-            "--config",
-            "testudo.toml",
-        ])
+        .args(["key", "create", "--name", "test", "--config", "testudo.toml"])
         .current_dir(dir)
         .output()
         .unwrap();

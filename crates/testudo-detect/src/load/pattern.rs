@@ -42,9 +42,7 @@ pub(super) fn compile(
         .look_set()
         .iter()
         .fold(0, |bits, look| bits | look.as_repr());
-    let value = regex
-        .group_info()
-        .to_index(regex_automata::PatternID::ZERO, "value");
+    let value = regex.group_info().to_index(regex_automata::PatternID::ZERO, "value");
     let matcher = Matcher {
         rule,
         score: checked.rule.score,
@@ -68,19 +66,14 @@ fn gate(checked: &Checked, hir: &Hir) -> Result<(Gate, usize), (&'static str, Ru
             Some(end.map_err(|example| ("literals", RuleFault::LiteralMissing { example }))?)
         }
     };
-    let weak = checked
-        .literals
-        .iter()
-        .any(|literal| literal.len() <= WEAK_LITERAL);
+    let weak = checked.literals.iter().any(|literal| literal.len() <= WEAK_LITERAL);
     if let (Some(end), false) = (literal_end, weak) {
         return Ok((Gate::Literal, end));
     }
     if checked.context.is_some() && literal_end.is_none() {
         return Ok((Gate::Context, 0));
     }
-    let digits = |count| {
-        run_end_max(hir, Run::Digits, count).map(|end| (Gate::Run(Run::Digits, count), end))
-    };
+    let digits = |count| run_end_max(hir, Run::Digits, count).map(|end| (Gate::Run(Run::Digits, count), end));
     if let Some(run) = (2..=DIGITS_MAX).rev().find_map(digits) {
         return Ok(run);
     }
@@ -92,10 +85,7 @@ fn gate(checked: &Checked, hir: &Hir) -> Result<(Gate, usize), (&'static str, Ru
 }
 
 fn parse(pattern: &str) -> Result<Hir, RuleFault> {
-    let parsed = ParserBuilder::new()
-        .nest_limit(NEST_MAX)
-        .build()
-        .parse(pattern);
+    let parsed = ParserBuilder::new().nest_limit(NEST_MAX).build().parse(pattern);
     parsed.map_err(|error| RuleFault::Pattern(error.to_string()))
 }
 

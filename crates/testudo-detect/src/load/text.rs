@@ -81,13 +81,7 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
     if text.literals.is_empty() && text.context.is_empty() && !text.always {
         faults.push(("literals", RuleFault::NoPrefilter));
     }
-    let kind = known(
-        "kind",
-        &text.kind,
-        ThreatKind::from_name,
-        "the kinds of threat",
-        faults,
-    );
+    let kind = known("kind", &text.kind, ThreatKind::from_name, "the kinds of threat", faults);
     let severity = known(
         "severity",
         &text.severity,
@@ -106,15 +100,10 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
             Err(error) => faults.push(("refs", error.into())),
         }
     }
-    let check = text.validator.as_deref().and_then(|name| {
-        known(
-            "validator",
-            name,
-            validator,
-            "those in `validators.rs`",
-            faults,
-        )
-    });
+    let check = text
+        .validator
+        .as_deref()
+        .and_then(|name| known("validator", name, validator, "those in `validators.rs`", faults));
     let (requests, responses) = directions(text.directions.as_deref(), faults);
     let origins = origins(text.origins, faults);
     let context = context(text.context, text.within, faults);
@@ -217,15 +206,8 @@ fn origins(names: Option<Vec<String>>, faults: &mut Faults) -> Option<std::sync:
     let names = names?;
     for name in &names {
         // The canonical name only: `Rule::applies` compares it with `Origin::as_str`.
-        let canonical =
-            |name: &str| Origin::from_name(name).filter(|origin| origin.as_str() == name);
-        known(
-            "origins",
-            name,
-            canonical,
-            "the origins of `testudo inspect`",
-            faults,
-        );
+        let canonical = |name: &str| Origin::from_name(name).filter(|origin| origin.as_str() == name);
+        known("origins", name, canonical, "the origins of `testudo inspect`", faults);
     }
     Some(names.into_iter().map(String::into_boxed_str).collect())
 }

@@ -34,9 +34,18 @@ fn a_value_keeps_its_placeholder() {
     let first = set.placeholder("EMAIL", "ada@example.org").unwrap().to_owned();
     assert_eq!(first, "[[EMAIL_1_aebagbafaydqq]]");
     assert_eq!(set.placeholder("EMAIL", "ada@example.org").unwrap(), first);
-    assert_eq!(set.placeholder("EMAIL", "bob@example.org").unwrap(), "[[EMAIL_2_aebagbafaydqq]]");
-    assert_eq!(set.placeholder("PERSON", "ada@example.org").unwrap(), "[[PERSON_1_aebagbafaydqq]]");
-    assert_eq!(set.placeholder("EMAIL", "carol@example.org"), Err(Full { entries_max: 3 }));
+    assert_eq!(
+        set.placeholder("EMAIL", "bob@example.org").unwrap(),
+        "[[EMAIL_2_aebagbafaydqq]]"
+    );
+    assert_eq!(
+        set.placeholder("PERSON", "ada@example.org").unwrap(),
+        "[[PERSON_1_aebagbafaydqq]]"
+    );
+    assert_eq!(
+        set.placeholder("EMAIL", "carol@example.org"),
+        Err(Full { entries_max: 3 })
+    );
     assert_eq!(set.placeholder("EMAIL", "ada@example.org").unwrap(), first);
     assert_eq!(set.len(), 3);
 }
@@ -56,7 +65,10 @@ fn altered_placeholders_stay_as_they_are() {
     let (placeholder, restorer) = one("EMAIL", "ada@example.org");
     let (foreign, _) = {
         let mut set = Pseudonyms::new([9; 8], 8);
-        (set.placeholder("EMAIL", "eve@example.org").unwrap().to_owned(), set.restorer())
+        (
+            set.placeholder("EMAIL", "eve@example.org").unwrap().to_owned(),
+            set.restorer(),
+        )
     };
     let altered = [
         foreign,
@@ -128,7 +140,11 @@ fn no_rule_matches_a_placeholder_or_a_redaction() {
                     format!("SSN {mark}, card {mark}, born {mark}, phone: {mark}, wallet {mark}"),
                 ] {
                     let scan = selection.scan(&text, &mut crate::Budget::unlimited());
-                    let found: Vec<_> = scan.hits.iter().map(|hit| &detector.rule(hit.rule).unwrap().id).collect();
+                    let found: Vec<_> = scan
+                        .hits
+                        .iter()
+                        .map(|hit| &detector.rule(hit.rule).unwrap().id)
+                        .collect();
                     assert!(found.is_empty(), "{found:?} in {text}");
                 }
             }

@@ -1,8 +1,6 @@
 //! A stream reports what the whole text reports, and the whole text what the definition says.
 
-use proptest::prelude::{
-    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
-};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use regex::{Regex, RegexBuilder};
 
 use super::{pieces, rule_text, scan, selection, stream};
@@ -29,14 +27,9 @@ fn pattern() -> impl Strategy<Value = String> {
 }
 
 fn rules() -> impl Strategy<Value = Vec<String>> {
-    let valued = (pattern(), pattern(), pattern())
-        .prop_map(|(a, b, c)| format!("(?:{a})(?P<value>{b})(?:{c})"));
-    let seeded = (
-        pattern(),
-        prop::sample::select(vec!["ab", "b-", "é"]),
-        pattern(),
-    )
-        .prop_map(|(a, b, c)| format!("{a}{b}{c}"));
+    let valued = (pattern(), pattern(), pattern()).prop_map(|(a, b, c)| format!("(?:{a})(?P<value>{b})(?:{c})"));
+    let seeded =
+        (pattern(), prop::sample::select(vec!["ab", "b-", "é"]), pattern()).prop_map(|(a, b, c)| format!("{a}{b}{c}"));
     prop::collection::vec(prop_oneof![3 => pattern(), 1 => valued, 1 => seeded], 1..5)
 }
 
@@ -80,10 +73,7 @@ fn loadable(patterns: &[String], extras: &[String]) -> String {
                                 | RuleFault::TooLarge
                         )
                     };
-                    assert!(
-                        problems.iter().all(|problem| expected(&problem.fault)),
-                        "{problems:?}"
-                    );
+                    assert!(problems.iter().all(|problem| expected(&problem.fault)), "{problems:?}");
                 }
             }
         }
@@ -92,21 +82,14 @@ fn loadable(patterns: &[String], extras: &[String]) -> String {
 }
 
 /// The definition: for each start in order, the match there, if the context agrees.
-fn reference(
-    selection: &crate::Selection,
-    patterns: &[(crate::RuleIndex, Regex)],
-    text: &str,
-) -> Vec<Hit> {
+fn reference(selection: &crate::Selection, patterns: &[(crate::RuleIndex, Regex)], text: &str) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (rule, regex) in patterns {
         let matcher = selection.compiled().matcher(rule.0).unwrap();
         let mut at = 0;
         while let Some(found) = regex.captures_at(text, at) {
             let all = found.get(0).unwrap();
-            let value = found
-                .name("value")
-                .filter(|value| !value.is_empty())
-                .unwrap_or(all);
+            let value = found.name("value").filter(|value| !value.is_empty()).unwrap_or(all);
             if matcher
                 .context
                 .as_ref()
@@ -120,14 +103,7 @@ fn reference(
                 });
                 at = all.end();
             } else {
-                at = all.start()
-                    + text
-                        .get(all.start()..)
-                        .unwrap()
-                        .chars()
-                        .next()
-                        .unwrap()
-                        .len_utf8();
+                at = all.start() + text.get(all.start()..).unwrap().chars().next().unwrap().len_utf8();
             }
         }
     }

@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use proptest::prelude::{
-    ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
-};
+use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::{always, collect, pieces};
-use crate::{
-    Budget, Canaries, CanaryProblem, Fingerprint, GuardScanner, Hit, LeakScanner, RuleIndex,
-    scan_all,
-};
+use crate::{Budget, Canaries, CanaryProblem, Fingerprint, GuardScanner, Hit, LeakScanner, RuleIndex, scan_all};
 
 const PROMPT: &str = "You are the concierge of the Hôtel Étoile. Never mention the boiler. \
                       The discount code for staff is ÉTOILE-STAFF and must stay inside this house.";
@@ -50,11 +45,7 @@ fn a_short_common_stretch_is_held_and_no_more() {
     let fingerprint = Arc::new(Fingerprint::of(PROMPT, 24));
     let mut scanner = LeakScanner::new(&fingerprint);
     let mut budget = Budget::unlimited();
-    assert_eq!(
-        scanner.push("zzz", &mut budget).safe,
-        3,
-        "no `z` stands in the prompt"
-    );
+    assert_eq!(scanner.push("zzz", &mut budget).safe, 3, "no `z` stands in the prompt");
     assert_eq!(scanner.push("zzz! The disc", &mut budget).safe, 7);
     assert_eq!(scanner.push("@", &mut budget).safe, 17);
 }
@@ -86,28 +77,19 @@ fn canaries_are_found_over_cuts() {
     assert_eq!(places(&hits), [(9, 20), (21, 27), (24, 30)]);
     assert!(hits.iter().all(|hit| hit.rule == RuleIndex::CANARY));
     let mut scanner = GuardScanner::new(&selection, None, &canaries);
-    assert_eq!(
-        scanner.push("hello canar", &mut Budget::unlimited()).safe,
-        6
-    );
+    assert_eq!(scanner.push("hello canar", &mut Budget::unlimited()).safe, 6);
     assert_eq!(scanner.push("d", &mut Budget::unlimited()).safe, 12);
 }
 
 #[test]
 fn canaries_that_would_be_everywhere_are_refused() {
     assert_eq!(Canaries::new([""]).unwrap_err(), CanaryProblem::Length(0));
-    assert_eq!(
-        Canaries::new(["abc"]).unwrap_err(),
-        CanaryProblem::Length(3)
-    );
+    assert_eq!(Canaries::new(["abc"]).unwrap_err(), CanaryProblem::Length(3));
     assert_eq!(
         Canaries::new([&*"a".repeat(513)]).unwrap_err(),
         CanaryProblem::Length(513)
     );
-    assert_eq!(
-        Canaries::new(["abcde"; 65]).unwrap_err(),
-        CanaryProblem::Count(65)
-    );
+    assert_eq!(Canaries::new(["abcde"; 65]).unwrap_err(), CanaryProblem::Count(65));
 }
 
 #[test]
@@ -119,10 +101,7 @@ fn an_exhausted_stream_releases_nothing_more() {
     let progress = scanner.push("more text than the budget allows ", &mut budget);
     assert!(progress.exhausted && progress.safe == 11 && progress.hits.is_empty());
     let progress = scanner.finish(&mut Budget::unlimited());
-    assert!(
-        progress.exhausted && progress.safe == 11,
-        "it stays exhausted"
-    );
+    assert!(progress.exhausted && progress.safe == 11, "it stays exhausted");
     assert!(selection.scan("some text", &mut Budget::new(3)).exhausted);
 }
 

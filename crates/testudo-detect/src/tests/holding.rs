@@ -9,9 +9,7 @@ fn held(selection: &Selection, text: &str) -> usize {
     let mut budget = Budget::unlimited();
     let mut safe = 0;
     for (at, c) in text.char_indices() {
-        safe = scanner
-            .push(text.get(at..at + c.len_utf8()).unwrap(), &mut budget)
-            .safe;
+        safe = scanner.push(text.get(at..at + c.len_utf8()).unwrap(), &mut budget).safe;
     }
     text.len() - safe
 }
@@ -20,11 +18,7 @@ const EMAIL: &str = r"\b[a-z0-9.+-]{1,64}@[a-z0-9.-]{1,255}\.[a-z]{2,24}\b";
 
 #[test]
 fn ordinary_text_is_not_held() {
-    let github = selection(rule_text(
-        "pat",
-        r"\bghp_[A-Za-z0-9]{36}\b",
-        "literals = [\"ghp_\"]",
-    ));
+    let github = selection(rule_text("pat", r"\bghp_[A-Za-z0-9]{36}\b", "literals = [\"ghp_\"]"));
     for (text, expected) in [
         ("", 0),
         ("hello world", 0),
@@ -82,11 +76,7 @@ fn a_partial_match_dies_at_its_longest() {
         "65 characters cannot be a local part and no boundary lies inside"
     );
     let loose = always(&["[a-z]{1,64}@"]);
-    assert_eq!(
-        held(&loose, &"a".repeat(500)),
-        64,
-        "without a boundary the last 64 can"
-    );
+    assert_eq!(held(&loose, &"a".repeat(500)), 64, "without a boundary the last 64 can");
     let key = always(&["BEGIN[A-Z]{1,1000}END"]);
     assert_eq!(held(&key, &format!("BEGIN{}", "A".repeat(1000))), 1005);
     assert_eq!(
@@ -110,11 +100,7 @@ fn digits_are_held_only_near_their_context() {
     ));
     assert_eq!(held(&ssn, "order 1234"), 0);
     assert_eq!(held(&ssn, "my SSN is 1234"), 4);
-    assert_eq!(
-        held(&ssn, "my ssn ................ 1234"),
-        0,
-        "too far away"
-    );
+    assert_eq!(held(&ssn, "my ssn ................ 1234"), 0, "too far away");
 }
 
 #[test]
@@ -138,8 +124,5 @@ fn characters_are_never_split() {
 fn a_match_behind_a_refused_start_is_not_forgotten() {
     let letters = always(&["a", "[aé]{1,130}"]);
     let text = "aaaAé1éa";
-    assert_eq!(
-        super::scan(&letters, text),
-        super::stream(&letters, text, &[text])
-    );
+    assert_eq!(super::scan(&letters, text), super::stream(&letters, text, &[text]));
 }

@@ -26,18 +26,8 @@ fn patterns_are_bounded_and_not_empty() {
     check("a{0,5}", "always = true", "pattern", "empty text");
     check(r"\b", "always = true", "pattern", "empty text");
     check("[a&&b]", "always = true", "pattern", "nothing at all");
-    check(
-        "a{1,16385}",
-        "always = true",
-        "pattern",
-        "longer than 16384",
-    );
-    check(
-        "(?:abc){1,6000}",
-        "always = true",
-        "pattern",
-        "longer than 16384",
-    );
+    check("a{1,16385}", "always = true", "pattern", "longer than 16384");
+    check("(?:abc){1,6000}", "always = true", "pattern", "longer than 16384");
     check(r"(?-u:\xFF)", "always = true", "pattern", "does not parse");
     check(
         &format!("{}a{}", "(".repeat(60), ")".repeat(60)),
@@ -58,12 +48,7 @@ fn literals_must_be_in_every_match() {
         ("ſk-x", "literals = [\"sk-\"]"),
         ("(?i)sk-x", "literals = [\"sk-\"]"),
     ] {
-        check(
-            pattern,
-            literals,
-            "literals",
-            "contains none of the literals",
-        );
+        check(pattern, literals, "literals", "contains none of the literals");
     }
     for (pattern, literals) in [
         ("ghp_[a-z]{5}", "literals = [\"GHP_\"]"),
@@ -98,12 +83,7 @@ fn fields_are_checked() {
         "validator",
         "`lunh` is unknown",
     );
-    check(
-        "a",
-        "always = true\norigins = [\"usr\"]",
-        "origins",
-        "`usr` is unknown",
-    );
+    check("a", "always = true\norigins = [\"usr\"]", "origins", "`usr` is unknown");
     check(
         "a",
         "always = true\norigins = [\"tool\"]",
@@ -116,18 +96,8 @@ fn fields_are_checked() {
         "directions",
         "`up` is unknown",
     );
-    check(
-        "a",
-        "always = true\nrefs = [\"LLM01\"]",
-        "refs",
-        "scheme:version:id",
-    );
-    check(
-        "a",
-        "context = [\"b\"]\nwithin = 99999",
-        "within",
-        "more than the 1024",
-    );
+    check("a", "always = true\nrefs = [\"LLM01\"]", "refs", "scheme:version:id");
+    check("a", "context = [\"b\"]\nwithin = 99999", "within", "more than the 1024");
     check("a", "always = true\nwihtin = 5", "", "unknown field");
     check("a", "always = \"yes\"", "", "invalid type");
 }
@@ -140,10 +110,7 @@ fn all_problems_are_told_at_once() {
             .replace("score = 90", "score = 900")
             .replace("\"high\"", "\"huge\"");
     let problems = problems(&text);
-    let fields: Vec<_> = problems
-        .iter()
-        .map(|p| (p.rule.as_str(), p.field))
-        .collect();
+    let fields: Vec<_> = problems.iter().map(|p| (p.rule.as_str(), p.field)).collect();
     for expected in [
         ("test.a", "pattern"),
         ("test.b", "pattern"),
@@ -155,17 +122,11 @@ fn all_problems_are_told_at_once() {
     ] {
         assert!(fields.contains(&expected), "{expected:?} in {fields:?}");
     }
-    assert!(
-        matches!(&problems[0], RuleProblem { pack, fault: RuleFault::Pattern(_), .. } if pack == "test")
-    );
+    assert!(matches!(&problems[0], RuleProblem { pack, fault: RuleFault::Pattern(_), .. } if pack == "test"));
 }
 
 #[test]
 fn names_of_built_in_rules_are_taken() {
     let text = rule_text("a", "a", "always = true").replace("test.a", "leak.canary");
-    assert!(
-        problems(&text)
-            .iter()
-            .any(|p| matches!(p.fault, RuleFault::Taken(_)))
-    );
+    assert!(problems(&text).iter().any(|p| matches!(p.fault, RuleFault::Taken(_))));
 }

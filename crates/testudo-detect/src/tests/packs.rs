@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use proptest::prelude::{
-    ProptestConfig, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest,
-};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 
 use super::{pieces, scan, select_all, stream};
 use crate::load::PackText;
@@ -32,10 +30,7 @@ fn case_texts() -> Vec<String> {
         .iter()
         .map(|pack| toml::from_str(&pack.text).unwrap())
         .collect();
-    let cases = packs
-        .into_iter()
-        .flat_map(|pack| pack.rule)
-        .map(|rule| rule.cases);
+    let cases = packs.into_iter().flat_map(|pack| pack.rule).map(|rule| rule.cases);
     cases
         .flat_map(|cases| cases.hit.into_iter().chain(cases.miss))
         .map(|text| text.replace('¦', ""))
@@ -55,26 +50,15 @@ fn every_case_of_every_pack_holds() {
 fn text() -> impl Strategy<Value = String> {
     let cases = case_texts();
     let whole = prop::sample::select(cases.clone());
-    let cut = (
-        prop::sample::select(cases),
-        any::<prop::sample::Index>(),
-        any::<bool>(),
-    )
-        .prop_map(|(text, at, head)| {
+    let cut =
+        (prop::sample::select(cases), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(text, at, head)| {
             let at = text.floor_char_boundary(at.index(text.len().max(1)));
             let (before, after) = text.split_at(at);
-            if head {
-                before.to_owned()
-            } else {
-                after.to_owned()
-            }
+            if head { before.to_owned() } else { after.to_owned() }
         });
-    let glue = prop::sample::select(vec![
-        "", " ", "\n", ".", "é", "ssn: ", "-", "\u{200D}", "😀", "key=",
-    ])
-    .prop_map(str::to_owned);
-    prop::collection::vec(prop_oneof![1 => whole, 2 => cut, 2 => glue], 1..6)
-        .prop_map(|parts| parts.concat())
+    let glue = prop::sample::select(vec!["", " ", "\n", ".", "é", "ssn: ", "-", "\u{200D}", "😀", "key="])
+        .prop_map(str::to_owned);
+    prop::collection::vec(prop_oneof![1 => whole, 2 => cut, 2 => glue], 1..6).prop_map(|parts| parts.concat())
 }
 
 proptest! {

@@ -3,7 +3,8 @@
 use super::{always, pieces, rule_text, selection};
 use crate::{Budget, Selection};
 
-const PEM: &str = r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\r\n]{1,15000}-----END [A-Z ]{0,32}PRIVATE KEY-----";
+const PEM: &str =
+    r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\r\n]{1,15000}-----END [A-Z ]{0,32}PRIVATE KEY-----";
 
 fn pem(body: usize) -> String {
     format!(
@@ -29,11 +30,7 @@ fn a_long_key_in_small_pieces_costs_a_few_units_a_byte() {
     let text = pem(14_000);
     let (work, hits) = units(&selection, &text, 4);
     assert_eq!(hits, 1);
-    assert!(
-        work < 8 * text.len() as u64,
-        "{work} units for {} bytes",
-        text.len()
-    );
+    assert!(work < 8 * text.len() as u64, "{work} units for {} bytes", text.len());
 }
 
 #[test]
@@ -42,11 +39,7 @@ fn a_key_that_never_ends_costs_a_few_units_a_byte() {
     let text = format!("-----BEGIN PRIVATE KEY-----{}", "A".repeat(60_000));
     let (work, hits) = units(&selection, &text, 4);
     assert_eq!(hits, 0);
-    assert!(
-        work < 8 * text.len() as u64,
-        "{work} units for {} bytes",
-        text.len()
-    );
+    assert!(work < 8 * text.len() as u64, "{work} units for {} bytes", text.len());
 }
 
 #[test]
@@ -54,11 +47,7 @@ fn many_openings_do_not_multiply_the_work() {
     let selection = selection(rule_text("pem", PEM, "literals = [\"-----BEGIN\"]"));
     let text = "-----BEGIN PRIVATE KEY-----".repeat(2000);
     let (work, _) = units(&selection, &text, 4);
-    assert!(
-        work < 16 * text.len() as u64,
-        "{work} units for {} bytes",
-        text.len()
-    );
+    assert!(work < 16 * text.len() as u64, "{work} units for {} bytes", text.len());
     let mut budget = Budget::unlimited();
     assert!(!selection.scan(&text, &mut budget).exhausted);
     assert!(u64::MAX - budget.left() < 16 * text.len() as u64);

@@ -9,7 +9,9 @@ use super::token::shannon_bits;
 
 /// A mail address; not a file name with a density suffix, nor a clone address.
 pub(super) fn email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
     let suffix = domain.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let file = matches!(
         suffix.as_str(),
@@ -50,7 +52,9 @@ pub(super) fn phone_nanp(text: &str) -> bool {
         11 => digits(text).skip(1).collect::<Vec<_>>(),
         _ => digits(text).collect(),
     };
-    let [a, b, c, d, e, f, ..] = ten.as_slice() else { return false };
+    let [a, b, c, d, e, f, ..] = ten.as_slice() else {
+        return false;
+    };
     let service = |x: u32, y: u32| x == 1 && y == 1;
     ten.len() == 10 && *a >= 2 && *b != 9 && !service(*b, *c) && *d >= 2 && !service(*e, *f) && !all_same(text)
 }
@@ -89,7 +93,10 @@ fn ipv4_public(address: Ipv4Addr) -> bool {
         || (a, b, c) == (192, 88, 99);
     // Four small numbers are a version more often than a host; a last zero is a network.
     let version = octets.iter().all(|octet| *octet < 32) || d == 0 || (c == 0 && d < 10);
-    let resolver = matches!(octets, [8, 8, 4, 4] | [9, 9, 9, 9] | [208, 67, 222, 222] | [208, 67, 220, 220]);
+    let resolver = matches!(
+        octets,
+        [8, 8, 4, 4] | [9, 9, 9, 9] | [208, 67, 222, 222] | [208, 67, 220, 220]
+    );
     !reserved && !version && !resolver
 }
 
@@ -101,23 +108,46 @@ fn ipv6_public(address: Ipv6Addr) -> bool {
 
 /// A hardware address of one device: not a group, all zeros or a counting example.
 pub(super) fn mac(text: &str) -> bool {
-    let octets: Vec<u8> =
-        text.split([':', '-']).filter_map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
-    let [first, second, third, ..] = octets.as_slice() else { return false };
+    let octets: Vec<u8> = text
+        .split([':', '-'])
+        .filter_map(|octet| u8::from_str_radix(octet, 16).ok())
+        .collect();
+    let [first, second, third, ..] = octets.as_slice() else {
+        return false;
+    };
     let step = second.wrapping_sub(*first);
     let counting = third.wrapping_sub(*second) == step
-        && octets.iter().zip(octets.iter().skip(1)).all(|(left, right)| right.wrapping_sub(*left) == step);
+        && octets
+            .iter()
+            .zip(octets.iter().skip(1))
+            .all(|(left, right)| right.wrapping_sub(*left) == step);
     octets.len() == 6 && first & 1 == 0 && !counting
 }
 
 /// A link that is fetched without a click and has more in it than an address needs.
 pub(super) fn url_carries_data(text: &str) -> bool {
-    carries(text, &Allowance { query_value: 24, words: 4, path_segment: 48, label: 32 })
+    carries(
+        text,
+        &Allowance {
+            query_value: 24,
+            words: 4,
+            path_segment: 48,
+            label: 32,
+        },
+    )
 }
 
 /// A link that a person would have to click, with a payload in it.
 pub(super) fn url_carries_much_data(text: &str) -> bool {
-    carries(text, &Allowance { query_value: 40, words: 8, path_segment: 80, label: 40 })
+    carries(
+        text,
+        &Allowance {
+            query_value: 40,
+            words: 8,
+            path_segment: 80,
+            label: 40,
+        },
+    )
 }
 
 /// What a link may hold, in bytes (`words` in words), before it counts as carrying data.
@@ -140,22 +170,33 @@ fn carries(text: &str, allowed: &Allowance) -> bool {
     let in_path = url.path_segments().is_some_and(|mut segments| {
         segments.any(|segment| is_encoded(segment.split('.').next().unwrap_or_default(), allowed.path_segment))
     });
-    let in_fragment = url.fragment().is_some_and(|fragment| is_encoded(fragment, allowed.path_segment));
-    let in_host = url.host_str().is_some_and(|host| host.split('.').any(|label| is_encoded(label, allowed.label)));
+    let in_fragment = url
+        .fragment()
+        .is_some_and(|fragment| is_encoded(fragment, allowed.path_segment));
+    let in_host = url
+        .host_str()
+        .is_some_and(|host| host.split('.').any(|label| is_encoded(label, allowed.label)));
     in_query || in_path || in_fragment || in_host
 }
 
 /// Whether a decoded value of a query is encoded data, a template to be filled, or sentences.
 fn is_payload(value: &str, len_max: usize, words_max: usize) -> bool {
-    let words = value.split([' ', '\n', '\t', ',', ';', '|']).filter(|word| !word.is_empty()).count();
+    let words = value
+        .split([' ', '\n', '\t', ',', ';', '|'])
+        .filter(|word| !word.is_empty())
+        .count();
     let address = value.contains('@') && value.contains('.');
-    let key = ["sk-", "ghp_", "AKIA", "eyJ", "BEGIN "].iter().any(|prefix| value.contains(prefix));
+    let key = ["sk-", "ghp_", "AKIA", "eyJ", "BEGIN "]
+        .iter()
+        .any(|prefix| value.contains(prefix));
     is_encoded(value, len_max) || words > words_max || address || key
 }
 
 /// Whether a text is base64, base32 or hex data rather than words, a slug, a hash or a UUID.
 fn is_encoded(text: &str, len_max: usize) -> bool {
-    let encoded = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-' | b'%'));
+    let encoded = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-' | b'%'));
     let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let separators = text.bytes().filter(|byte| matches!(byte, b'-' | b'_')).count();
     // A slug has a separator every few letters.
@@ -163,6 +204,15 @@ fn is_encoded(text: &str, len_max: usize) -> bool {
     let figures = text.bytes().any(|byte| byte.is_ascii_digit());
     let capitals = text.bytes().any(|byte| byte.is_ascii_uppercase());
     let small = text.bytes().any(|byte| byte.is_ascii_lowercase());
-    let dense = if hex { text.len() > 64 } else { shannon_bits(text) >= 3.5 && !slug && usize::from(figures).saturating_add(usize::from(capitals)).saturating_add(usize::from(small)) >= 2 };
+    let dense = if hex {
+        text.len() > 64
+    } else {
+        shannon_bits(text) >= 3.5
+            && !slug
+            && usize::from(figures)
+                .saturating_add(usize::from(capitals))
+                .saturating_add(usize::from(small))
+                >= 2
+    };
     encoded && text.len() >= len_max && dense
 }

@@ -2,7 +2,9 @@
 
 /// The decimal digits of a text as numbers, separators skipped.
 pub(super) fn digits(text: &str) -> impl DoubleEndedIterator<Item = u32> + Clone + '_ {
-    text.bytes().filter(u8::is_ascii_digit).map(|byte| u32::from(byte & 0x0f))
+    text.bytes()
+        .filter(u8::is_ascii_digit)
+        .map(|byte| u32::from(byte & 0x0f))
 }
 
 /// How many decimal digits a text has.
@@ -34,13 +36,20 @@ pub(super) fn all_same(text: &str) -> bool {
 
 /// The sum of digit times weight; stops at the shorter of both.
 pub(super) fn weighted(digits: impl IntoIterator<Item = u32>, weights: &[u32]) -> u32 {
-    digits.into_iter().zip(weights).map(|(digit, weight)| digit.saturating_mul(*weight)).sum()
+    digits
+        .into_iter()
+        .zip(weights)
+        .map(|(digit, weight)| digit.saturating_mul(*weight))
+        .sum()
 }
 
 /// The remainder of a long decimal number, digit by digit; `modulus` at most 1000.
 pub(super) fn remainder(digits: impl IntoIterator<Item = u32>, modulus: u32) -> u32 {
     digits.into_iter().fold(0_u32, |sum, digit| {
-        sum.saturating_mul(10).saturating_add(digit).checked_rem(modulus).unwrap_or(0)
+        sum.saturating_mul(10)
+            .saturating_add(digit)
+            .checked_rem(modulus)
+            .unwrap_or(0)
     })
 }
 
@@ -76,9 +85,7 @@ fn dihedral_product(left: u32, right: u32) -> u32 {
     match (left >= 5, right >= 5) {
         (false, false) => turn_left.saturating_add(turn_right) % 5,
         (false, true) => (turn_left.saturating_add(turn_right) % 5).saturating_add(5),
-        (true, false) => {
-            (turn_left.saturating_add(5).saturating_sub(turn_right) % 5).saturating_add(5)
-        }
+        (true, false) => (turn_left.saturating_add(5).saturating_sub(turn_right) % 5).saturating_add(5),
         (true, true) => turn_left.saturating_add(5).saturating_sub(turn_right) % 5,
     }
 }
@@ -102,13 +109,15 @@ fn permuted(digit: u32, times: usize) -> u32 {
 /// ISO/IEC 7064 mod 11,10 over all digits, the last being the check digit.
 pub(super) fn iso7064_mod_11_10(text: &str) -> bool {
     let count = digit_count(text);
-    let product = digits(text).take(count.saturating_sub(1)).fold(10_u32, |product, digit| {
-        let sum = match product.saturating_add(digit) % 10 {
-            0 => 10,
-            sum => sum,
-        };
-        sum.saturating_mul(2) % 11
-    });
+    let product = digits(text)
+        .take(count.saturating_sub(1))
+        .fold(10_u32, |product, digit| {
+            let sum = match product.saturating_add(digit) % 10 {
+                0 => 10,
+                sum => sum,
+            };
+            sum.saturating_mul(2) % 11
+        });
     let expected = 11_u32.saturating_sub(product) % 10;
     count > 1 && digits(text).last() == Some(expected)
 }
@@ -117,7 +126,9 @@ pub(super) fn iso7064_mod_11_10(text: &str) -> bool {
 pub(super) fn mod97_is_one(characters: impl Iterator<Item = char>) -> bool {
     let mut rest = 0_u32;
     for character in characters {
-        let Some(value) = character.to_digit(36) else { return false };
+        let Some(value) = character.to_digit(36) else {
+            return false;
+        };
         let shift = if value < 10 { 10 } else { 100 };
         rest = rest.saturating_mul(shift).saturating_add(value) % 97;
     }

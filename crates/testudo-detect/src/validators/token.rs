@@ -10,8 +10,12 @@ pub(super) fn github_crc32(text: &str) -> bool {
 
 /// Whether the last six characters are the CRC-32 in base 62 of the thirty before them.
 pub(super) fn checksum_holds(text: &str) -> bool {
-    let Some((_, body)) = text.rsplit_once('_') else { return false };
-    let (Some(payload), Some(check)) = (body.get(..30), body.get(30..)) else { return false };
+    let Some((_, body)) = text.rsplit_once('_') else {
+        return false;
+    };
+    let (Some(payload), Some(check)) = (body.get(..30), body.get(30..)) else {
+        return false;
+    };
     check.len() == 6 && base62(check) == Some(u64::from(crc32(payload.as_bytes())))
 }
 
@@ -52,7 +56,9 @@ fn decode_base64url(text: &str) -> Vec<u8> {
     sextets
         .chunks(4)
         .flat_map(|group| {
-            let bits = (0..4).fold(0_u32, |bits, place| (bits << 6_u32) | group.get(place).copied().unwrap_or(0));
+            let bits = (0..4).fold(0_u32, |bits, place| {
+                (bits << 6_u32) | group.get(place).copied().unwrap_or(0)
+            });
             let [_, a, b, c] = bits.to_be_bytes();
             [a, b, c].into_iter().take(group.len().saturating_sub(1))
         })
@@ -98,7 +104,9 @@ pub(super) fn random_token(text: &str) -> bool {
 
 /// A password in an address: not a variable, a template or what manuals write there.
 pub(super) fn url_password(text: &str) -> bool {
-    const MANUALS: &[&str] = &["pass", "password", "passwd", "pwd", "secret", "user", "username", "token", "test", "admin"];
+    const MANUALS: &[&str] = &[
+        "pass", "password", "passwd", "pwd", "secret", "user", "username", "token", "test", "admin",
+    ];
     let lower = text.to_ascii_lowercase();
     !is_reference(text) && !MANUALS.contains(&lower.as_str()) && longest_run(text) < 4 && !is_filler(text)
 }
@@ -118,7 +126,8 @@ pub(super) fn password(text: &str) -> bool {
         text.bytes().any(|byte| byte.is_ascii_lowercase()),
         text.bytes().any(|byte| byte.is_ascii_uppercase()),
         text.bytes().any(|byte| byte.is_ascii_digit()),
-        text.bytes().any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'_' | b'-' | b'/')),
+        text.bytes()
+            .any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'_' | b'-' | b'/')),
     ];
     let mixed = kinds.iter().filter(|kind| **kind).count() >= 2;
     let changes = class_changes(text) >= 2;
@@ -150,7 +159,10 @@ fn class_changes(text: &str) -> usize {
         b'0'..=b'9' => 2,
         _ => 3,
     };
-    text.bytes().zip(text.bytes().skip(1)).filter(|(left, right)| class(*left) != class(*right)).count()
+    text.bytes()
+        .zip(text.bytes().skip(1))
+        .filter(|(left, right)| class(*left) != class(*right))
+        .count()
 }
 
 /// The longest stretch of one byte repeated.
@@ -174,8 +186,41 @@ fn is_filler(text: &str) -> bool {
 
 /// What people write where a secret would stand.
 const FILLERS: &[&str] = &[
-    "example", "placeholder", "your_", "your-", "yourapi", "yourkey", "yourtoken", "yourpass", "changeme",
-    "change_me", "change-me", "replace", "insert", "dummy", "redacted", "xxxx", "****", "....", "sample",
-    "12345678", "abcdefgh", "deadbeef", "todo", "getenv", "environ", "process.env", "my_secret", "my-secret",
-    "mysecret", "secret_here", "key_here", "token_here", "api_key", "api-key", "apikey", "password", "passwd",
+    "example",
+    "placeholder",
+    "your_",
+    "your-",
+    "yourapi",
+    "yourkey",
+    "yourtoken",
+    "yourpass",
+    "changeme",
+    "change_me",
+    "change-me",
+    "replace",
+    "insert",
+    "dummy",
+    "redacted",
+    "xxxx",
+    "****",
+    "....",
+    "sample",
+    "12345678",
+    "abcdefgh",
+    "deadbeef",
+    "todo",
+    "getenv",
+    "environ",
+    "process.env",
+    "my_secret",
+    "my-secret",
+    "mysecret",
+    "secret_here",
+    "key_here",
+    "token_here",
+    "api_key",
+    "api-key",
+    "apikey",
+    "password",
+    "passwd",
 ];

@@ -9,7 +9,9 @@ const BASE58_LEN_MAX: usize = 120;
 /// Base58 whose last four bytes are the start of the double SHA-256 of the others.
 pub(super) fn base58check(text: &str) -> bool {
     let Some(bytes) = decode_base58(text) else { return false };
-    let Some((payload, check)) = bytes.split_last_chunk::<4>() else { return false };
+    let Some((payload, check)) = bytes.split_last_chunk::<4>() else {
+        return false;
+    };
     let digest = Sha256::digest(Sha256::digest(payload));
     payload.len() >= 21 && digest.starts_with(check)
 }
@@ -42,8 +44,12 @@ fn decode_base58(text: &str) -> Option<Vec<u8>> {
 pub(super) fn bech32(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let one_case = lower == text || text.to_ascii_uppercase() == text;
-    let Some((human, data)) = lower.rsplit_once('1') else { return false };
-    let Some(values) = data.chars().map(bech32_value).collect::<Option<Vec<u32>>>() else { return false };
+    let Some((human, data)) = lower.rsplit_once('1') else {
+        return false;
+    };
+    let Some(values) = data.chars().map(bech32_value).collect::<Option<Vec<u32>>>() else {
+        return false;
+    };
     let high = human.bytes().map(|byte| u32::from(byte >> 5_u32));
     let low = human.bytes().map(|byte| u32::from(byte & 31));
     let check = polymod(high.chain(std::iter::once(0)).chain(low).chain(values.iter().copied()));
@@ -64,7 +70,10 @@ fn polymod(values: impl Iterator<Item = u32>) -> u32 {
         GENERATORS
             .iter()
             .enumerate()
-            .filter(|(bit, _)| top.checked_shr(u32::try_from(*bit).unwrap_or(0)).is_some_and(|top| top & 1 == 1))
+            .filter(|(bit, _)| {
+                top.checked_shr(u32::try_from(*bit).unwrap_or(0))
+                    .is_some_and(|top| top & 1 == 1)
+            })
             .fold(shifted, |check, (_, generator)| check ^ generator)
     })
 }
@@ -78,7 +87,8 @@ pub(super) fn eip55(text: &str) -> bool {
     let mixed = lower != address && address.to_ascii_uppercase() != address;
     mixed
         && address.len() == 40
-        && address.bytes().zip(nibbles).all(|(byte, nibble)| {
-            !byte.is_ascii_alphabetic() || byte.is_ascii_uppercase() == (nibble >= 8)
-        })
+        && address
+            .bytes()
+            .zip(nibbles)
+            .all(|(byte, nibble)| !byte.is_ascii_alphabetic() || byte.is_ascii_uppercase() == (nibble >= 8))
 }

@@ -11,43 +11,13 @@ fn known_targets_are_found_with_and_without_the_version() {
             "/v1/chat/completions",
             Operation::ChatCompletions,
         ),
-        (
-            Family::OpenAi,
-            "POST",
-            "/chat/completions",
-            Operation::ChatCompletions,
-        ),
-        (
-            Family::OpenAi,
-            "POST",
-            "/v1/responses",
-            Operation::Responses,
-        ),
-        (
-            Family::OpenAi,
-            "POST",
-            "/v1/completions",
-            Operation::Completions,
-        ),
-        (
-            Family::OpenAi,
-            "POST",
-            "/v1/embeddings",
-            Operation::Embeddings,
-        ),
+        (Family::OpenAi, "POST", "/chat/completions", Operation::ChatCompletions),
+        (Family::OpenAi, "POST", "/v1/responses", Operation::Responses),
+        (Family::OpenAi, "POST", "/v1/completions", Operation::Completions),
+        (Family::OpenAi, "POST", "/v1/embeddings", Operation::Embeddings),
         (Family::OpenAi, "GET", "/v1/models", Operation::Models),
-        (
-            Family::OpenAi,
-            "GET",
-            "/v1/models/org/name-7b:free",
-            Operation::Models,
-        ),
-        (
-            Family::Anthropic,
-            "POST",
-            "/v1/messages",
-            Operation::Messages,
-        ),
+        (Family::OpenAi, "GET", "/v1/models/org/name-7b:free", Operation::Models),
+        (Family::Anthropic, "POST", "/v1/messages", Operation::Messages),
         (
             Family::Anthropic,
             "POST",
@@ -97,11 +67,7 @@ fn everything_else_is_nothing() {
         (Family::Anthropic, "POST", "/v1/chat/completions"),
         (Family::Anthropic, "GET", ""),
     ] {
-        assert_eq!(
-            Operation::route(family, method, path),
-            None,
-            "{method} {path}"
-        );
+        assert_eq!(Operation::route(family, method, path), None, "{method} {path}");
     }
 }
 
@@ -111,9 +77,6 @@ fn names_read_back_and_bodies_are_where_they_belong() {
     assert_eq!(Family::from_name("anthropic"), Some(Family::Anthropic));
     assert_eq!(Family::from_name("OpenAI"), None);
     for operation in Operation::all() {
-        assert!(
-            !operation.streams() || operation.has_body(),
-            "{operation:?}"
-        );
+        assert!(!operation.streams() || operation.has_body(), "{operation:?}");
     }
 }

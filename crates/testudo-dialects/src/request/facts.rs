@@ -21,9 +21,7 @@ pub(super) fn string(root: Node<'_>, key: &'static str) -> Result<Option<String>
 pub(super) fn boolean(root: Node<'_>, key: &'static str) -> Result<bool, Refused> {
     match field(root, key) {
         None => Ok(false),
-        Some(value) => value
-            .as_bool()
-            .ok_or_else(|| shape(key, "`true` or `false`")),
+        Some(value) => value.as_bool().ok_or_else(|| shape(key, "`true` or `false`")),
     }
 }
 
@@ -33,26 +31,17 @@ fn count(root: Node<'_>, key: &'static str) -> Result<Option<u64>, Refused> {
         None => Ok(None),
         Some(value) => match value.as_u64() {
             Some(number) => Ok(Some(number)),
-            None => Err(shape(
-                key,
-                "a whole number without sign, fraction or exponent",
-            )),
+            None => Err(shape(key, "a whole number without sign, fraction or exponent")),
         },
     }
 }
 
-pub(super) fn output_tokens_max(
-    operation: Operation,
-    root: Node<'_>,
-) -> Result<Option<u64>, Refused> {
+pub(super) fn output_tokens_max(operation: Operation, root: Node<'_>) -> Result<Option<u64>, Refused> {
     let keys: &[&'static str] = match operation {
         Operation::ChatCompletions => &["max_completion_tokens", "max_tokens"],
         Operation::Completions | Operation::Messages => &["max_tokens"],
         Operation::Responses => &["max_output_tokens"],
-        Operation::Embeddings
-        | Operation::CountTokens
-        | Operation::Models
-        | Operation::AnthropicModels => &[],
+        Operation::Embeddings | Operation::CountTokens | Operation::Models | Operation::AnthropicModels => &[],
     };
     let mut most = None;
     for key in keys {
@@ -82,10 +71,7 @@ pub(super) fn choices(operation: Operation, root: Node<'_>) -> Result<u64, Refus
     }
     // A completion is made for each prompt of a list.
     let prompts = match (operation, root.get("prompt")) {
-        (Operation::Completions, Some(prompt)) => prompt
-            .items()
-            .filter(|item| item.kind() != JsonKind::Number)
-            .count(),
+        (Operation::Completions, Some(prompt)) => prompt.items().filter(|item| item.kind() != JsonKind::Number).count(),
         _ => 1,
     };
     Ok(each.saturating_mul(u64::try_from(prompts.max(1)).unwrap_or(u64::MAX)))
@@ -117,9 +103,7 @@ pub(super) fn hosted_tools(operation: Operation, root: Node<'_>) -> Result<Vec<S
     }
     let fields: &[(&str, &str)] = match operation {
         Operation::ChatCompletions => &[("web_search_options", "web_search")],
-        Operation::Messages | Operation::CountTokens => {
-            &[("mcp_servers", "mcp"), ("container", "container")]
-        }
+        Operation::Messages | Operation::CountTokens => &[("mcp_servers", "mcp"), ("container", "container")],
         _ => &[],
     };
     for (key, tool) in fields {
@@ -128,10 +112,7 @@ pub(super) fn hosted_tools(operation: Operation, root: Node<'_>) -> Result<Vec<S
         }
     }
     if hosted.len() > HOSTED_TOOLS_MAX {
-        return Err(shape(
-            "tools",
-            "a list with at most 256 kinds of hosted tools",
-        ));
+        return Err(shape("tools", "a list with at most 256 kinds of hosted tools"));
     }
     Ok(hosted.into_iter().collect())
 }
@@ -156,18 +137,14 @@ pub(super) fn server_history(operation: Operation, root: Node<'_>) -> Result<boo
     let named = ["previous_response_id", "conversation", "prompt"]
         .into_iter()
         .any(|key| field(root, key).is_some());
-    let referred = root
-        .get("input")
-        .into_iter()
-        .flat_map(|list| list.items())
-        .any(|item| {
-            item.kind() == JsonKind::Object
-                && match item.get("type").filter(|kind| !kind.is_null()) {
-                    Some(kind) => kind.as_str().is_none_or(|kind| kind == "item_reference"),
-                    // A reference may leave its type out; a message has a role and content.
-                    None => item.get("content").is_none(),
-                }
-        });
+    let referred = root.get("input").into_iter().flat_map(|list| list.items()).any(|item| {
+        item.kind() == JsonKind::Object
+            && match item.get("type").filter(|kind| !kind.is_null()) {
+                Some(kind) => kind.as_str().is_none_or(|kind| kind == "item_reference"),
+                // A reference may leave its type out; a message has a role and content.
+                None => item.get("content").is_none(),
+            }
+    });
     Ok(kept || named || referred)
 }
 
@@ -178,11 +155,8 @@ pub(super) fn token_prompt(operation: Operation, root: Node<'_>) -> bool {
         Operation::Embeddings => "input",
         _ => return false,
     };
-    root.get(key).is_some_and(|input| {
-        input
-            .descendants()
-            .any(|value| value.kind() == JsonKind::Number)
-    })
+    root.get(key)
+        .is_some_and(|input| input.descendants().any(|value| value.kind() == JsonKind::Number))
 }
 
 fn field<'d>(root: Node<'d>, key: &str) -> Option<Node<'d>> {

@@ -6,25 +6,11 @@ use super::*;
 fn words_tokens_and_ciphertext_are_told_from_text() {
     assert!(Shape::Word.fits("response.output_text.delta"));
     assert!(Shape::Word.fits(""));
-    for text in [
-        "Stop",
-        "a b",
-        "é",
-        "a\n",
-        &"x".repeat(65),
-        "mail@example.com",
-    ] {
+    for text in ["Stop", "a b", "é", "a\n", &"x".repeat(65), "mail@example.com"] {
         assert!(!Shape::Word.fits(text), "{text}");
     }
     assert!(Shape::Token.fits("ft:gpt-4o/org:2026-01-01T00:00:00Z"));
-    for text in [
-        "a b",
-        "<script>",
-        "a@b.c",
-        "x\u{0}",
-        &"x".repeat(257),
-        "\u{200b}",
-    ] {
+    for text in ["a b", "<script>", "a@b.c", "x\u{0}", &"x".repeat(257), "\u{200b}"] {
         assert!(!Shape::Token.fits(text), "{text}");
     }
     assert!(Shape::Opaque.fits(&"Az09+/-_=".repeat(1000)));

@@ -65,20 +65,14 @@ fn fields_mean_what_the_standard_says() {
     check("Data: 1\n data: 2\ndata : 3\ndat: 4\n\n", &[]);
     check("data: {\"a\": \"b: c\"}\n\n", &[("", "{\"a\": \"b: c\"}")]);
     check("data: [DONE]\n\n", &[("", "[DONE]")]);
-    check(
-        "data: é😀\u{2028}\u{85}x\n\n",
-        &[("", "é😀\u{2028}\u{85}x")],
-    );
+    check("data: é😀\u{2028}\u{85}x\n\n", &[("", "é😀\u{2028}\u{85}x")]);
     check("\n\n\ndata: 1\n\n\n\n", &[("", "1")]);
 }
 
 #[test]
 fn every_line_end_is_one() {
     check("data: a\r\ndata: b\r\n\r\n", &[("", "a\nb")]);
-    check(
-        "data: a\rdata: b\r\rdata: c\r\r",
-        &[("", "a\nb"), ("", "c")],
-    );
+    check("data: a\rdata: b\r\rdata: c\r\r", &[("", "a\nb"), ("", "c")]);
     check(
         "data: a\n\rdata: b\r\n\ndata: c\r\n\rdata: d\n\r\n",
         &[("", "a"), ("", "b"), ("", "c"), ("", "d")],
@@ -105,20 +99,10 @@ fn a_block_that_the_end_cut_short_keeps_its_bytes() {
     ] {
         let found = meanings(stream.as_bytes());
         assert_eq!(found.len(), 2, "{stream:?}");
-        assert_eq!(
-            (found[1].1.as_str(), found[1].2),
-            (data, false),
-            "{stream:?}"
-        );
+        assert_eq!((found[1].1.as_str(), found[1].2), (data, false), "{stream:?}");
     }
-    assert_eq!(
-        meanings(b"data: caf\xc3"),
-        [(None, "caf".to_owned(), false)]
-    );
-    assert!(
-        meanings(b"data: a\r\n\r")[0].2,
-        "the blank line came, if not all of it"
-    );
+    assert_eq!(meanings(b"data: caf\xc3"), [(None, "caf".to_owned(), false)]);
+    assert!(meanings(b"data: a\r\n\r")[0].2, "the blank line came, if not all of it");
     assert!(meanings(b"").is_empty());
 }
 
@@ -144,10 +128,7 @@ fn events_are_given_out_as_soon_as_they_are_certain() {
     check(&[("data: a\r\n\r", None), ("\n", Some("data: a\r\n\r\n"))]);
     check(&[("data: a\r\n\r", None), ("d", Some("data: a\r\n\r"))]);
     check(&[(": ping\n\n", Some(": ping\n\n")), ("\n", Some("\n"))]);
-    check(&[
-        ("\u{feff}", Some("\u{feff}")),
-        ("data: a\n\n", Some("data: a\n\n")),
-    ]);
+    check(&[("\u{feff}", Some("\u{feff}")), ("data: a\n\n", Some("data: a\n\n"))]);
 }
 
 #[test]
@@ -165,12 +146,7 @@ fn events_over_the_limit_end_the_stream_and_keep_their_bytes() {
         let (events, error, rest) = decode(&[stream.as_bytes()], limit);
         assert_eq!(
             (events.len(), error),
-            (
-                1,
-                Some(SseError::TooLarge {
-                    event_bytes_max: limit
-                })
-            ),
+            (1, Some(SseError::TooLarge { event_bytes_max: limit })),
             "{over:?}"
         );
         assert_eq!(rest, over.as_bytes());
@@ -259,10 +235,7 @@ fn new_data_stand_where_the_old_stood() {
     assert_eq!(with("id: 1\n\n", "b"), "id: 1\ndata: b\n\n");
     assert_eq!(with("data: a", "b"), "data: b\n");
     assert_eq!(with("data: a\rdata: b\n\n", "c"), "data: c\r\n\n");
-    assert_eq!(
-        with("data: a\nid: 1\rdata: b\n\n", "c"),
-        "data: c\nid: 1\r\n\n"
-    );
+    assert_eq!(with("data: a\nid: 1\rdata: b\n\n", "c"), "data: c\nid: 1\r\n\n");
 }
 
 #[test]
@@ -285,11 +258,7 @@ fn written_events_cannot_be_broken_out_of() {
     assert_eq!(
         found,
         [
-            (
-                Some("xdata: forged".to_owned()),
-                "1\n\n2\n3".to_owned(),
-                true
-            ),
+            (Some("xdata: forged".to_owned()), "1\n\n2\n3".to_owned(), true),
             (None, String::new(), true)
         ]
     );
@@ -320,9 +289,7 @@ fn stream() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
         b"{\"a\":1}",
         b"data: y\n\n",
     ]);
-    proptest::strategy::Strategy::prop_map(prop::collection::vec(part, 0..30), |parts| {
-        parts.concat()
-    })
+    proptest::strategy::Strategy::prop_map(prop::collection::vec(part, 0..30), |parts| parts.concat())
 }
 
 fn cut<'s>(stream: &'s [u8], cuts: &[prop::sample::Index]) -> Vec<&'s [u8]> {
@@ -333,10 +300,7 @@ fn cut<'s>(stream: &'s [u8], cuts: &[prop::sample::Index]) -> Vec<&'s [u8]> {
         .collect();
     ends.sort_unstable();
     let starts = std::iter::once(0).chain(ends.clone());
-    starts
-        .zip(ends)
-        .map(|(start, end)| &stream[start..end])
-        .collect()
+    starts.zip(ends).map(|(start, end)| &stream[start..end]).collect()
 }
 
 /// The standard's algorithm, written down as plainly as it reads.
@@ -349,10 +313,7 @@ fn reference(stream: &str) -> Vec<(Option<String>, String)> {
     for line in lines {
         if line.is_empty() {
             if let Some(data) = data.strip_suffix('\n') {
-                events.push((
-                    Some(name.clone()).filter(|name| !name.is_empty()),
-                    data.to_owned(),
-                ));
+                events.push((Some(name.clone()).filter(|name| !name.is_empty()), data.to_owned()));
             }
             (name, data) = (String::new(), String::new());
             continue;

@@ -13,10 +13,7 @@ pub(super) fn read(
     name: Option<&str>,
     context: &mut Context,
 ) -> Result<Effect, Refused> {
-    let kind = root
-        .get("type")
-        .and_then(|kind| kind.as_str())
-        .unwrap_or_default();
+    let kind = root.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
     if name.is_some_and(|name| name != kind) {
         return Err(Refused::EventName);
     }

@@ -28,9 +28,10 @@ pub(super) fn read(reader: &mut StreamReader, root: Node<'_>) -> Effect {
             effect.progress.marks.push(Mark::Opened(index));
         }
         // Some servers write an empty reason while they go on.
-        if choice.get("finish_reason").is_some_and(|reason| {
-            !reason.is_null() && reason.as_str().is_none_or(|reason| !reason.is_empty())
-        }) {
+        if choice
+            .get("finish_reason")
+            .is_some_and(|reason| !reason.is_null() && reason.as_str().is_none_or(|reason| !reason.is_empty()))
+        {
             effect.closes.push(Scope::Output(index));
             effect.progress.marks.push(Mark::Closed(index));
         }

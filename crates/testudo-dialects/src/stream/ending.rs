@@ -82,13 +82,7 @@ impl Delivered {
     }
 }
 
-pub(super) fn write(
-    operation: Operation,
-    head: &Head,
-    delivered: &Delivered,
-    notice: &BlockNotice,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn write(operation: Operation, head: &Head, delivered: &Delivered, notice: &BlockNotice, out: &mut Vec<u8>) {
     if delivered.ended {
         return;
     }
@@ -125,20 +119,14 @@ const COMPLETIONS: ChoiceDialect = ChoiceDialect {
 /// One chunk that finishes each open choice, then `[DONE]`.
 fn choices(head: &Head, delivered: &Delivered, dialect: &ChoiceDialect, out: &mut Vec<u8>) {
     let first = BTreeSet::from([0]);
-    let open = if delivered.any {
-        &delivered.open
-    } else {
-        &first
-    };
+    let open = if delivered.any { &delivered.open } else { &first };
     for index in open {
         let mut data = Json::new("{\"id\":");
         data.string(head.id(dialect.id));
         data.raw(",\"object\":").string(dialect.object);
-        data.raw(",\"created\":")
-            .number(head.created.unwrap_or_default());
+        data.raw(",\"created\":").number(head.created.unwrap_or_default());
         data.raw(",\"model\":").string(head.model());
-        data.raw(",\"choices\":[{\"index\":")
-            .number(u64::from(*index));
+        data.raw(",\"choices\":[{\"index\":").number(u64::from(*index));
         data.raw(",").raw(dialect.empty);
         data.raw(",\"logprobs\":null,\"finish_reason\":\"content_filter\"}]}");
         data.event(None, out);
@@ -153,13 +141,11 @@ fn responses(head: &Head, delivered: &Delivered, out: &mut Vec<u8>) {
         let mut data = Json::new("{\"type\":");
         data.string(kind);
         data.raw(",\"sequence_number\":").number(sequence);
-        data.raw(",\"response\":{\"id\":")
-            .string(head.id("resp_blocked"));
+        data.raw(",\"response\":{\"id\":").string(head.id("resp_blocked"));
         data.raw(",\"object\":\"response\",\"created_at\":")
             .number(head.created.unwrap_or_default());
         data.raw(",\"status\":").string(status);
-        data.raw(",\"error\":null,\"incomplete_details\":")
-            .raw(details);
+        data.raw(",\"error\":null,\"incomplete_details\":").raw(details);
         data.raw(",\"instructions\":null,\"metadata\":{},\"model\":")
             .string(head.model());
         data.raw(",\"output\":[],\"parallel_tool_calls\":true,\"temperature\":null,\"tool_choice\":\"auto\"");
@@ -170,11 +156,7 @@ fn responses(head: &Head, delivered: &Delivered, out: &mut Vec<u8>) {
     if !delivered.started {
         event("response.created", "in_progress", "null");
     }
-    event(
-        "response.incomplete",
-        "incomplete",
-        "{\"reason\":\"content_filter\"}",
-    );
+    event("response.incomplete", "incomplete", "{\"reason\":\"content_filter\"}");
 }
 
 /// Ends of the open blocks, then a refusal as the reason to stop.
@@ -197,8 +179,7 @@ fn anthropic(head: &Head, delivered: &Delivered, notice: &BlockNotice, out: &mut
     let mut data = Json::new("{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"refusal\"");
     data.raw(",\"stop_sequence\":null,\"stop_details\":{\"type\":\"refusal\",\"category\":null,\"explanation\":");
     data.string(&notice.message);
-    data.raw("}},\"usage\":{\"output_tokens\":")
-        .number(head.output_tokens);
+    data.raw("}},\"usage\":{\"output_tokens\":").number(head.output_tokens);
     data.raw("}}");
     data.event(Some("message_delta"), out);
     sse::write(Some("message_stop"), "{\"type\":\"message_stop\"}", out);

@@ -2,8 +2,7 @@
 
 /// Whether a block has lines beside `data` and `event` that could carry text.
 pub(super) fn has_others(raw: &[u8]) -> bool {
-    raw.split(|b| matches!(b, b'\n' | b'\r'))
-        .any(|line| !is_harmless(line))
+    raw.split(|b| matches!(b, b'\n' | b'\r')).any(|line| !is_harmless(line))
 }
 
 fn is_harmless(line: &[u8]) -> bool {
@@ -23,9 +22,7 @@ fn is_harmless(line: &[u8]) -> bool {
                     .iter()
                     .all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-'))
         }
-        b"id" | b"retry" => {
-            value.len() <= 11 && value.iter().all(|b| b.is_ascii_digit() || *b == b' ')
-        }
+        b"id" | b"retry" => value.len() <= 11 && value.iter().all(|b| b.is_ascii_digit() || *b == b' '),
         _ => false,
     }
 }

@@ -14,10 +14,7 @@ pub(super) fn read(
     name: Option<&str>,
     context: &mut Context,
 ) -> Result<Effect, Refused> {
-    let kind = root
-        .get("type")
-        .and_then(|kind| kind.as_str())
-        .unwrap_or_default();
+    let kind = root.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
     if name.is_some_and(|name| name != kind) {
         return Err(Refused::EventName);
     }
@@ -42,9 +39,7 @@ pub(super) fn read(
         .filter(|list| list.kind() == JsonKind::Array && list.items().next().is_some())
         .map(|list| list.range());
     let mut effect = Effect::default();
-    effect.progress.sequence = root
-        .get("sequence_number")
-        .and_then(|number| number.as_u64());
+    effect.progress.sequence = root.get("sequence_number").and_then(|number| number.as_u64());
     if let Some(body) = root.get("response") {
         reader.head.learn(body, "created_at");
         effect.usage = response::usage(body);
@@ -53,11 +48,7 @@ pub(super) fn read(
         }
     }
     match kind.as_ref() {
-        "response.completed"
-        | "response.failed"
-        | "response.incomplete"
-        | "response.cancelled"
-        | "error" => {
+        "response.completed" | "response.failed" | "response.incomplete" | "response.cancelled" | "error" => {
             effect.closes_all = true;
             effect.end = true;
             effect.progress.marks.push(Mark::Ended);
@@ -65,12 +56,7 @@ pub(super) fn read(
         "response.output_item.done" => effect.closes.push(Scope::Output(output)),
         "response.content_part.done" => close_part(output, part, &PART_KINDS, &mut effect.closes),
         "response.reasoning_summary_part.done" => {
-            close_part(
-                output,
-                part,
-                &[ChannelKind::ReasoningSummary],
-                &mut effect.closes,
-            );
+            close_part(output, part, &[ChannelKind::ReasoningSummary], &mut effect.closes);
         }
         _ if step == "done" => {
             if let Some(kind) = context.announced {
@@ -116,19 +102,13 @@ fn announced(subject: &str) -> Option<ChannelKind> {
     Some(match subject {
         "response.output_text" => ChannelKind::Text,
         "response.refusal" => ChannelKind::Refusal,
-        "response.function_call_arguments"
-        | "response.mcp_call_arguments"
-        | "response.mcp_call.arguments" => ChannelKind::Arguments,
-        "response.custom_tool_call_input" | "response.shell_call_command" => {
-            ChannelKind::CustomInput
+        "response.function_call_arguments" | "response.mcp_call_arguments" | "response.mcp_call.arguments" => {
+            ChannelKind::Arguments
         }
+        "response.custom_tool_call_input" | "response.shell_call_command" => ChannelKind::CustomInput,
         "response.reasoning_text" | "response.reasoning" => ChannelKind::Reasoning,
-        "response.reasoning_summary_text" | "response.reasoning_summary" => {
-            ChannelKind::ReasoningSummary
-        }
-        "response.code_interpreter_call_code" | "response.code_interpreter_call.code" => {
-            ChannelKind::Code
-        }
+        "response.reasoning_summary_text" | "response.reasoning_summary" => ChannelKind::ReasoningSummary,
+        "response.code_interpreter_call_code" | "response.code_interpreter_call.code" => ChannelKind::Code,
         "response.audio.transcript" => ChannelKind::Transcript,
         _ => return None,
     })
@@ -139,13 +119,6 @@ fn announced(subject: &str) -> Option<ChannelKind> {
 fn continues(step: &str) -> bool {
     !matches!(
         step,
-        "done"
-            | "completed"
-            | "failed"
-            | "incomplete"
-            | "created"
-            | "in_progress"
-            | "queued"
-            | "cancelled"
+        "done" | "completed" | "failed" | "incomplete" | "created" | "in_progress" | "queued" | "cancelled"
     )
 }

@@ -27,8 +27,7 @@ fn rule(path: &[&str]) -> Option<Rule> {
 fn kind(path: &[&str]) -> Option<ChannelKind> {
     match rule(path) {
         Some(Rule::Scan(Scan {
-            kind: Kind::Is(kind),
-            ..
+            kind: Kind::Is(kind), ..
         })) => Some(kind),
         _ => None,
     }
@@ -36,16 +35,10 @@ fn kind(path: &[&str]) -> Option<ChannelKind> {
 
 #[test]
 fn a_name_wins_over_any_and_any_over_below() {
-    assert!(matches!(
-        rule(&["a", "b"]),
-        Some(Rule::Exempt(Shape::Token))
-    ));
+    assert!(matches!(rule(&["a", "b"]), Some(Rule::Exempt(Shape::Token))));
     assert_eq!(kind(&["a", "c"]), Some(ChannelKind::Refusal));
     assert_eq!(kind(&["list", "0", "text"]), Some(ChannelKind::Text));
-    assert!(matches!(
-        rule(&["list", "x", "type"]),
-        Some(Rule::Exempt(Shape::Word))
-    ));
+    assert!(matches!(rule(&["list", "x", "type"]), Some(Rule::Exempt(Shape::Word))));
     for unknown in [
         &["list"][..],
         &["list", "0"],
@@ -60,10 +53,7 @@ fn a_name_wins_over_any_and_any_over_below() {
 #[test]
 fn what_is_below_holds_at_every_depth() {
     let table = Box::leak(Box::new(Table::compile(LINES)));
-    let a = table
-        .root()
-        .and_then(|root| table.child(root, "a"))
-        .expect("known");
+    let a = table.root().and_then(|root| table.child(root, "a")).expect("known");
     assert!(a.below.is_some() && a.names("b") && !a.names("c"));
     assert!(table.element(a).is_some_and(|any| any.rule.is_some()));
 }
@@ -72,11 +62,7 @@ fn what_is_below_holds_at_every_depth() {
 fn every_operation_has_its_tables() {
     for operation in Operation::all() {
         let request = crate::tables::request(*operation).root().expect("a root");
-        assert_eq!(
-            request.names("model"),
-            operation.has_body(),
-            "{operation:?}"
-        );
+        assert_eq!(request.names("model"), operation.has_body(), "{operation:?}");
         assert!(
             crate::tables::response(*operation)
                 .root()
@@ -85,10 +71,7 @@ fn every_operation_has_its_tables() {
             "{operation:?}"
         );
         assert!(
-            crate::tables::stream(*operation)
-                .root()
-                .expect("a root")
-                .names("error"),
+            crate::tables::stream(*operation).root().expect("a root").names("error"),
             "{operation:?}"
         );
     }

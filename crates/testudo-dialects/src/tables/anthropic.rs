@@ -4,8 +4,7 @@ use super::shared::{CACHE, ERROR};
 use crate::ChannelKind::{Annotation, Arguments, Error, Reasoning, Text, ToolData, ToolName};
 use crate::shape::Shape;
 use crate::table::{
-    Enter, Line, Rule, Source, announced, by, enter, media, mount, named, opaque, text, token,
-    tool_input, whole, word,
+    Enter, Line, Rule, Source, announced, by, enter, media, mount, named, opaque, text, token, tool_input, whole, word,
 };
 
 /// The body of `POST /v1/messages` and `POST /v1/messages/count_tokens`.

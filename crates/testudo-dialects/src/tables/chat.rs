@@ -2,13 +2,11 @@
 
 use super::shared::{ANNOTATION, CACHE, ERROR, REFUSAL_TOKEN, TOKEN};
 use crate::ChannelKind::{
-    CustomInput, Error, LogprobTokens, Reasoning, ReasoningSummary, Refusal, Text, ToolName,
-    Transcript,
+    CustomInput, Error, LogprobTokens, Reasoning, ReasoningSummary, Refusal, Text, ToolName, Transcript,
 };
 use crate::shape::Shape;
 use crate::table::{
-    Enter, Line, Rule, Source, arguments, by, enter, media, mount, named, opaque, text, token,
-    whole, word,
+    Enter, Line, Rule, Source, arguments, by, enter, media, mount, named, opaque, text, token, whole, word,
 };
 
 /// The body of `POST /v1/chat/completions`.
@@ -158,10 +156,7 @@ pub(super) const RESPONSE: &[Line] = &[
     mount("/choices/*/logprobs/refusal/*", REFUSAL_TOKEN),
     text("/choices/*/logprobs/tokens/*", LogprobTokens),
     enter("/choices/*/logprobs/top_logprobs/*", Enter::TokenKeys),
-    Line::Rule(
-        "/choices/*/content_filter_results/**",
-        Rule::Exempt(Shape::Word),
-    ),
+    Line::Rule("/choices/*/content_filter_results/**", Rule::Exempt(Shape::Word)),
     Line::Rule("/prompt_filter_results/**", Rule::Exempt(Shape::Word)),
     token("/moderation/input/model"),
     token("/moderation/output/model"),

@@ -3,8 +3,8 @@
 use super::shared::{ANNOTATION, CACHE, ERROR, TOKEN};
 use crate::ChannelKind::{Annotation, Code, CustomInput, Error, Refusal, Text, ToolData, ToolName};
 use crate::table::{
-    Enter, Line, Source, arguments, by, by_event, enter, media, mount, named, opaque, text, token,
-    tool_input, whole, word,
+    Enter, Line, Source, arguments, by, by_event, enter, media, mount, named, opaque, text, token, tool_input, whole,
+    word,
 };
 
 /// The body of `POST /v1/responses`.

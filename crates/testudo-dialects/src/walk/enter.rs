@@ -44,15 +44,10 @@ impl Walker<'_, '_> {
             Enter::BlockDelta => block_delta(node, &mut inner),
             Enter::Token => inner.part = context.part.saturating_mul(RANKS),
             Enter::Alternative => {
-                inner.part = ranked(
-                    context.part,
-                    position(node).unwrap_or_default().saturating_add(1),
-                );
+                inner.part = ranked(context.part, position(node).unwrap_or_default().saturating_add(1));
             }
             Enter::TokenBytes => self.token_bytes(node, at, ChannelKind::LogprobBytes, context)?,
-            Enter::RefusalTokenBytes => {
-                self.token_bytes(node, at, ChannelKind::RefusalLogprobBytes, context)?
-            }
+            Enter::RefusalTokenBytes => self.token_bytes(node, at, ChannelKind::RefusalLogprobBytes, context)?,
             Enter::TokenKeys => inner.token_keys = true,
         }
         Ok(inner)
@@ -183,19 +178,12 @@ pub(crate) fn tool_name(name: &str) -> Option<Box<str>> {
 
 /// Whether the keys of such an object say who wrote it.
 pub(super) fn has_roles(enter: Enter) -> bool {
-    matches!(
-        enter,
-        Enter::Message | Enter::Item | Enter::Block | Enter::NestedBlock
-    )
+    matches!(enter, Enter::Message | Enter::Item | Enter::Block | Enter::NestedBlock)
 }
 
 /// The part of an alternative token, given the part of the chosen one.
 pub(super) fn ranked(part: u32, rank: usize) -> u32 {
-    part.saturating_add(
-        u32::try_from(rank)
-            .unwrap_or(u32::MAX)
-            .min(RANKS.saturating_sub(1)),
-    )
+    part.saturating_add(u32::try_from(rank).unwrap_or(u32::MAX).min(RANKS.saturating_sub(1)))
 }
 
 /// Anthropic's `delta`: its type announces the one field that continues the block.

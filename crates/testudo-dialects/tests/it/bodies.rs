@@ -81,10 +81,7 @@ fn errors_of_any_status_are_read() {
             Operation::ChatCompletions,
             json!({"error": {"message": "bad key sk-so so", "type": "invalid_request_error", "code": null}}),
         ),
-        (
-            Operation::ChatCompletions,
-            json!({"error": "bad key sk-so so"}),
-        ),
+        (Operation::ChatCompletions, json!({"error": "bad key sk-so so"})),
         (
             Operation::ChatCompletions,
             json!({"detail": [{"msg": "bad key sk-so so"}]}),
@@ -97,10 +94,7 @@ fn errors_of_any_status_are_read() {
             Operation::Messages,
             json!({"type": "error", "error": {"type": "api_error", "message": "bad key sk-so so"}}),
         ),
-        (
-            Operation::Models,
-            json!({"error": {"message": "bad key sk-so so"}}),
-        ),
+        (Operation::Models, json!({"error": {"message": "bad key sk-so so"}})),
         (
             Operation::CountTokens,
             json!({"novel": {"message": "bad key sk-so so"}}),
@@ -109,21 +103,9 @@ fn errors_of_any_status_are_read() {
         let text = body.to_string();
         let view = view(operation, 401, &text);
         assert!(view.error);
-        assert!(
-            view.spans
-                .iter()
-                .any(|span| span.text == "bad key sk-so so"),
-            "{text}"
-        );
+        assert!(view.spans.iter().any(|span| span.text == "bad key sk-so so"), "{text}");
     }
-    assert!(
-        view(
-            Operation::ChatCompletions,
-            200,
-            r#"{"error":{"message":"x"}}"#
-        )
-        .error
-    );
+    assert!(view(Operation::ChatCompletions, 200, r#"{"error":{"message":"x"}}"#).error);
     assert!(!view(Operation::Responses, 200, r#"{"error":null}"#).error);
 }
 
@@ -170,12 +152,7 @@ fn usage_is_found_in_every_dialect() {
             Some(111),
             Some(2),
         ),
-        (
-            Operation::CountTokens,
-            json!({"input_tokens": 7}),
-            Some(7),
-            None,
-        ),
+        (Operation::CountTokens, json!({"input_tokens": 7}), Some(7), None),
         (
             Operation::Embeddings,
             json!({"usage": {"prompt_tokens": 5, "total_tokens": 5}}),
@@ -185,11 +162,7 @@ fn usage_is_found_in_every_dialect() {
     ] {
         let text = body.to_string();
         let usage = view(operation, 200, &text).usage.expect("counted");
-        assert_eq!(
-            (usage.input_tokens, usage.output_tokens),
-            (input, output),
-            "{text}"
-        );
+        assert_eq!((usage.input_tokens, usage.output_tokens), (input, output), "{text}");
     }
     for body in [
         "{}",
@@ -197,11 +170,7 @@ fn usage_is_found_in_every_dialect() {
         r#"{"usage":{"prompt_tokens":-1}}"#,
         r#"{"usage":"9"}"#,
     ] {
-        assert_eq!(
-            view(Operation::ChatCompletions, 200, body).usage,
-            None,
-            "{body}"
-        );
+        assert_eq!(view(Operation::ChatCompletions, 200, body).usage, None, "{body}");
     }
 }
 
@@ -219,15 +188,8 @@ fn an_edit_changes_its_string_and_no_other_byte() {
     edits
         .replace_in_string(body.as_bytes(), &content.literal, 4..7, "***")
         .expect("the text can be edited");
-    edits.replace(
-        content
-            .null_on_edit
-            .clone()
-            .expect("tokens repeat the text"),
-        "null",
-    );
-    let edited =
-        String::from_utf8(edits.apply(body.as_bytes()).expect("edits apply")).expect("text");
+    edits.replace(content.null_on_edit.clone().expect("tokens repeat the text"), "null");
+    let edited = String::from_utf8(edits.apply(body.as_bytes()).expect("edits apply")).expect("text");
     assert_eq!(
         edited,
         "{ \"id\":\"x\",\n\t\"n\":1e3, \"choices\" : [{\"index\":0,\"logprobs\":null,\
@@ -247,11 +209,7 @@ fn answers_that_cannot_be_read_are_refused() {
         "nul",
         "{\"choices\":[{\"index\":\"a\"}]}",
     ] {
-        let refusal = read_response(Operation::ChatCompletions, 200, body.as_bytes(), &LIMITS)
-            .expect_err(body);
-        assert!(
-            matches!(refusal, Refused::Json(_) | Refused::Shape { .. }),
-            "{body}"
-        );
+        let refusal = read_response(Operation::ChatCompletions, 200, body.as_bytes(), &LIMITS).expect_err(body);
+        assert!(matches!(refusal, Refused::Json(_) | Refused::Shape { .. }), "{body}");
     }
 }

@@ -167,17 +167,12 @@ fn is_complete(document: &Document<'_>, spans: &[&Span<'_>]) -> Result<(), TestC
     for key in document.root().keys() {
         let text = key.decode(document.bytes());
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && text.len() <= 64;
-        prop_assert!(
-            plain || keys.contains(&key.range().start),
-            "the key {text:?} is missed"
-        );
+        prop_assert!(plain || keys.contains(&key.range().start), "the key {text:?} is missed");
     }
     for span in spans {
         let expected = match span.form {
             Form::Number | Form::LogprobBytes => continue,
-            Form::Text | Form::JsonText | Form::Key | Form::Media => {
-                span.literal.decode(document.bytes())
-            }
+            Form::Text | Form::JsonText | Form::Key | Form::Media => span.literal.decode(document.bytes()),
         };
         prop_assert_eq!(&expected, &span.text);
     }
@@ -188,10 +183,7 @@ fn is_complete(document: &Document<'_>, spans: &[&Span<'_>]) -> Result<(), TestC
 fn is_refused_with_reason(refusal: &Refused) -> bool {
     matches!(
         refusal,
-        Refused::KeyVariant { .. }
-            | Refused::Shape { .. }
-            | Refused::AfterClose { .. }
-            | Refused::EventName
+        Refused::KeyVariant { .. } | Refused::Shape { .. } | Refused::AfterClose { .. } | Refused::EventName
     )
 }
 

@@ -32,10 +32,7 @@ fn ending(operation: Operation, stream: &str, delivered: usize) -> Vec<(Option<S
 }
 
 fn names(ending: &[(Option<String>, Value)]) -> Vec<&str> {
-    ending
-        .iter()
-        .filter_map(|(name, _)| name.as_deref())
-        .collect()
+    ending.iter().filter_map(|(name, _)| name.as_deref()).collect()
 }
 
 const CHAT: &str = include_str!("golden/chat.sse");
@@ -92,10 +89,7 @@ fn nothing_sent_yet_ends_well_too() {
 #[test]
 fn a_message_ends_its_open_blocks_with_a_refusal() {
     let cut = ending(Operation::Messages, ANTHROPIC, 8);
-    assert_eq!(
-        names(&cut),
-        ["content_block_stop", "message_delta", "message_stop"]
-    );
+    assert_eq!(names(&cut), ["content_block_stop", "message_delta", "message_stop"]);
     assert_eq!(cut[0].1, json!({"type": "content_block_stop", "index": 1}));
     assert_eq!(
         cut[1].1["delta"],
@@ -107,10 +101,7 @@ fn a_message_ends_its_open_blocks_with_a_refusal() {
         names(&ending(Operation::Messages, ANTHROPIC, 6)),
         ["message_delta", "message_stop"]
     );
-    assert_eq!(
-        names(&ending(Operation::Messages, ANTHROPIC, 17)),
-        Vec::<&str>::new()
-    );
+    assert_eq!(names(&ending(Operation::Messages, ANTHROPIC, 17)), Vec::<&str>::new());
 }
 
 #[test]
@@ -145,11 +136,7 @@ fn every_cut_of_every_stream_ends_in_a_readable_way() {
             include_str!("golden/chat_tools.sse"),
             "[DONE]",
         ),
-        (
-            Operation::Completions,
-            include_str!("golden/completions.sse"),
-            "[DONE]",
-        ),
+        (Operation::Completions, include_str!("golden/completions.sse"), "[DONE]"),
         (Operation::Messages, ANTHROPIC, "message_stop"),
         (
             Operation::Messages,

@@ -26,9 +26,7 @@ fn ambiguous_requests_are_refused_with_a_remedy() {
         let refusal = read_request(Operation::ChatCompletions, body, &LIMITS).expect_err("refused");
         assert!(matches!(refusal, Refused::Json(_)), "{refusal}");
         assert!(
-            refusal
-                .to_string()
-                .starts_with("the body is not strict JSON: "),
+            refusal.to_string().starts_with("the body is not strict JSON: "),
             "{refusal}"
         );
         assert_eq!(refusal.status(), 400);
@@ -60,33 +58,23 @@ fn size_and_depth_are_bounded() {
         depth_max: 10_000,
         ..LIMITS
     };
-    let deeper = format!(
-        "{{\"messages\":{}{}}}",
-        "[".repeat(9_000),
-        "]".repeat(9_000)
-    );
-    let refusal =
-        read_request(Operation::ChatCompletions, deeper.as_bytes(), &lenient).expect_err("deep");
+    let deeper = format!("{{\"messages\":{}{}}}", "[".repeat(9_000), "]".repeat(9_000));
+    let refusal = read_request(Operation::ChatCompletions, deeper.as_bytes(), &lenient).expect_err("deep");
     assert!(matches!(refusal, Refused::Depth { .. }), "{refusal}");
     assert!(refusal.to_string().len() < 600, "a message stays short");
     let small = Limits {
         bytes_max: 10,
         ..LIMITS
     };
-    let refusal =
-        read_request(Operation::ChatCompletions, b"{\"messages\":[]}", &small).expect_err("large");
+    let refusal = read_request(Operation::ChatCompletions, b"{\"messages\":[]}", &small).expect_err("large");
     assert_eq!(refusal.status(), 413);
 }
 
 #[test]
 fn strings_are_counted_and_paths_stay_short() {
     let many = format!("{{\"messages\":[{}\"a b\"]}}", "\"a b\",".repeat(120_000));
-    let refusal =
-        read_request(Operation::ChatCompletions, many.as_bytes(), &LIMITS).expect_err("many");
-    assert!(
-        matches!(refusal, Refused::TooManyStrings { .. }),
-        "{refusal}"
-    );
+    let refusal = read_request(Operation::ChatCompletions, many.as_bytes(), &LIMITS).expect_err("many");
+    assert!(matches!(refusal, Refused::TooManyStrings { .. }), "{refusal}");
     let key = "k".repeat(1_000_000);
     let long = format!("{{\"{key}\":[{}\"a b\"]}}", "\"a b\",".repeat(50_000));
     let view = read_request(Operation::ChatCompletions, long.as_bytes(), &LIMITS).expect("read");
@@ -98,8 +86,7 @@ fn strings_are_counted_and_paths_stay_short() {
 fn characters_that_pointers_escape_do_not_lengthen_paths() {
     for key in ["~".repeat(200), "/".repeat(250)] {
         let body = format!("{{\"{key}\":{{\"{key}\":\"a b\"}}}}");
-        let view =
-            read_request(Operation::ChatCompletions, body.as_bytes(), &LIMITS).expect("read");
+        let view = read_request(Operation::ChatCompletions, body.as_bytes(), &LIMITS).expect("read");
         assert_eq!(view.spans.len(), 3);
         assert!(view.spans.iter().all(|span| span.path.as_str().len() < 300));
     }
@@ -118,10 +105,7 @@ fn strings_in_places_of_other_types_are_read() {
             Operation::ChatCompletions,
             r#"{"messages":[{"role":["user"],"content":{"text":"so there"}}]}"#,
         ),
-        (
-            Operation::ChatCompletions,
-            r#"{"messages":[{"role":"so there"}]}"#,
-        ),
+        (Operation::ChatCompletions, r#"{"messages":[{"role":"so there"}]}"#),
         (
             Operation::ChatCompletions,
             r#"{"messages":[{"content":[[{"text":"so there"}]]}]}"#,
@@ -138,10 +122,7 @@ fn strings_in_places_of_other_types_are_read() {
             Operation::ChatCompletions,
             r#"{"messages":[{"content":[{"type":"image_url","image_url":"so there"}]}]}"#,
         ),
-        (
-            Operation::ChatCompletions,
-            r#"{"stream_options":{"x":"so there"}}"#,
-        ),
+        (Operation::ChatCompletions, r#"{"stream_options":{"x":"so there"}}"#),
         (Operation::Responses, r#"{"input":{"content":"so there"}}"#),
         (Operation::Responses, r#"{"input":[{"type":"so there"}]}"#),
         (
@@ -165,21 +146,15 @@ fn strings_in_places_of_other_types_are_read() {
         (Operation::Embeddings, r#"{"input":[["so there"]]}"#),
     ] {
         let view = read_request(operation, body.as_bytes(), &LIMITS).expect(body);
-        assert!(
-            view.spans.iter().any(|span| span.text == "so there"),
-            "{body}"
-        );
+        assert!(view.spans.iter().any(|span| span.text == "so there"), "{body}");
     }
 }
 
 #[test]
 fn hosted_tools_cannot_hide_among_many() {
-    let many: Vec<_> = (0..300)
-        .map(|n| serde_json::json!({"type": format!("a{n}")}))
-        .collect();
+    let many: Vec<_> = (0..300).map(|n| serde_json::json!({"type": format!("a{n}")})).collect();
     let body = serde_json::json!({"tools": many}).to_string();
-    let refusal =
-        read_request(Operation::Responses, body.as_bytes(), &LIMITS).expect_err("too many");
+    let refusal = read_request(Operation::Responses, body.as_bytes(), &LIMITS).expect_err("too many");
     assert_eq!(refusal.pointer(), Some("/tools"));
 }
 
@@ -195,13 +170,8 @@ fn a_tools_name_is_short_or_none() {
             {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": name}}]},
             {"role": "tool", "tool_call_id": "c", "content": "so there"}]})
         .to_string();
-        let view =
-            read_request(Operation::ChatCompletions, body.as_bytes(), &LIMITS).expect("read");
-        let result = view
-            .spans
-            .iter()
-            .find(|span| span.text == "so there")
-            .expect("seen");
+        let view = read_request(Operation::ChatCompletions, body.as_bytes(), &LIMITS).expect("read");
+        let result = view.spans.iter().find(|span| span.text == "so there").expect("seen");
         let tool = shown.then(|| name.into());
         assert_eq!(result.origin, Origin::ToolResult { tool }, "{name}");
     }
@@ -223,25 +193,17 @@ fn keys_and_texts_stay_out_of_records() {
     assert_eq!(view.spans.len(), 4);
     for span in &view.spans {
         let record = format!("{span:?}").to_lowercase();
-        assert!(
-            !record.contains("hunter") && !record.contains("4111"),
-            "{record}"
-        );
+        assert!(!record.contains("hunter") && !record.contains("4111"), "{record}");
     }
 }
 
 #[test]
 fn refusals_repeat_no_control_characters() {
-    let refusal = read_request(
-        Operation::ChatCompletions,
-        b"{\"MODEL\\u001b[31m\":1}",
-        &LIMITS,
-    );
+    let refusal = read_request(Operation::ChatCompletions, b"{\"MODEL\\u001b[31m\":1}", &LIMITS);
     if let Err(refusal) = refusal {
         assert!(!refusal.to_string().contains('\u{1b}'), "{refusal}");
     }
-    let refusal = read_request(Operation::ChatCompletions, b"{\"MO\\u001bDEL\":1}", &LIMITS)
-        .expect_err("variant");
+    let refusal = read_request(Operation::ChatCompletions, b"{\"MO\\u001bDEL\":1}", &LIMITS).expect_err("variant");
     assert!(!refusal.to_string().contains('\u{1b}'), "{refusal}");
 }
 

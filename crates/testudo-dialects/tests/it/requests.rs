@@ -274,10 +274,7 @@ fn what_is_asked_for_is_known() {
         ),
         (None, false, 1, None)
     );
-    let many = view(
-        Operation::Completions,
-        r#"{"prompt":["a","b"],"n":2,"best_of":4}"#,
-    );
+    let many = view(Operation::Completions, r#"{"prompt":["a","b"],"n":2,"best_of":4}"#);
     assert_eq!(many.choices, 8);
     assert_eq!(
         view(Operation::Responses, r#"{"max_output_tokens":7}"#).output_tokens_max,
@@ -326,11 +323,7 @@ fn tools_that_run_elsewhere_are_named() {
             r#"{"tools":[{"function":{}}],"web_search_options":{}}"#,
             &["web_search"],
         ),
-        (
-            Operation::ChatCompletions,
-            r#"{"web_search_options":null}"#,
-            &[],
-        ),
+        (Operation::ChatCompletions, r#"{"web_search_options":null}"#, &[]),
         (
             Operation::Messages,
             r#"{"tools":[{"name":"a"},{"type":"custom"},{"type":"bash_20250124"}]}"#,
@@ -351,10 +344,7 @@ fn tools_that_run_elsewhere_are_named() {
 fn history_held_upstream_is_reported() {
     for (body, held) in [
         (r#"{"input":"a"}"#, false),
-        (
-            r#"{"input":"a","store":false,"previous_response_id":null}"#,
-            false,
-        ),
+        (r#"{"input":"a","store":false,"previous_response_id":null}"#, false),
         (r#"{"input":"a","store":true}"#, true),
         (r#"{"input":"a","background":true}"#, true),
         (r#"{"input":"a","previous_response_id":"resp_1"}"#, true),
@@ -364,11 +354,7 @@ fn history_held_upstream_is_reported() {
         (r#"{"input":[{"id":"m"}]}"#, true),
         (r#"{"input":[{"role":"user","content":"a"}]}"#, false),
     ] {
-        assert_eq!(
-            view(Operation::Responses, body).server_history,
-            held,
-            "{body}"
-        );
+        assert_eq!(view(Operation::Responses, body).server_history, held, "{body}");
     }
 }
 
@@ -376,31 +362,15 @@ fn history_held_upstream_is_reported() {
 fn look_alike_keys_are_refused() {
     for (operation, body, field) in [
         (Operation::ChatCompletions, r#"{"Model":"m"}"#, "/Model"),
-        (
-            Operation::ChatCompletions,
-            r#"{"model":"a","MODEL":"b"}"#,
-            "/MODEL",
-        ),
-        (
-            Operation::ChatCompletions,
-            r#"{"mes-sages":[]}"#,
-            "/mes-sages",
-        ),
-        (
-            Operation::ChatCompletions,
-            r#"{"messages ":[]}"#,
-            "/messages ",
-        ),
+        (Operation::ChatCompletions, r#"{"model":"a","MODEL":"b"}"#, "/MODEL"),
+        (Operation::ChatCompletions, r#"{"mes-sages":[]}"#, "/mes-sages"),
+        (Operation::ChatCompletions, r#"{"messages ":[]}"#, "/messages "),
         (
             Operation::ChatCompletions,
             r#"{"m\u006fdel":"a","mo_del":"b"}"#,
             "/mo_del",
         ),
-        (
-            Operation::ChatCompletions,
-            r#"{"maxTokens":1}"#,
-            "/maxTokens",
-        ),
+        (Operation::ChatCompletions, r#"{"maxTokens":1}"#, "/maxTokens"),
         (
             Operation::ChatCompletions,
             r#"{"\u212Aey":1,"meſſages":[]}"#,
@@ -425,10 +395,7 @@ fn look_alike_keys_are_refused() {
         (Operation::Embeddings, r#"{"INPUT":"x"}"#, "/INPUT"),
     ] {
         let refusal = refused(operation, body);
-        assert!(
-            matches!(refusal, Refused::KeyVariant { .. }),
-            "{body}: {refusal}"
-        );
+        assert!(matches!(refusal, Refused::KeyVariant { .. }), "{body}: {refusal}");
         assert_eq!(refusal.pointer(), Some(field), "{body}");
         assert_eq!(refusal.status(), 400);
     }
@@ -439,11 +406,7 @@ fn fields_of_the_wrong_type_are_refused() {
     for (operation, body, field) in [
         (Operation::ChatCompletions, r#"{"model":7}"#, "/model"),
         (Operation::ChatCompletions, r#"{"model":["a"]}"#, "/model"),
-        (
-            Operation::ChatCompletions,
-            r#"{"stream":"true"}"#,
-            "/stream",
-        ),
+        (Operation::ChatCompletions, r#"{"stream":"true"}"#, "/stream"),
         (Operation::ChatCompletions, r#"{"stream":1}"#, "/stream"),
         (Operation::ChatCompletions, r#"{"n":"2"}"#, "/n"),
         (Operation::ChatCompletions, r#"{"n":2.0}"#, "/n"),
@@ -461,18 +424,11 @@ fn fields_of_the_wrong_type_are_refused() {
             r#"{"max_output_tokens":"many"}"#,
             "/max_output_tokens",
         ),
-        (
-            Operation::Responses,
-            r#"{"background":"yes"}"#,
-            "/background",
-        ),
+        (Operation::Responses, r#"{"background":"yes"}"#, "/background"),
         (Operation::Messages, r#"{"max_tokens":true}"#, "/max_tokens"),
     ] {
         let refusal = refused(operation, body);
-        assert!(
-            matches!(refusal, Refused::Shape { .. }),
-            "{body}: {refusal}"
-        );
+        assert!(matches!(refusal, Refused::Shape { .. }), "{body}: {refusal}");
         assert_eq!(refusal.pointer(), Some(field), "{body}");
     }
 }

@@ -132,14 +132,8 @@ fn an_event_must_be_what_its_name_says() {
             Operation::Responses,
             "event: response.created\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\n",
         ),
-        (
-            Operation::Responses,
-            "event: response.created\ndata: {}\n\n",
-        ),
-        (
-            Operation::ChatCompletions,
-            "event: a text for the eye\ndata: {}\n\n",
-        ),
+        (Operation::Responses, "event: response.created\ndata: {}\n\n"),
+        (Operation::ChatCompletions, "event: a text for the eye\ndata: {}\n\n"),
     ] {
         assert_eq!(refused(operation, stream), Refused::EventName, "{stream}");
     }
@@ -212,10 +206,7 @@ fn odd_shapes_hide_nothing() {
             "{\"choices\":{\"0\":{\"delta\":{\"content\":\"so there\"}}}}",
             "so there",
         ),
-        (
-            "{\"choices\":[{\"delta\":{\"content\":[\"so there\"]}}]}",
-            "so there",
-        ),
+        ("{\"choices\":[{\"delta\":{\"content\":[\"so there\"]}}]}", "so there"),
         (
             "{\"choices\":[{\"delta\":{\"content\":{\"a\":[[{\"b\":\"so there\"}]]}}}]}",
             "so there",
@@ -226,10 +217,7 @@ fn odd_shapes_hide_nothing() {
         ("\"so there\"", "so there"),
         ("{\"id\":\"so there\"}", "so there"),
         ("{\"model\":{\"name\":\"so there\"}}", "so there"),
-        (
-            "{\"choices\":[{\"finish_reason\":\"so there\"}]}",
-            "so there",
-        ),
+        ("{\"choices\":[{\"finish_reason\":\"so there\"}]}", "so there"),
         (
             "{\"choices\":[{\"d\\u0065lta\":{\"cont\\u0065nt\":\"so th\\u0065re\"}}]}",
             "so there",
@@ -238,9 +226,6 @@ fn odd_shapes_hide_nothing() {
     ] {
         let stream = format!("data: {data}\n\n");
         let lines = read(Operation::ChatCompletions, &stream).expect("read");
-        assert!(
-            lines.iter().any(|line| line.contains(text)),
-            "{data}: {lines:?}"
-        );
+        assert!(lines.iter().any(|line| line.contains(text)), "{data}: {lines:?}");
     }
 }

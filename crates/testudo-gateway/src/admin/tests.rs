@@ -29,7 +29,11 @@ async fn admin(token: Option<&str>) -> Admin {
     let token = token.map(|token| Secret::new(token.as_bytes()));
     let host_check: HostCheck = Arc::new(|parts| {
         let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
-        if host == Some("localhost:9090") { Ok(()) } else { Err(StatusCode::MISDIRECTED_REQUEST) }
+        if host == Some("localhost:9090") {
+            Ok(())
+        } else {
+            Err(StatusCode::MISDIRECTED_REQUEST)
+        }
     });
     let state = AdminState {
         access: Arc::new(AdminAccess::for_listener(loopback(), token.as_ref()).unwrap()),
@@ -38,7 +42,11 @@ async fn admin(token: Option<&str>) -> Admin {
         metrics: Metrics::new().unwrap(),
         keys,
     };
-    Admin { state, refresh: Some(refresh), _dir: dir }
+    Admin {
+        state,
+        refresh: Some(refresh),
+        _dir: dir,
+    }
 }
 
 fn loopback() -> SocketAddr {
@@ -90,7 +98,10 @@ async fn a_reload_during_the_drain_does_not_call_for_requests() {
     admin.state.readiness.set(ReadyState::Draining);
     admin.state.readiness.set(ReadyState::Accepting);
     assert_eq!(admin.state.readiness.state(), ReadyState::Draining);
-    assert_eq!(admin.get("/readyz", None).await, (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned()));
+    assert_eq!(
+        admin.get("/readyz", None).await,
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -105,12 +116,32 @@ async fn metrics_are_text() {
 #[tokio::test]
 async fn there_is_nothing_else() {
     let admin = admin(None).await;
-    for path in ["/", "/admin", "/keys", "/key/generate", "/model/info", "/healthz/", "/metrics/../keys", "/debug", "//metrics"] {
+    for path in [
+        "/",
+        "/admin",
+        "/keys",
+        "/key/generate",
+        "/model/info",
+        "/healthz/",
+        "/metrics/../keys",
+        "/debug",
+        "//metrics",
+    ] {
         assert_eq!(admin.get(path, None).await.0, StatusCode::NOT_FOUND, "{path}");
     }
     for path in ADMIN_PATHS {
-        for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS, Method::TRACE] {
-            let request = Request::builder().method(method.clone()).uri(path).header("host", "localhost:9090");
+        for method in [
+            Method::POST,
+            Method::PUT,
+            Method::DELETE,
+            Method::PATCH,
+            Method::OPTIONS,
+            Method::TRACE,
+        ] {
+            let request = Request::builder()
+                .method(method.clone())
+                .uri(path)
+                .header("host", "localhost:9090");
             let (status, _) = admin.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
         }
@@ -122,7 +153,9 @@ async fn the_host_is_checked_first_and_everywhere() {
     let admin = admin(Some(TOKEN)).await;
     for path in ADMIN_PATHS.into_iter().chain(["/nothing"]) {
         for host in ["evil.example", "localhost:9090.evil.example", ""] {
-            let request = Request::get(path).header("host", host).header("authorization", format!("Bearer {TOKEN}"));
+            let request = Request::get(path)
+                .header("host", host)
+                .header("authorization", format!("Bearer {TOKEN}"));
             let (status, _) = admin.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(status, StatusCode::MISDIRECTED_REQUEST, "{host} {path}");
         }
@@ -134,7 +167,10 @@ async fn a_token_is_asked_for_everywhere() {
     let admin = admin(Some(TOKEN)).await;
     let right = format!("Bearer {TOKEN}");
     assert_eq!(admin.get("/healthz", Some(&right)).await.0, StatusCode::OK);
-    assert_eq!(admin.get("/healthz", Some(&format!("bearer {TOKEN}"))).await.0, StatusCode::OK);
+    assert_eq!(
+        admin.get("/healthz", Some(&format!("bearer {TOKEN}"))).await.0,
+        StatusCode::OK
+    );
     for path in ADMIN_PATHS.into_iter().chain(["/nothing"]) {
         for wrong in [
             None,
@@ -156,7 +192,10 @@ async fn a_token_is_asked_for_everywhere() {
         .header("host", "localhost:9090")
         .header("authorization", &right)
         .header("authorization", "Bearer other");
-    assert_eq!(admin.send(twice.body(Body::empty()).unwrap()).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        admin.send(twice.body(Body::empty()).unwrap()).await.0,
+        StatusCode::UNAUTHORIZED
+    );
     assert!(!format!("{:?}", admin.state).contains(TOKEN));
 }
 
@@ -166,7 +205,11 @@ fn no_admin_path_is_an_operation_of_the_data_listener() {
         for method in ["GET", "POST", "HEAD", "DELETE"] {
             for path in ADMIN_PATHS {
                 assert_eq!(Operation::route(family, method, path), None, "{method} {path}");
-                assert_eq!(Operation::route(family, method, &format!("/v1{path}")), None, "{method} /v1{path}");
+                assert_eq!(
+                    Operation::route(family, method, &format!("/v1{path}")),
+                    None,
+                    "{method} /v1{path}"
+                );
             }
         }
     }
@@ -175,16 +218,34 @@ fn no_admin_path_is_an_operation_of_the_data_listener() {
 #[test]
 fn r12_no_default_credentials_on_an_address_that_others_reach() {
     let secret = Secret::new(TOKEN.as_bytes());
-    for address in ["0.0.0.0:9090", "192.168.1.5:9090", "[::]:9090", "[2001:db8::1]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
+    for address in [
+        "0.0.0.0:9090",
+        "192.168.1.5:9090",
+        "[::]:9090",
+        "[2001:db8::1]:1",
+        "10.0.0.1:1",
+        "[::ffff:10.0.0.1]:1",
+    ] {
         let address: SocketAddr = address.parse().unwrap();
         let refused = AdminAccess::for_listener(address, None).unwrap_err();
         assert_eq!(refused, AdminRefused::TokenMissing(address));
         assert!(AdminAccess::for_listener(address, Some(&secret)).is_ok());
     }
     for address in ["127.0.0.1:9090", "127.8.8.8:1", "[::1]:9090", "[::ffff:127.0.0.1]:1"] {
-        assert!(AdminAccess::for_listener(address.parse().unwrap(), None).is_ok(), "{address}");
+        assert!(
+            AdminAccess::for_listener(address.parse().unwrap(), None).is_ok(),
+            "{address}"
+        );
     }
-    for weak in ["", "admin", "changeme", TOKEN.trim_start_matches('0'), "0123456789abcdef 0123456789abcdef", "ääääääääääääääää", &"x".repeat(513)] {
+    for weak in [
+        "",
+        "admin",
+        "changeme",
+        TOKEN.trim_start_matches('0'),
+        "0123456789abcdef 0123456789abcdef",
+        "ääääääääääääääää",
+        &"x".repeat(513),
+    ] {
         let refused = AdminAccess::for_listener(loopback(), Some(&Secret::new(weak.as_bytes()))).unwrap_err();
         assert_eq!(refused, AdminRefused::TokenWeak { found: weak.len() });
         assert!(weak.len() < 16 || !refused.to_string().contains(weak));

@@ -8,7 +8,10 @@ fn headers(pairs: &[(&str, &[u8])]) -> HeaderMap {
     pairs
         .iter()
         .map(|(name, value)| {
-            (HeaderName::try_from(*name).unwrap(), HeaderValue::from_bytes(value).unwrap())
+            (
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::from_bytes(value).unwrap(),
+            )
         })
         .collect()
 }
@@ -23,17 +26,29 @@ fn a_key_is_found_in_each_header_that_clients_use() {
     check(&[("authorization", b"bEARER k")], Ok("k"));
     check(&[("x-api-key", b"k")], Ok("k"));
     check(&[("api-key", b"k")], Ok("k"));
-    check(&[("authorization", b"Bearer k"), ("x-api-key", b"k"), ("api-key", b"k")], Ok("k"));
+    check(
+        &[("authorization", b"Bearer k"), ("x-api-key", b"k"), ("api-key", b"k")],
+        Ok("k"),
+    );
     check(&[("x-api-key", b"k"), ("x-api-key", b"k")], Ok("k"));
 }
 
 #[test]
 fn different_credentials_are_refused_wherever_they_stand() {
-    check(&[("authorization", b"Bearer a"), ("x-api-key", b"b")], Err(AuthError::Conflicting));
-    check(&[("authorization", b"Bearer a"), ("authorization", b"Bearer b")], Err(AuthError::Conflicting));
+    check(
+        &[("authorization", b"Bearer a"), ("x-api-key", b"b")],
+        Err(AuthError::Conflicting),
+    );
+    check(
+        &[("authorization", b"Bearer a"), ("authorization", b"Bearer b")],
+        Err(AuthError::Conflicting),
+    );
     check(&[("x-api-key", b"a"), ("x-api-key", b"b")], Err(AuthError::Conflicting));
     check(&[("x-api-key", b"a"), ("api-key", b"b")], Err(AuthError::Conflicting));
-    check(&[("api-key", b"k"), ("authorization", b"Bearer K")], Err(AuthError::Conflicting));
+    check(
+        &[("api-key", b"k"), ("authorization", b"Bearer K")],
+        Err(AuthError::Conflicting),
+    );
 }
 
 #[test]
@@ -60,7 +75,10 @@ fn what_is_no_credential_is_refused() {
 
 #[test]
 fn one_sound_credential_does_not_hide_a_bad_one() {
-    check(&[("authorization", b"Basic a"), ("x-api-key", b"k")], Err(AuthError::Malformed));
+    check(
+        &[("authorization", b"Basic a"), ("x-api-key", b"k")],
+        Err(AuthError::Malformed),
+    );
     check(&[("x-api-key", b"k"), ("api-key", b"")], Err(AuthError::Malformed));
 }
 
@@ -68,8 +86,14 @@ fn one_sound_credential_does_not_hide_a_bad_one() {
 fn more_than_128_bytes_are_refused_before_any_work() {
     let long = "k".repeat(129);
     check(&[("x-api-key", long.as_bytes())], Err(AuthError::Malformed));
-    check(&[("authorization", format!("Bearer {long}").as_bytes())], Err(AuthError::Malformed));
-    check(&[("authorization", "a".repeat(60_000).as_bytes())], Err(AuthError::Malformed));
+    check(
+        &[("authorization", format!("Bearer {long}").as_bytes())],
+        Err(AuthError::Malformed),
+    );
+    check(
+        &[("authorization", "a".repeat(60_000).as_bytes())],
+        Err(AuthError::Malformed),
+    );
     let fits = "k".repeat(128);
     check(&[("authorization", format!("Bearer {fits}").as_bytes())], Ok(&fits));
 }

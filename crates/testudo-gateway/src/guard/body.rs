@@ -47,7 +47,9 @@ fn guard_spans(
         if inspection.blocked().is_some() {
             return BodyOutcome::Blocked;
         }
-        if !Site::of(span).splice(document.bytes(), &planned, &mut edits) && inspection.unscannable("guard.splice", &path) {
+        if !Site::of(span).splice(document.bytes(), &planned, &mut edits)
+            && inspection.unscannable("guard.splice", &path)
+        {
             return BodyOutcome::Blocked;
         }
     }
@@ -105,15 +107,24 @@ pub(crate) fn json_text(
             continue;
         };
         let planned = inspection.whole_text(&value, origin, path, true);
-        let replacements = planned.iter().map(|edit| (edit.range.clone(), edit.replacement.as_str()));
-        if edits.replace_many_in_string(text.as_bytes(), &literal, replacements).is_err() {
+        let replacements = planned
+            .iter()
+            .map(|edit| (edit.range.clone(), edit.replacement.as_str()));
+        if edits
+            .replace_many_in_string(text.as_bytes(), &literal, replacements)
+            .is_err()
+        {
             inspection.unscannable("guard.splice", path);
         }
     }
     if edits.is_empty() {
         return Vec::new();
     }
-    match edits.apply(text.as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
+    match edits
+        .apply(text.as_bytes())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+    {
         Some(replacement) => vec![Edit {
             range: 0..text.len(),
             kind: super::EditKind::Mask,
@@ -168,7 +179,9 @@ impl Site {
             edits.replace_string(&self.literal, &edit.replacement);
             return true;
         }
-        let replacements = planned.iter().map(|edit| (edit.range.clone(), edit.replacement.as_str()));
+        let replacements = planned
+            .iter()
+            .map(|edit| (edit.range.clone(), edit.replacement.as_str()));
         edits.replace_many_in_string(bytes, &self.literal, replacements).is_ok()
     }
 }

@@ -25,7 +25,13 @@ impl ChannelState {
     }
 
     pub(crate) fn arguments(path: Arc<str>) -> Self {
-        Self::Arguments(ArgumentsChannel { path, text: String::new(), edits: Vec::new(), closed: false, decided: false })
+        Self::Arguments(ArgumentsChannel {
+            path,
+            text: String::new(),
+            edits: Vec::new(),
+            closed: false,
+            decided: false,
+        })
     }
 
     /// Appends text and gives the range it takes in the channel.
@@ -86,7 +92,11 @@ fn share(edits: &[Edit], piece: &Range<usize>) -> Vec<Edit> {
             Edit {
                 range: start.saturating_sub(piece.start)..end.saturating_sub(piece.start),
                 kind: edit.kind,
-                replacement: if edit.range.start >= piece.start { edit.replacement.clone() } else { String::new() },
+                replacement: if edit.range.start >= piece.start {
+                    edit.replacement.clone()
+                } else {
+                    String::new()
+                },
                 weight: edit.weight,
             }
         })
@@ -161,7 +171,10 @@ impl TextChannel {
         let judged = inspection.judge_hits(&progress.hits, None, &Origin::Model, &self.path, self.maskable);
         self.edits.extend(judged.edits);
         let unscanned = progress.exhausted && inspection.unscannable("guard.work-limit", &self.path);
-        self.stop = [self.stop, judged.stop, unscanned.then_some(self.safe)].into_iter().flatten().min();
+        self.stop = [self.stop, judged.stop, unscanned.then_some(self.safe)]
+            .into_iter()
+            .flatten()
+            .min();
     }
 }
 
@@ -192,7 +205,11 @@ impl RestoreTail {
     fn take(&mut self, until: usize, restorer: &Restorer, edits: &mut Vec<Edit>) {
         let seen = self.base.saturating_add(self.seen);
         let decided = self.text.get(..until).unwrap_or_default();
-        edits.extend(restore_edits(restorer, decided, self.base).into_iter().filter(|edit| edit.range.start >= seen));
+        edits.extend(
+            restore_edits(restorer, decided, self.base)
+                .into_iter()
+                .filter(|edit| edit.range.start >= seen),
+        );
         self.seen = until;
         if self.seen > LINK_LOOKBACK_BYTES.saturating_mul(2) {
             let mut cut = self.seen.saturating_sub(LINK_LOOKBACK_BYTES);

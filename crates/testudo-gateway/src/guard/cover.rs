@@ -23,7 +23,14 @@ pub struct Edit {
 
 impl Edit {
     fn beats(&self, other: &Self) -> bool {
-        let key = |edit: &Self| (edit.kind, edit.range.len(), edit.weight, std::cmp::Reverse(edit.range.start));
+        let key = |edit: &Self| {
+            (
+                edit.kind,
+                edit.range.len(),
+                edit.weight,
+                std::cmp::Reverse(edit.range.start),
+            )
+        };
         key(self) > key(other)
     }
 }
@@ -34,8 +41,13 @@ impl Edit {
 /// heavier the lighter, then the earlier the later. Equal input in any order gives equal output.
 pub(crate) fn cover(mut edits: Vec<Edit>) -> Vec<Edit> {
     edits.sort_by(|a, b| {
-        (a.range.start, a.range.end, a.kind, a.weight, &a.replacement)
-            .cmp(&(b.range.start, b.range.end, b.kind, b.weight, &b.replacement))
+        (a.range.start, a.range.end, a.kind, a.weight, &a.replacement).cmp(&(
+            b.range.start,
+            b.range.end,
+            b.kind,
+            b.weight,
+            &b.replacement,
+        ))
     });
     let mut joined: Vec<(Range<usize>, Edit)> = Vec::with_capacity(edits.len());
     for edit in edits {
@@ -51,7 +63,10 @@ pub(crate) fn cover(mut edits: Vec<Edit>) -> Vec<Edit> {
     }
     joined
         .into_iter()
-        .map(|(union, strongest)| Edit { range: union, ..strongest })
+        .map(|(union, strongest)| Edit {
+            range: union,
+            ..strongest
+        })
         .collect()
 }
 
@@ -86,7 +101,12 @@ mod tests {
     }
 
     fn edit(range: Range<usize>, kind: EditKind, replacement: &str) -> Edit {
-        Edit { range, kind, replacement: replacement.into(), weight: 1 }
+        Edit {
+            range,
+            kind,
+            replacement: replacement.into(),
+            weight: 1,
+        }
     }
 
     #[test]

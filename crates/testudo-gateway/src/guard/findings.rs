@@ -54,7 +54,9 @@ impl FindingLog {
 
     /// How often each kind led to each action, by direction.
     pub fn counts(&self) -> impl Iterator<Item = (Direction, ThreatKind, Action, u64)> + '_ {
-        self.counts.iter().map(|((_, kind, action), (direction, count))| (*direction, *kind, *action, *count))
+        self.counts
+            .iter()
+            .map(|((_, kind, action), (direction, count))| (*direction, *kind, *action, *count))
     }
 
     /// One sentence for the caller: the policy's reason, what was found and where, never the text.
@@ -67,7 +69,11 @@ impl FindingLog {
             return reason.to_owned();
         };
         let (kind, direction, path) = (finding.kind.title(), direction.as_str(), &finding.place.path);
-        let at = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
+        let at = if path.is_empty() {
+            String::new()
+        } else {
+            format!(" at `{path}`")
+        };
         format!("{reason}: {kind} in the {direction}{at}")
     }
 

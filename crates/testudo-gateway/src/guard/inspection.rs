@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use testudo_detect::pseudonym::{Pseudonyms, Restorer, redaction};
-use testudo_detect::{Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scope, Selection, scan_all};
+use testudo_detect::{
+    Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scope, Selection, scan_all,
+};
 use testudo_policy::{FindingFacts, Judging, PolicyEngine};
 use testudo_types::{
     Action, Decision, Direction, Finding, Origin, Place, PolicyName, Principal, Reason, RouteName, RuleId, Score,
@@ -41,12 +43,25 @@ impl GuardPlan {
         let by_origin = Origin::ALL
             .iter()
             .map(|origin| {
-                let scope = Scope { direction, origin: origin.clone(), kinds: kinds.clone() };
+                let scope = Scope {
+                    direction,
+                    origin: origin.clone(),
+                    kinds: kinds.clone(),
+                };
                 (origin.as_str(), detector.select(&scope))
             })
             .collect();
-        let settings = settings.iter().filter(|(kind, _)| kinds.contains(kind)).map(|(k, s)| (*k, *s)).collect();
-        Self { direction, by_origin, settings, work_max }
+        let settings = settings
+            .iter()
+            .filter(|(kind, _)| kinds.contains(kind))
+            .map(|(k, s)| (*k, *s))
+            .collect();
+        Self {
+            direction,
+            by_origin,
+            settings,
+            work_max,
+        }
     }
 
     /// No guard is on: bodies pass unread.
@@ -121,7 +136,16 @@ impl Inspection {
     pub fn new(plan: Arc<GuardPlan>, judge: Judge, leaks: Leaks, exchanger: Exchanger, log: FindingLog) -> Self {
         let budget = Budget::new(plan.work_max);
         let judging = Judging::new(Arc::clone(&judge.policy));
-        Self { plan, judge, judging, leaks, exchanger, budget, log, blocked: None }
+        Self {
+            plan,
+            judge,
+            judging,
+            leaks,
+            exchanger,
+            budget,
+            log,
+            blocked: None,
+        }
     }
 
     /// The guards this runs.
@@ -151,7 +175,11 @@ impl Inspection {
     /// A scanner for the text of one channel of a stream.
     pub(crate) fn scanner(&self, origin: &Origin) -> Option<GuardScanner> {
         let selection = self.plan.selection(origin)?;
-        Some(GuardScanner::new(selection, self.leaks.fingerprint.as_ref(), &self.leaks.canaries))
+        Some(GuardScanner::new(
+            selection,
+            self.leaks.fingerprint.as_ref(),
+            &self.leaks.canaries,
+        ))
     }
 
     /// The placeholders to restore, when there are any.
@@ -216,7 +244,11 @@ impl Inspection {
                 severity: rule.severity,
                 score: hit.score,
                 origin: origin.clone(),
-                place: Place { path: Arc::clone(path), start: hit.start, end: hit.end },
+                place: Place {
+                    path: Arc::clone(path),
+                    start: hit.start,
+                    end: hit.end,
+                },
                 refs: Arc::clone(&rule.refs),
             };
             let action = self.judge(finding, maskable);
@@ -266,7 +298,11 @@ impl Inspection {
             severity: Severity::High,
             score: Score::MAX,
             origin: Origin::Unknown,
-            place: Place { path: Arc::clone(path), start: 0, end: 0 },
+            place: Place {
+                path: Arc::clone(path),
+                start: 0,
+                end: 0,
+            },
             refs: Arc::from([]),
         };
         self.judge(finding, false) >= Action::Hold
@@ -279,7 +315,11 @@ impl Inspection {
             self.blocked = Some(decision.clone());
         }
         if action != Action::Pass {
-            self.log.push(Seen { direction: self.plan.direction, finding, decision });
+            self.log.push(Seen {
+                direction: self.plan.direction,
+                finding,
+                decision,
+            });
         }
         action
     }
@@ -356,6 +396,8 @@ fn inside_link(text: &str, at: usize) -> bool {
         from = from.saturating_add(1);
     }
     let before = text.get(from..at).unwrap_or_default();
-    let word = before.rfind(char::is_whitespace).map_or(before, |space| before.get(space..).unwrap_or_default());
+    let word = before
+        .rfind(char::is_whitespace)
+        .map_or(before, |space| before.get(space..).unwrap_or_default());
     word.contains("://")
 }

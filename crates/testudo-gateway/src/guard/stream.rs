@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use testudo_bounded::json::{Edits, Limits};
 use testudo_dialects::sse::{Decoder, Event, write};
-use testudo_dialects::{BlockNotice, Channel, ChannelKind, Frame, Operation, Piece, PieceKind, Progress, StreamReader, Usage};
+use testudo_dialects::{
+    BlockNotice, Channel, ChannelKind, Frame, Operation, Piece, PieceKind, Progress, StreamReader, Usage,
+};
 use testudo_types::Origin;
 
 use super::body::{Site, plan_span};
@@ -80,7 +82,11 @@ struct HeldPiece {
 #[derive(Debug)]
 enum PieceText {
     /// A share of a channel's text, with the edits it needs by itself.
-    Share { channel: Channel, range: Range<usize>, own: Vec<Edit> },
+    Share {
+        channel: Channel,
+        range: Range<usize>,
+        own: Vec<Edit>,
+    },
     /// Complete by itself, with its edits.
     Whole(Vec<Edit>),
     /// Must not leave.
@@ -170,7 +176,11 @@ impl StreamGuard {
     /// An event without its blank line: the connection was cut inside it. Clients that follow the
     /// standard drop it; it leaves only when it can be read and is clean.
     fn cut_event(&mut self, event: Event, out: &mut Vec<u8>) -> StreamStep {
-        match self.reader.frame(&event, &self.bounds.json).map(|frame| self.take(&event, frame)) {
+        match self
+            .reader
+            .frame(&event, &self.bounds.json)
+            .map(|frame| self.take(&event, frame))
+        {
             Ok(taken) => self.queue_frame(event, taken, out),
             Err(_) if self.inspection.plan().enforces() => StreamStep::Continue,
             Err(_) => {
@@ -181,13 +191,22 @@ impl StreamGuard {
     }
 
     fn event(&mut self, event: Event, out: &mut Vec<u8>) -> StreamStep {
-        match self.reader.frame(&event, &self.bounds.json).map(|frame| self.take(&event, frame)) {
+        match self
+            .reader
+            .frame(&event, &self.bounds.json)
+            .map(|frame| self.take(&event, frame))
+        {
             Ok(taken) => self.queue_frame(event, taken, out),
             Err(_) => {
                 if self.inspection.unscannable("stream.frame", &Arc::from("stream")) {
                     return self.block(out);
                 }
-                self.hold(HeldFrame { event, pieces: Vec::new(), progress: Progress::default(), strip_lines: false });
+                self.hold(HeldFrame {
+                    event,
+                    pieces: Vec::new(),
+                    progress: Progress::default(),
+                    strip_lines: false,
+                });
                 self.settle(out)
             }
         }
@@ -211,7 +230,11 @@ impl StreamGuard {
             self.close_all();
         }
         let strip_lines = frame.other_lines && self.has_findings_beside_data(event);
-        Some(Taken { pieces, progress: frame.progress, strip_lines })
+        Some(Taken {
+            pieces,
+            progress: frame.progress,
+            strip_lines,
+        })
     }
 
     /// Comments, ids and unknown fields are shown by no client, but they are text that leaves.
@@ -221,14 +244,27 @@ impl StreamGuard {
             .split(['\r', '\n'])
             .filter(|line| !line.starts_with("data") && !line.starts_with("event"))
             .collect();
-        !self.inspection.whole_text(&beside.join("\n"), &Origin::Model, &Arc::from("stream/lines"), true).is_empty()
+        !self
+            .inspection
+            .whole_text(&beside.join("\n"), &Origin::Model, &Arc::from("stream/lines"), true)
+            .is_empty()
     }
 
     fn queue_frame(&mut self, event: Event, taken: Option<Taken>, out: &mut Vec<u8>) -> StreamStep {
-        let Some(Taken { pieces, progress, strip_lines }) = taken else {
+        let Some(Taken {
+            pieces,
+            progress,
+            strip_lines,
+        }) = taken
+        else {
             return self.block(out);
         };
-        self.hold(HeldFrame { event, pieces, progress, strip_lines });
+        self.hold(HeldFrame {
+            event,
+            pieces,
+            progress,
+            strip_lines,
+        });
         self.settle(out)
     }
 
@@ -241,7 +277,14 @@ impl StreamGuard {
                 let path: Arc<str> = Arc::from(span.path.as_str());
                 let edits = plan_span(&span, &path, &mut self.inspection, &self.bounds.json);
                 let stopped = self.inspection.blocked().is_some();
-                Some(HeldPiece { site, text: if stopped { PieceText::Stopped } else { PieceText::Whole(edits) } })
+                Some(HeldPiece {
+                    site,
+                    text: if stopped {
+                        PieceText::Stopped
+                    } else {
+                        PieceText::Whole(edits)
+                    },
+                })
             }
             PieceKind::Delta | PieceKind::ArgumentsDelta => {
                 if !self.channels.contains_key(&channel) {
@@ -256,7 +299,10 @@ impl StreamGuard {
                 } else {
                     Vec::new()
                 };
-                Some(HeldPiece { site, text: PieceText::Share { channel, range, own } })
+                Some(HeldPiece {
+                    site,
+                    text: PieceText::Share { channel, range, own },
+                })
             }
         }
     }
@@ -321,9 +367,10 @@ impl StreamGuard {
             || frame.pieces.iter().all(|piece| match &piece.text {
                 PieceText::Whole(_) => true,
                 PieceText::Stopped => false,
-                PieceText::Share { channel, range, .. } => {
-                    self.channels.get(channel).is_some_and(|state| range.end <= state.safe())
-                }
+                PieceText::Share { channel, range, .. } => self
+                    .channels
+                    .get(channel)
+                    .is_some_and(|state| range.end <= state.safe()),
             })
     }
 

@@ -7,12 +7,7 @@ use super::*;
 
 fn rules(hosts: &[&str], origins: &[&str]) -> HostRules {
     let own = |list: &[&str]| list.iter().map(|&s| s.to_owned()).collect::<Vec<_>>();
-    HostRules::new(
-        &own(hosts),
-        &own(origins),
-        "127.0.0.1:8080".parse().unwrap(),
-    )
-    .unwrap()
+    HostRules::new(&own(hosts), &own(origins), "127.0.0.1:8080".parse().unwrap()).unwrap()
 }
 
 fn check_one(target: &str, hosts: &[&str], origin: Option<&str>) -> Result<(), HostRefusal> {
@@ -28,10 +23,7 @@ fn check_one(target: &str, hosts: &[&str], origin: Option<&str>) -> Result<(), H
         Version::HTTP_11,
         &uri,
         &headers,
-        &rules(
-            &["gw.example.com", "only.example:99"],
-            &["https://app.example.com"],
-        ),
+        &rules(&["gw.example.com", "only.example:99"], &["https://app.example.com"]),
     )
 }
 
@@ -115,14 +107,8 @@ fn r04_route_from_request_target_only() {
         check_one("/x", &["localhost:4000/key/generate#@"], None),
         Err(Malformed)
     );
-    assert_eq!(
-        check_one("http://localhost:8080/x", &["localhost:8080"], None),
-        Ok(())
-    );
-    assert_eq!(
-        check_one("http://LOCALHOST:8080/x", &["localhost:8080"], None),
-        Ok(())
-    );
+    assert_eq!(check_one("http://localhost:8080/x", &["localhost:8080"], None), Ok(()));
+    assert_eq!(check_one("http://LOCALHOST:8080/x", &["localhost:8080"], None), Ok(()));
     assert_eq!(
         check_one("http://localhost:8081/x", &["localhost:8080"], None),
         Err(Disagree)
@@ -140,10 +126,7 @@ fn r04_route_from_request_target_only() {
         Err(Unknown)
     );
     assert_eq!(check_one("http://localhost/x", &[], None), Err(Missing));
-    assert_eq!(
-        check_one("*", &["localhost"], None),
-        Err(HostRefusal::Target)
-    );
+    assert_eq!(check_one("*", &["localhost"], None), Err(HostRefusal::Target));
     assert_eq!(
         check_one("localhost:443", &["localhost"], None),
         Err(HostRefusal::Target)

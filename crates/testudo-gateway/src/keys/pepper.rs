@@ -39,7 +39,10 @@ pub fn pepper(dir: &Path) -> Result<Secret, PepperError> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(|source| PepperError::Io { path: dir.to_owned(), source })?;
+        .map_err(|source| PepperError::Io {
+            path: dir.to_owned(),
+            source,
+        })?;
     let path = dir.join(FILE_NAME);
     match read(&path) {
         Err(PepperError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -51,7 +54,10 @@ pub fn pepper(dir: &Path) -> Result<Secret, PepperError> {
 }
 
 fn read(path: &Path) -> Result<Secret, PepperError> {
-    let failed = |source| PepperError::Io { path: path.to_owned(), source };
+    let failed = |source| PepperError::Io {
+        path: path.to_owned(),
+        source,
+    };
     // A named pipe would block the open; look before opening, and again at what was opened.
     let kind = fs::symlink_metadata(path).map_err(failed)?.file_type();
     if !kind.is_file() {
@@ -76,7 +82,10 @@ fn check_private(path: &Path, metadata: &fs::Metadata) -> Result<(), PepperError
     if mode & 0o077 == 0 {
         Ok(())
     } else {
-        Err(PepperError::Permissions { path: path.to_owned(), mode })
+        Err(PepperError::Permissions {
+            path: path.to_owned(),
+            mode,
+        })
     }
 }
 
@@ -97,7 +106,10 @@ fn create(dir: &Path, path: &Path) -> Result<(), PepperError> {
     written
         .and(removed)
         .and_then(|()| File::open(dir)?.sync_all())
-        .map_err(|source| PepperError::Io { path: path.to_owned(), source })
+        .map_err(|source| PepperError::Io {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

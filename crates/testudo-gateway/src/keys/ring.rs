@@ -57,7 +57,11 @@ impl KeyRing {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(store: &KeyStore) -> Result<(Arc<Self>, KeyRefresh), RefreshError> {
-        let mut watch = Watch { connection: store.watch().await?, version: None, sequence: 0 };
+        let mut watch = Watch {
+            connection: store.watch().await?,
+            version: None,
+            sequence: 0,
+        };
         let ring = Arc::new(Self {
             hasher: store.hasher().clone(),
             keys: ArcSwap::default(),
@@ -123,7 +127,10 @@ impl KeyRing {
                 Some((record, hash)) if keys.len() < KEYS_MAX || keys.contains_key(change.id.as_str()) => {
                     keys.insert(change.id.into(), Arc::new(Entry::new(&record, hash)));
                 }
-                Some(_) => tracing::warn!(id = change.id, "there are more than {KEYS_MAX} keys; this one is refused"),
+                Some(_) => tracing::warn!(
+                    id = change.id,
+                    "there are more than {KEYS_MAX} keys; this one is refused"
+                ),
                 None => {
                     keys.remove(change.id.as_str());
                 }
@@ -135,7 +142,11 @@ impl KeyRing {
 
 impl Entry {
     fn new(record: &KeyRecord, hash: KeyHash) -> Self {
-        Self { hash, caller: Arc::new(Caller::of(record)), revoked: record.revoked.is_some() }
+        Self {
+            hash,
+            caller: Arc::new(Caller::of(record)),
+            revoked: record.revoked.is_some(),
+        }
     }
 }
 
@@ -227,5 +238,7 @@ async fn follow(ring: Arc<KeyRing>, store: KeyStore, mut watch: Watch, stop: Can
 }
 
 async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(Duration::from_millis(POLL_MS_MAX), work).await.ok()
+    tokio::time::timeout(Duration::from_millis(POLL_MS_MAX), work)
+        .await
+        .ok()
 }

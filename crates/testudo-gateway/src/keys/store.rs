@@ -113,7 +113,10 @@ impl KeyStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_millis(BUSY_MS))
             .disable_statement_logging();
-        let failed = |source| StoreOpenError::Database { path: path.clone(), source };
+        let failed = |source| StoreOpenError::Database {
+            path: path.clone(),
+            source,
+        };
         let pool = SqlitePoolOptions::new()
             .max_connections(2)
             .connect_with(options.clone())
@@ -121,11 +124,21 @@ impl KeyStore {
             .map_err(failed)?;
         let mut connection = pool.acquire().await.map_err(failed)?;
         if let Some(found) = migrations::run(&mut connection).await.map_err(failed)? {
-            return Err(StoreOpenError::Newer { path, found, known: migrations::LATEST });
+            return Err(StoreOpenError::Newer {
+                path,
+                found,
+                known: migrations::LATEST,
+            });
         }
-        let own = migrations::claim(&mut connection, hasher.fingerprint().bytes()).await.map_err(failed)?;
+        let own = migrations::claim(&mut connection, hasher.fingerprint().bytes())
+            .await
+            .map_err(failed)?;
         drop(connection);
-        if own { Ok(Self { pool, options, hasher }) } else { Err(StoreOpenError::OtherPepper { path }) }
+        if own {
+            Ok(Self { pool, options, hasher })
+        } else {
+            Err(StoreOpenError::OtherPepper { path })
+        }
     }
 
     /// Makes a key.
@@ -153,7 +166,9 @@ impl KeyStore {
         };
         let row = KeyRow::from_record(&record, &self.hasher.hash(&token))?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM keys").fetch_one(&mut *transaction).await?;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM keys")
+            .fetch_one(&mut *transaction)
+            .await?;
         if usize::try_from(count).map_or(true, |count| count >= KEYS_MAX) {
             return Err(CreateKeyError::Full);
         }
@@ -204,7 +219,12 @@ impl KeyStore {
 
     /// A connection of its own that can only read; `PRAGMA data_version` counts the writes of others.
     pub(super) async fn watch(&self) -> Result<SqliteConnection, sqlx::Error> {
-        self.options.clone().create_if_missing(false).pragma("query_only", "ON").connect().await
+        self.options
+            .clone()
+            .create_if_missing(false)
+            .pragma("query_only", "ON")
+            .connect()
+            .await
     }
 }
 
@@ -246,7 +266,10 @@ pub(super) async fn changes_since(
 
 /// Makes the file 0600 before SQLite does; its side files inherit the mode.
 fn make_private(path: &Path) -> Result<(), StoreOpenError> {
-    let failed = |source| StoreOpenError::File { path: path.to_owned(), source };
+    let failed = |source| StoreOpenError::File {
+        path: path.to_owned(),
+        source,
+    };
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
         Err(problem) if problem.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -254,7 +277,10 @@ fn make_private(path: &Path) -> Result<(), StoreOpenError> {
             if mode & 0o077 == 0 {
                 Ok(())
             } else {
-                Err(StoreOpenError::Permissions { path: path.to_owned(), mode })
+                Err(StoreOpenError::Permissions {
+                    path: path.to_owned(),
+                    mode,
+                })
             }
         }
         Err(problem) => Err(failed(problem)),

@@ -1,6 +1,9 @@
 //! Keys from their making to their end.
 
-#![expect(clippy::string_slice, reason = "a test that cuts a character in two fails, which is right")]
+#![expect(
+    clippy::string_slice,
+    reason = "a test that cuts a character in two fails, which is right"
+)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -40,7 +43,11 @@ async fn ring_of(store: &KeyStore) -> (Arc<KeyRing>, KeyRefresh) {
 
 /// A connection as another program has it.
 async fn outsider(dir: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(dir.join("keys.db")).connect().await.unwrap()
+    SqliteConnectOptions::new()
+        .filename(dir.join("keys.db"))
+        .connect()
+        .await
+        .unwrap()
 }
 
 /// Waits until the ring gives an answer, at most two seconds; says how long it took.
@@ -59,7 +66,9 @@ async fn wait_for(ring: &KeyRing, token: &str, expected: Result<(), AuthError>) 
 fn token(seed: u8) -> KeyToken {
     let mut random = [0; RANDOM_BYTES];
     for (at, byte) in random.iter_mut().enumerate() {
-        *byte = seed.wrapping_mul(31).wrapping_add(u8::try_from(at).unwrap().wrapping_mul(7));
+        *byte = seed
+            .wrapping_mul(31)
+            .wrapping_add(u8::try_from(at).unwrap().wrapping_mul(7));
     }
     KeyToken::from_random(&random).unwrap()
 }
@@ -110,7 +119,11 @@ fn r02_key_grammar_and_bound_queries() {
     }
     assert_eq!(PresentedKey::parse(&"a".repeat(129)).unwrap_err(), TokenError::TooLong);
     // The database library takes constant text only; these are the ways around it.
-    for source in [include_str!("store.rs"), include_str!("store/row.rs"), include_str!("store/migrations.rs")] {
+    for source in [
+        include_str!("store.rs"),
+        include_str!("store/row.rs"),
+        include_str!("store/migrations.rs"),
+    ] {
         for way in ["format!", "AssertSqlSafe", "QueryBuilder", "push_str", "concat!"] {
             assert!(!source.contains(way), "SQL may be built from strings with {way}");
         }
@@ -136,7 +149,10 @@ async fn r03_provider_secrets_never_returned() {
     let (store, created) = store_with_key(dir.path()).await;
     // No column could hold a provider's secret, and none holds ours.
     let mut connection = outsider(dir.path()).await;
-    let rows = sqlx::query("SELECT name FROM pragma_table_info('keys')").fetch_all(&mut connection).await.unwrap();
+    let rows = sqlx::query("SELECT name FROM pragma_table_info('keys')")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
     let columns: Vec<String> = rows.iter().map(|row| row.get("name")).collect();
     assert_eq!(
         columns.join(" "),
@@ -149,7 +165,12 @@ async fn r03_provider_secrets_never_returned() {
         let bytes = fs::File::open(&path).map(std::io::BufReader::new).unwrap();
         let mut bytes_of_file = Vec::new();
         std::io::copy(&mut { bytes }, &mut bytes_of_file).unwrap();
-        assert!(!bytes_of_file.windows(secret.len()).any(|window| window == secret.as_bytes()), "{path:?}");
+        assert!(
+            !bytes_of_file
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes()),
+            "{path:?}"
+        );
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{path:?}");
     }
     let shown = format!("{store:?} {created:?} {:?}", store.list().await.unwrap());
@@ -177,7 +198,11 @@ async fn r05_key_lookup_by_full_hash() {
         assert_eq!(ring.authenticate(&other, NOW).unwrap_err(), AuthError::Unknown, "{at}");
     }
     for end in 0..whole.len() {
-        assert_eq!(ring.authenticate(&whole[..end], NOW).unwrap_err(), AuthError::Malformed, "{end}");
+        assert_eq!(
+            ring.authenticate(&whole[..end], NOW).unwrap_err(),
+            AuthError::Malformed,
+            "{end}"
+        );
     }
     refresh.stop().await;
 }
@@ -203,7 +228,10 @@ async fn r12_no_default_credentials() {
     for guess in ["", "admin", "sk-1234", "tsk_", "Bearer", "null", "undefined", "*"] {
         assert_eq!(ring.authenticate(guess, NOW).unwrap_err(), AuthError::Malformed);
     }
-    assert_eq!(ring.authenticate(token(9).expose(), NOW).unwrap_err(), AuthError::Unknown);
+    assert_eq!(
+        ring.authenticate(token(9).expose(), NOW).unwrap_err(),
+        AuthError::Unknown
+    );
     let two = tempfile::tempdir().unwrap();
     assert_ne!(pepper(dir.path()).unwrap(), pepper(two.path()).unwrap());
 }
@@ -224,9 +252,17 @@ async fn another_process_revokes_within_a_second() {
     let took = wait_for(&ring, second.token.expose(), Ok(())).await;
     assert!(took < Duration::from_secs(1), "{took:?}");
     // The first revocation counts, and nothing takes it back.
-    assert_eq!(store.revoke(created.token.id(), UnixMillis(NOW.0 + 5)).await.unwrap(), NOW);
+    assert_eq!(
+        store.revoke(created.token.id(), UnixMillis(NOW.0 + 5)).await.unwrap(),
+        NOW
+    );
     let mut connection = outsider(dir.path()).await;
-    assert!(sqlx::query("UPDATE keys SET revoked = NULL").execute(&mut connection).await.is_err());
+    assert!(
+        sqlx::query("UPDATE keys SET revoked = NULL")
+            .execute(&mut connection)
+            .await
+            .is_err()
+    );
     assert!(sqlx::query("DELETE FROM keys").execute(&mut connection).await.is_err());
     refresh.stop().await;
 }
@@ -239,7 +275,10 @@ async fn a_ring_without_its_task_accepts_no_key() {
     assert!(ring.is_current());
     refresh.stop().await;
     assert!(!ring.is_current());
-    assert_eq!(ring.authenticate(created.token.expose(), NOW).unwrap_err(), AuthError::Unavailable);
+    assert_eq!(
+        ring.authenticate(created.token.expose(), NOW).unwrap_err(),
+        AuthError::Unavailable
+    );
     let (ring, refresh) = ring_of(&store).await;
     drop(refresh);
     wait_for(&ring, created.token.expose(), Err(AuthError::Unavailable)).await;
@@ -273,7 +312,16 @@ async fn a_key_ends_at_its_expiry() {
     let dir = tempfile::tempdir().unwrap();
     let store = KeyStore::open(dir.path()).await.unwrap();
     let expires = UnixMillis(NOW.0 + 1_000);
-    let created = store.create(NewKey { expires: Some(expires), ..new_key("short") }, NOW).await.unwrap();
+    let created = store
+        .create(
+            NewKey {
+                expires: Some(expires),
+                ..new_key("short")
+            },
+            NOW,
+        )
+        .await
+        .unwrap();
     let (ring, refresh) = ring_of(&store).await;
     let at = |ms| ring.authenticate(created.token.expose(), UnixMillis(ms)).map(|_| ());
     assert_eq!(at(NOW.0), Ok(()));
@@ -283,8 +331,15 @@ async fn a_key_ends_at_its_expiry() {
     // Without the secret nobody learns that the key once existed.
     let mut wrong = created.token.expose().to_owned();
     wrong.truncate(wrong.len() - 1);
-    wrong.push(if created.token.expose().ends_with('a') { 'b' } else { 'a' });
-    assert_eq!(ring.authenticate(&wrong, UnixMillis(u64::MAX)).unwrap_err(), AuthError::Unknown);
+    wrong.push(if created.token.expose().ends_with('a') {
+        'b'
+    } else {
+        'a'
+    });
+    assert_eq!(
+        ring.authenticate(&wrong, UnixMillis(u64::MAX)).unwrap_err(),
+        AuthError::Unknown
+    );
     refresh.stop().await;
 }
 
@@ -323,25 +378,91 @@ async fn keys_that_make_no_sense_are_not_made() {
     let dir = tempfile::tempdir().unwrap();
     let store = KeyStore::open(dir.path()).await.unwrap();
     let too_many = (0..257).map(|n| RouteName::parse(&format!("r{n}")).unwrap()).collect();
-    let limits = |n| Limits { concurrent: Some(n), ..Limits::default() };
+    let limits = |n| Limits {
+        concurrent: Some(n),
+        ..Limits::default()
+    };
     for (new, expected) in [
         (new_key(""), NewKeyError::Name),
         (new_key(&"n".repeat(129)), NewKeyError::Name),
         (new_key("two\nlines"), NewKeyError::Name),
         (new_key("esc\u{1b}[2J"), NewKeyError::Name),
-        (NewKey { roles: vec![Role("".into())], ..new_key("k") }, NewKeyError::Roles),
-        (NewKey { roles: vec![Role("a b".into())], ..new_key("k") }, NewKeyError::Roles),
-        (NewKey { roles: vec![Role("a".into()); 33], ..new_key("k") }, NewKeyError::Roles),
-        (NewKey { routes: RouteScope::Only(Vec::new()), ..new_key("k") }, NewKeyError::Scope),
-        (NewKey { routes: RouteScope::Only(too_many), ..new_key("k") }, NewKeyError::Scope),
-        (NewKey { models: ModelScope::Only(Vec::new()), ..new_key("k") }, NewKeyError::Scope),
-        (NewKey { expires: Some(NOW), ..new_key("k") }, NewKeyError::Expired),
-        (NewKey { expires: Some(UnixMillis(0)), ..new_key("k") }, NewKeyError::Expired),
-        (NewKey { expires: Some(UnixMillis(u64::MAX)), ..new_key("k") }, NewKeyError::Number),
-        (NewKey { limits: limits(u64::MAX), ..new_key("k") }, NewKeyError::Number),
+        (
+            NewKey {
+                roles: vec![Role("".into())],
+                ..new_key("k")
+            },
+            NewKeyError::Roles,
+        ),
+        (
+            NewKey {
+                roles: vec![Role("a b".into())],
+                ..new_key("k")
+            },
+            NewKeyError::Roles,
+        ),
+        (
+            NewKey {
+                roles: vec![Role("a".into()); 33],
+                ..new_key("k")
+            },
+            NewKeyError::Roles,
+        ),
+        (
+            NewKey {
+                routes: RouteScope::Only(Vec::new()),
+                ..new_key("k")
+            },
+            NewKeyError::Scope,
+        ),
+        (
+            NewKey {
+                routes: RouteScope::Only(too_many),
+                ..new_key("k")
+            },
+            NewKeyError::Scope,
+        ),
+        (
+            NewKey {
+                models: ModelScope::Only(Vec::new()),
+                ..new_key("k")
+            },
+            NewKeyError::Scope,
+        ),
+        (
+            NewKey {
+                expires: Some(NOW),
+                ..new_key("k")
+            },
+            NewKeyError::Expired,
+        ),
+        (
+            NewKey {
+                expires: Some(UnixMillis(0)),
+                ..new_key("k")
+            },
+            NewKeyError::Expired,
+        ),
+        (
+            NewKey {
+                expires: Some(UnixMillis(u64::MAX)),
+                ..new_key("k")
+            },
+            NewKeyError::Number,
+        ),
+        (
+            NewKey {
+                limits: limits(u64::MAX),
+                ..new_key("k")
+            },
+            NewKeyError::Number,
+        ),
     ] {
         let refused = store.create(new.clone(), NOW).await.unwrap_err();
-        assert!(matches!(refused, CreateKeyError::Invalid(found) if found == expected), "{new:?}: {refused:?}");
+        assert!(
+            matches!(refused, CreateKeyError::Invalid(found) if found == expected),
+            "{new:?}: {refused:?}"
+        );
     }
     assert!(store.list().await.unwrap().is_empty());
 }
@@ -360,19 +481,36 @@ async fn a_store_that_is_not_ours_is_refused() {
     ));
     mode(0o600);
     fs::rename(dir.path().join("pepper"), dir.path().join("pepper.old")).unwrap();
-    assert!(matches!(KeyStore::open(dir.path()).await.unwrap_err(), StoreOpenError::OtherPepper { .. }));
+    assert!(matches!(
+        KeyStore::open(dir.path()).await.unwrap_err(),
+        StoreOpenError::OtherPepper { .. }
+    ));
     fs::rename(dir.path().join("pepper.old"), dir.path().join("pepper")).unwrap();
     KeyStore::open(dir.path()).await.unwrap().close().await;
     let mut connection = outsider(dir.path()).await;
-    sqlx::query("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
+    sqlx::query("PRAGMA user_version = 99")
+        .execute(&mut connection)
+        .await
+        .unwrap();
     assert!(matches!(
         KeyStore::open(dir.path()).await.unwrap_err(),
-        StoreOpenError::Newer { found: 99, known: 1, .. }
+        StoreOpenError::Newer {
+            found: 99,
+            known: 1,
+            ..
+        }
     ));
     let other = tempfile::tempdir().unwrap();
-    fs::write(other.path().join("keys.db"), b"this is no database, whatever its name says........").unwrap();
+    fs::write(
+        other.path().join("keys.db"),
+        b"this is no database, whatever its name says........",
+    )
+    .unwrap();
     fs::set_permissions(other.path().join("keys.db"), fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(KeyStore::open(other.path()).await.unwrap_err(), StoreOpenError::Database { .. }));
+    assert!(matches!(
+        KeyStore::open(other.path()).await.unwrap_err(),
+        StoreOpenError::Database { .. }
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -383,7 +521,13 @@ async fn stores_that_open_at_once_share_one_format_and_one_pepper() {
         let path = dir.path().to_owned();
         openings.spawn(async move {
             let store = KeyStore::open(&path).await.unwrap();
-            store.create(new_key(&format!("k{name}")), NOW).await.unwrap().token.expose().to_owned()
+            store
+                .create(new_key(&format!("k{name}")), NOW)
+                .await
+                .unwrap()
+                .token
+                .expose()
+                .to_owned()
         });
     }
     let tokens = openings.join_all().await;
@@ -405,7 +549,10 @@ fn a_pepper_is_made_once_and_kept_private() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join("pepper")), 0o600);
-    let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["pepper"]);
 }
 

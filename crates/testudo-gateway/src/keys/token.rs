@@ -41,7 +41,10 @@ impl KeyToken {
             .map(|symbol| char::from(*symbol))
             .collect();
         let (id, secret) = symbols.split_at_checked(ID_SYMBOLS).unwrap_or_default();
-        Ok(Self { id: KeyId::parse(id)?, whole: Secret::new(format!("{PREFIX}{id}_{secret}")) })
+        Ok(Self {
+            id: KeyId::parse(id)?,
+            whole: Secret::new(format!("{PREFIX}{id}_{secret}")),
+        })
     }
 
     /// The public half.

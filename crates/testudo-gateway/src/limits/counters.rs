@@ -24,7 +24,10 @@ pub(super) struct Now {
 
 impl Now {
     pub(super) fn at(monotonic: Millis, wall: UnixMillis) -> Self {
-        Self { monotonic_ms: monotonic.0, wall_ms: wall.0 }
+        Self {
+            monotonic_ms: monotonic.0,
+            wall_ms: wall.0,
+        }
     }
 
     pub(super) fn monotonic_ms(self) -> u64 {
@@ -50,9 +53,14 @@ pub(super) struct Charge {
 /// Why a charge does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    Wait { limit: LimitKind, retry_after_ms: u64 },
+    Wait {
+        limit: LimitKind,
+        retry_after_ms: u64,
+    },
     /// The charge alone is greater than the limit.
-    Never { limit: LimitKind },
+    Never {
+        limit: LimitKind,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -77,20 +85,39 @@ impl Counters {
     pub(super) fn check(&mut self, limits: &Limits, charge: Charge, now: Now) -> Result<(), Refusal> {
         self.forget(now);
         if let Some(max) = limits.concurrent {
-            let wait = Refusal::Wait { limit: LimitKind::Concurrent, retry_after_ms: CONCURRENT_RETRY_MS };
+            let wait = Refusal::Wait {
+                limit: LimitKind::Concurrent,
+                retry_after_ms: CONCURRENT_RETRY_MS,
+            };
             fits(self.running, 1, max, LimitKind::Concurrent).map_err(|never| never.unwrap_or(wait))?;
         }
         if let Some(max) = limits.requests_per_minute {
             self.check_minute(LimitKind::RequestsPerMinute, 1, max, now, |step| step.requests)?;
         }
         if let Some(max) = limits.tokens_per_minute {
-            self.check_minute(LimitKind::TokensPerMinute, charge.tokens.unwrap_or(0), max, now, |step| step.tokens)?;
+            self.check_minute(
+                LimitKind::TokensPerMinute,
+                charge.tokens.unwrap_or(0),
+                max,
+                now,
+                |step| step.tokens,
+            )?;
         }
         if let Some(max) = limits.cost_micros_per_day {
             let tomorrow_ms = self.day.saturating_add(1).saturating_mul(DAY_MS);
             let retry_after_ms = tomorrow_ms.saturating_sub(now.wall_ms);
-            fits(self.cost_micros, charge.cost_micros.unwrap_or(0), max, LimitKind::CostPerDay)
-                .map_err(|never| never.unwrap_or(Refusal::Wait { limit: LimitKind::CostPerDay, retry_after_ms }))?;
+            fits(
+                self.cost_micros,
+                charge.cost_micros.unwrap_or(0),
+                max,
+                LimitKind::CostPerDay,
+            )
+            .map_err(|never| {
+                never.unwrap_or(Refusal::Wait {
+                    limit: LimitKind::CostPerDay,
+                    retry_after_ms,
+                })
+            })?;
         }
         Ok(())
     }
@@ -99,7 +126,11 @@ impl Counters {
     pub(super) fn charge(&mut self, charge: Charge, now: Now) {
         self.running = self.running.saturating_add(1);
         self.cost_micros = self.cost_micros.saturating_add(charge.cost_micros.unwrap_or(0));
-        self.add(Step { number: now.step(), requests: 1, tokens: charge.tokens.unwrap_or(0) });
+        self.add(Step {
+            number: now.step(),
+            requests: 1,
+            tokens: charge.tokens.unwrap_or(0),
+        });
     }
 
     /// Ends a request that was charged at `at`: the unused part is given back there, the excess charged now.
@@ -116,14 +147,20 @@ impl Counters {
             }
             let excess = taken.tokens.saturating_sub(charged);
             if excess > 0 {
-                self.add(Step { number: now.step(), requests: 0, tokens: excess });
+                self.add(Step {
+                    number: now.step(),
+                    requests: 0,
+                    tokens: excess,
+                });
             }
         }
         if let Some(charged) = charge.cost_micros {
             let excess = taken.cost_micros.saturating_sub(charged);
             self.cost_micros = self.cost_micros.saturating_add(excess);
             if self.day == at.day() {
-                self.cost_micros = self.cost_micros.saturating_sub(charged.saturating_sub(taken.cost_micros));
+                self.cost_micros = self
+                    .cost_micros
+                    .saturating_sub(charged.saturating_sub(taken.cost_micros));
             }
         }
     }
@@ -143,7 +180,9 @@ impl Counters {
         of: impl Fn(&Step) -> u64,
     ) -> Result<(), Refusal> {
         let used = self.steps.iter().map(&of).fold(0, u64::saturating_add);
-        let Err(refused) = fits(used, need, max, limit) else { return Ok(()) };
+        let Err(refused) = fits(used, need, max, limit) else {
+            return Ok(());
+        };
         if let Some(never) = refused {
             return Err(never);
         }
@@ -153,12 +192,21 @@ impl Counters {
             left = left.saturating_sub(of(step));
             left.checked_add(need).is_some_and(|total| total <= max)
         });
-        let free_ms = freeing.map_or(now.monotonic_ms, |step| step.number.saturating_add(STEPS).saturating_mul(STEP_MS));
-        Err(Refusal::Wait { limit, retry_after_ms: free_ms.saturating_sub(now.monotonic_ms) })
+        let free_ms = freeing.map_or(now.monotonic_ms, |step| {
+            step.number.saturating_add(STEPS).saturating_mul(STEP_MS)
+        });
+        Err(Refusal::Wait {
+            limit,
+            retry_after_ms: free_ms.saturating_sub(now.monotonic_ms),
+        })
     }
 
     fn forget(&mut self, now: Now) {
-        while self.steps.front().is_some_and(|step| step.number.saturating_add(STEPS) <= now.step()) {
+        while self
+            .steps
+            .front()
+            .is_some_and(|step| step.number.saturating_add(STEPS) <= now.step())
+        {
             self.steps.pop_front();
         }
         if now.day() > self.day {
@@ -183,5 +231,9 @@ fn fits(used: u64, need: u64, max: u64, limit: LimitKind) -> Result<(), Option<R
     if need > max {
         return Err(Some(Refusal::Never { limit }));
     }
-    if used.checked_add(need).is_some_and(|total| total <= max) { Ok(()) } else { Err(None) }
+    if used.checked_add(need).is_some_and(|total| total <= max) {
+        Ok(())
+    } else {
+        Err(None)
+    }
 }

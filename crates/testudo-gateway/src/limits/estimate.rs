@@ -37,7 +37,10 @@ impl Estimate {
             (true, None) => return Err(LimitExceeded::PriceUnknown),
         };
         let tokens = self.input_tokens.saturating_add(self.output_tokens);
-        Ok(Charge { tokens: tokens_count.then_some(tokens), cost_micros })
+        Ok(Charge {
+            tokens: tokens_count.then_some(tokens),
+            cost_micros,
+        })
     }
 
     /// What was taken, where the upstream said; the estimate stands for what it did not say.
@@ -45,7 +48,10 @@ impl Estimate {
         let input = input_tokens.unwrap_or(self.input_tokens);
         let output = output_tokens.unwrap_or(self.output_tokens);
         let cost_micros = self.price.map_or(0, |price| cost_micros(price, input, output));
-        Taken { tokens: input.saturating_add(output), cost_micros }
+        Taken {
+            tokens: input.saturating_add(output),
+            cost_micros,
+        }
     }
 }
 

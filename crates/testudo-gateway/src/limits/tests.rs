@@ -17,7 +17,10 @@ const DAY_MS: u64 = 86_400_000;
 /// Noon of some day.
 const NOON: UnixMillis = UnixMillis(19_000 * DAY_MS + DAY_MS / 2);
 /// One micro-dollar a token, both ways.
-const PRICE: Price = Price { input_micros_per_mtok: 1_000_000, output_micros_per_mtok: 1_000_000 };
+const PRICE: Price = Price {
+    input_micros_per_mtok: 1_000_000,
+    output_micros_per_mtok: 1_000_000,
+};
 
 fn key(name: &str) -> KeyId {
     KeyId::parse(name).unwrap()
@@ -33,35 +36,60 @@ fn limiter() -> (Arc<Limiter>, Arc<ManualClock>) {
 
 fn limiter_of(keys_max: usize) -> (Arc<Limiter>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(NOON));
-    (Arc::new(Limiter::with_keys_max(Arc::<ManualClock>::clone(&clock), keys_max)), clock)
+    (
+        Arc::new(Limiter::with_keys_max(Arc::<ManualClock>::clone(&clock), keys_max)),
+        clock,
+    )
 }
 
 fn on_key(key: Limits) -> AppliedLimits {
-    AppliedLimits { key, route: Limits::default() }
+    AppliedLimits {
+        key,
+        route: Limits::default(),
+    }
 }
 
 fn on_route(route: Limits) -> AppliedLimits {
-    AppliedLimits { key: Limits::default(), route }
+    AppliedLimits {
+        key: Limits::default(),
+        route,
+    }
 }
 
 fn requests(max: u64) -> Limits {
-    Limits { requests_per_minute: Some(max), ..Limits::default() }
+    Limits {
+        requests_per_minute: Some(max),
+        ..Limits::default()
+    }
 }
 
 fn tokens(max: u64) -> Limits {
-    Limits { tokens_per_minute: Some(max), ..Limits::default() }
+    Limits {
+        tokens_per_minute: Some(max),
+        ..Limits::default()
+    }
 }
 
 fn cost(max: u64) -> Limits {
-    Limits { cost_micros_per_day: Some(max), ..Limits::default() }
+    Limits {
+        cost_micros_per_day: Some(max),
+        ..Limits::default()
+    }
 }
 
 fn concurrent(max: u64) -> Limits {
-    Limits { concurrent: Some(max), ..Limits::default() }
+    Limits {
+        concurrent: Some(max),
+        ..Limits::default()
+    }
 }
 
 fn of_tokens(tokens: u64) -> Estimate {
-    Estimate { input_tokens: tokens, output_tokens: 0, price: Some(PRICE) }
+    Estimate {
+        input_tokens: tokens,
+        output_tokens: 0,
+        price: Some(PRICE),
+    }
 }
 
 fn take(limiter: &Arc<Limiter>, limits: AppliedLimits, tokens: u64) -> Result<Reservation, LimitExceeded> {
@@ -83,7 +111,9 @@ fn race(limits: AppliedLimits, tokens: u64, rounds: usize, hold: bool) -> (u64, 
             scope.spawn(|| {
                 start.wait();
                 for _ in 0..rounds {
-                    let Ok(reservation) = take(&limiter, limits, tokens) else { continue };
+                    let Ok(reservation) = take(&limiter, limits, tokens) else {
+                        continue;
+                    };
                     let now = running.fetch_add(1, Ordering::SeqCst) + 1;
                     most.fetch_max(now, Ordering::SeqCst);
                     let_in.fetch_add(1, Ordering::SeqCst);
@@ -168,7 +198,12 @@ fn a_limit_of_zero_lets_nothing_in() {
 fn what_never_fits_is_not_told_to_wait() {
     let (limiter, _clock) = limiter();
     let refused = take(&limiter, on_key(tokens(100)), 101).unwrap_err();
-    assert_eq!(refused, LimitExceeded::TooLarge { limit: LimitKind::TokensPerMinute });
+    assert_eq!(
+        refused,
+        LimitExceeded::TooLarge {
+            limit: LimitKind::TokensPerMinute
+        }
+    );
     assert_eq!(refused.retry_after_ms(), None);
     assert!(take(&limiter, on_key(tokens(100)), u64::MAX).is_err());
 }
@@ -176,8 +211,15 @@ fn what_never_fits_is_not_told_to_wait() {
 #[test]
 fn a_cost_limit_without_a_price_refuses_and_says_why() {
     let (limiter, _clock) = limiter();
-    let unpriced = Estimate { price: None, ..of_tokens(1) };
-    let ask = |limits| limiter.reserve_under(&key("k"), &route("r"), &limits, &unpriced).map(drop);
+    let unpriced = Estimate {
+        price: None,
+        ..of_tokens(1)
+    };
+    let ask = |limits| {
+        limiter
+            .reserve_under(&key("k"), &route("r"), &limits, &unpriced)
+            .map(drop)
+    };
     assert_eq!(ask(on_key(cost(u64::MAX))), Err(LimitExceeded::PriceUnknown));
     assert_eq!(ask(on_route(cost(u64::MAX))), Err(LimitExceeded::PriceUnknown));
     assert!(LimitExceeded::PriceUnknown.to_string().contains("no price"));
@@ -193,12 +235,21 @@ fn the_minute_slides_in_steps_of_five_seconds() {
     drop(take(&limiter, limits, 0).unwrap());
     clock.advance_ms(30_000);
     drop(take(&limiter, limits, 0).unwrap());
-    assert_eq!(take(&limiter, limits, 0).unwrap_err(), reached(LimitKind::RequestsPerMinute, 35_000));
+    assert_eq!(
+        take(&limiter, limits, 0).unwrap_err(),
+        reached(LimitKind::RequestsPerMinute, 35_000)
+    );
     clock.advance_ms(34_999);
-    assert_eq!(take(&limiter, limits, 0).unwrap_err(), reached(LimitKind::RequestsPerMinute, 1));
+    assert_eq!(
+        take(&limiter, limits, 0).unwrap_err(),
+        reached(LimitKind::RequestsPerMinute, 1)
+    );
     clock.advance_ms(1);
     drop(take(&limiter, limits, 0).unwrap());
-    assert_eq!(take(&limiter, limits, 0).unwrap_err(), reached(LimitKind::RequestsPerMinute, 30_000));
+    assert_eq!(
+        take(&limiter, limits, 0).unwrap_err(),
+        reached(LimitKind::RequestsPerMinute, 30_000)
+    );
 }
 
 #[test]
@@ -221,7 +272,10 @@ fn the_day_is_the_calendars_and_does_not_come_back() {
     let (limiter, clock) = limiter();
     let limits = on_key(cost(100));
     drop(take(&limiter, limits, 100).unwrap());
-    assert_eq!(take(&limiter, limits, 1).unwrap_err(), reached(LimitKind::CostPerDay, DAY_MS / 2));
+    assert_eq!(
+        take(&limiter, limits, 1).unwrap_err(),
+        reached(LimitKind::CostPerDay, DAY_MS / 2)
+    );
     // Setting the calendar back does not bring the budget back.
     clock.set_wall(UnixMillis(NOON.0 - DAY_MS));
     assert!(take(&limiter, limits, 1).is_err());
@@ -249,7 +303,9 @@ fn a_request_that_ends_on_the_next_day_gives_nothing_back_there() {
 fn a_limit_on_the_key_counts_over_routes_and_one_on_the_route_does_not() {
     let (limiter, _clock) = limiter();
     let ask = |key_name: &str, route_name: &str, limits: AppliedLimits| {
-        limiter.reserve_under(&key(key_name), &route(route_name), &limits, &of_tokens(1)).map(drop)
+        limiter
+            .reserve_under(&key(key_name), &route(route_name), &limits, &of_tokens(1))
+            .map(drop)
     };
     assert!(ask("a", "x", on_key(requests(2))).is_ok());
     assert!(ask("a", "y", on_key(requests(2))).is_ok());
@@ -265,7 +321,10 @@ fn a_limit_on_the_key_counts_over_routes_and_one_on_the_route_does_not() {
 fn a_refused_request_takes_nothing() {
     let (limiter, _clock) = limiter();
     // The key's limits fit, the route's do not.
-    let limits = AppliedLimits { key: tokens(100), route: tokens(10) };
+    let limits = AppliedLimits {
+        key: tokens(100),
+        route: tokens(10),
+    };
     drop(take(&limiter, limits, 10).unwrap());
     for _ in 0..50 {
         assert!(take(&limiter, limits, 10).is_err());
@@ -277,7 +336,10 @@ fn a_refused_request_takes_nothing() {
 #[test]
 fn what_was_not_used_is_given_back_and_what_was_more_is_charged() {
     let (limiter, _clock) = limiter();
-    let limits = on_key(Limits { cost_micros_per_day: Some(100), ..tokens(100) });
+    let limits = on_key(Limits {
+        cost_micros_per_day: Some(100),
+        ..tokens(100)
+    });
     take(&limiter, limits, 100).unwrap().settle(Some(10), Some(20));
     take(&limiter, limits, 70).unwrap().settle(Some(40), Some(50));
     // 30 and 90 were used: over the limit by what nobody could know.
@@ -292,7 +354,11 @@ fn what_was_not_used_is_given_back_and_what_was_more_is_charged() {
 fn half_a_count_keeps_the_other_half_of_the_estimate() {
     let (limiter, _clock) = limiter();
     let limits = on_key(tokens(100));
-    let estimate = Estimate { input_tokens: 40, output_tokens: 60, price: None };
+    let estimate = Estimate {
+        input_tokens: 40,
+        output_tokens: 60,
+        price: None,
+    };
     let reserve = || limiter.reserve_under(&key("k"), &route("r"), &limits, &estimate);
     reserve().unwrap().settle(Some(10), None);
     assert!(take(&limiter, limits, 31).is_err());
@@ -303,9 +369,14 @@ fn half_a_count_keeps_the_other_half_of_the_estimate() {
 fn a_reservation_frees_its_place_however_it_ends() {
     let (limiter, _clock) = limiter();
     let limits = on_key(concurrent(1));
-    for end in [drop, Reservation::release, |it: Reservation| it.settle(Some(1), Some(1))] {
+    for end in [drop, Reservation::release, |it: Reservation| {
+        it.settle(Some(1), Some(1))
+    }] {
         let held = take(&limiter, limits, 1).unwrap();
-        assert_eq!(take(&limiter, limits, 1).unwrap_err(), reached(LimitKind::Concurrent, 1_000));
+        assert_eq!(
+            take(&limiter, limits, 1).unwrap_err(),
+            reached(LimitKind::Concurrent, 1_000)
+        );
         end(held);
     }
     let held = take(&limiter, limits, 1).unwrap();
@@ -322,7 +393,9 @@ fn r22_bounded_limiter() {
     let (limiter, clock) = limiter_of(64);
     let ask = |name: String, limits| limiter.reserve_under(&key(&name), &route("r"), &limits, &of_tokens(1));
     // Running requests are never forgotten: when there is no room left, new keys are refused.
-    let held: Vec<_> = (0..1_000).filter_map(|n| ask(format!("live{n}"), on_key(concurrent(1))).ok()).collect();
+    let held: Vec<_> = (0..1_000)
+        .filter_map(|n| ask(format!("live{n}"), on_key(concurrent(1))).ok())
+        .collect();
     assert_eq!((held.len(), limiter.tracked()), (64, 64));
     clock.advance_ms(DAY_MS * 2);
     for n in 0..100 {
@@ -345,7 +418,11 @@ fn r22_bounded_limiter() {
 #[test]
 fn r22_a_budget_of_the_day_is_not_forgotten_with_its_idle_key() {
     let (limiter, clock) = limiter_of(1_600);
-    let ask = |name: &str| limiter.reserve_under(&key(name), &route("r"), &on_key(cost(1)), &of_tokens(1)).map(drop);
+    let ask = |name: &str| {
+        limiter
+            .reserve_under(&key(name), &route("r"), &on_key(cost(1)), &of_tokens(1))
+            .map(drop)
+    };
     assert!(ask("spender").is_ok());
     clock.advance_ms(600_000);
     for n in 0..300 {
@@ -362,7 +439,11 @@ fn r22_renamed_routes_do_not_pile_up_in_a_key() {
     let (limiter, clock) = limiter();
     for n in 0..200 {
         let name = route(&format!("r{n}"));
-        drop(limiter.reserve_under(&key("k"), &name, &on_route(requests(1)), &of_tokens(1)).unwrap());
+        drop(
+            limiter
+                .reserve_under(&key("k"), &name, &on_route(requests(1)), &of_tokens(1))
+                .unwrap(),
+        );
         clock.advance_ms(65_000);
     }
     let shard = limiter.shard(&key("k")).unwrap();
@@ -372,10 +453,15 @@ fn r22_renamed_routes_do_not_pile_up_in_a_key() {
 #[test]
 fn numbers_at_their_end_do_not_wrap() {
     let (limiter, _clock) = limiter();
-    let limits = on_key(Limits { cost_micros_per_day: Some(u64::MAX), ..tokens(u64::MAX) });
+    let limits = on_key(Limits {
+        cost_micros_per_day: Some(u64::MAX),
+        ..tokens(u64::MAX)
+    });
     drop(take(&limiter, limits, u64::MAX - 1).unwrap());
     assert!(take(&limiter, limits, 2).is_err());
-    take(&limiter, limits, 1).unwrap().settle(Some(u64::MAX), Some(u64::MAX));
+    take(&limiter, limits, 1)
+        .unwrap()
+        .settle(Some(u64::MAX), Some(u64::MAX));
     assert!(take(&limiter, limits, 1).is_err());
     assert_eq!(estimate_tokens(usize::MAX), u64::MAX / 2 + 1);
     assert_eq!((estimate_tokens(0), estimate_tokens(1), estimate_tokens(3)), (0, 1, 2));
@@ -384,10 +470,16 @@ fn numbers_at_their_end_do_not_wrap() {
 /// One step of a generated history.
 #[derive(Debug, Clone)]
 enum Step {
-    Take { tokens: u64 },
+    Take {
+        tokens: u64,
+    },
     /// Ends the oldest running request: unsettled, or with so many tokens.
-    End { took: Option<u64> },
-    Wait { ms: u64 },
+    End {
+        took: Option<u64>,
+    },
+    Wait {
+        ms: u64,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -417,7 +509,11 @@ impl Model {
     }
 
     fn cost(&self, day: u64) -> u64 {
-        self.days.iter().filter(|(at, _)| *at == day).map(|(_, cost)| cost).sum()
+        self.days
+            .iter()
+            .filter(|(at, _)| *at == day)
+            .map(|(_, cost)| cost)
+            .sum()
     }
 }
 

@@ -55,11 +55,7 @@ enum Version {
 
 impl<S, B> Connection<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -129,12 +125,7 @@ where
         }
     }
 
-    async fn speak_http1<I>(
-        self,
-        io: I,
-        peer: Peer,
-        progress: Arc<Progress>,
-    ) -> Result<(), BoxError>
+    async fn speak_http1<I>(self, io: I, peer: Peer, progress: Arc<Progress>) -> Result<(), BoxError>
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
@@ -151,12 +142,7 @@ where
             .await
     }
 
-    async fn speak_http2<I>(
-        self,
-        io: I,
-        peer: Peer,
-        progress: Arc<Progress>,
-    ) -> Result<(), BoxError>
+    async fn speak_http2<I>(self, io: I, peer: Peer, progress: Arc<Progress>) -> Result<(), BoxError>
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
@@ -181,12 +167,8 @@ where
         &self,
         peer: Peer,
         progress: &Arc<Progress>,
-    ) -> impl Service<
-        Request<Incoming>,
-        Response = Response<Watched<B>>,
-        Error = Infallible,
-        Future: Send + 'static,
-    > + use<S, B> {
+    ) -> impl Service<Request<Incoming>, Response = Response<Watched<B>>, Error = Infallible, Future: Send + 'static>
+    + use<S, B> {
         let service = self.service.clone();
         let progress = Arc::clone(progress);
         service_fn(move |mut request: Request<Incoming>| {
@@ -201,12 +183,7 @@ where
     }
 
     /// Drives a connection until it ends, is asked to stop, or its client stands still.
-    async fn supervise<C>(
-        &self,
-        connection: C,
-        shut: fn(Pin<&mut C>),
-        progress: &Progress,
-    ) -> Result<(), BoxError>
+    async fn supervise<C>(&self, connection: C, shut: fn(Pin<&mut C>), progress: &Progress) -> Result<(), BoxError>
     where
         C: Future<Output = hyper::Result<()>>,
     {

@@ -33,13 +33,7 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve(
-            listener,
-            None,
-            service_fn(handler),
-            shutdown.clone(),
-            bounds,
-        ));
+        let task = tokio::spawn(serve(listener, None, service_fn(handler), shutdown.clone(), bounds));
         Self {
             address,
             shutdown,
@@ -106,11 +100,7 @@ type Http2 = hyper::client::conn::http2::SendRequest<Full<Bytes>>;
 
 /// A client, the task that ends with its connection, and a handle on its socket.
 async fn http2(address: SocketAddr) -> (Http2, JoinHandle<()>, std::net::TcpStream) {
-    let stream = TcpStream::connect(address)
-        .await
-        .unwrap()
-        .into_std()
-        .unwrap();
+    let stream = TcpStream::connect(address).await.unwrap().into_std().unwrap();
     let handle = stream.try_clone().unwrap();
     let io = TokioIo::new(TcpStream::from_std(stream).unwrap());
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
@@ -132,9 +122,7 @@ async fn both_versions_are_spoken_on_one_port_and_the_peer_is_known() {
     let served = Served::start(bounds(), |request: Request<Incoming>| {
         Box::pin(async move {
             let peer = request.extensions().get::<Peer>().unwrap();
-            assert!(
-                !peer.encrypted && peer.certificate.is_none() && peer.address.ip().is_loopback()
-            );
+            assert!(!peer.encrypted && peer.certificate.is_none() && peer.address.ip().is_loopback());
             if request.version() == http::Version::HTTP_2 {
                 text("two")
             } else {
@@ -146,18 +134,11 @@ async fn both_versions_are_spoken_on_one_port_and_the_peer_is_known() {
     let mut plain = served.connect().await;
     for _ in 0..2 {
         plain.write_all(GET).await.unwrap();
-        assert!(
-            read_until(&mut plain, "one")
-                .await
-                .starts_with("HTTP/1.1 200")
-        );
+        assert!(read_until(&mut plain, "one").await.starts_with("HTTP/1.1 200"));
     }
     let (mut sender, _task, socket) = http2(served.address).await;
     let response = soon(sender.send_request(ask())).await.unwrap();
-    assert_eq!(
-        response.into_body().collect().await.unwrap().to_bytes(),
-        "two"
-    );
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "two");
     socket.shutdown(Shutdown::Both).unwrap();
     drop(plain);
     let report = served.stop().await;
@@ -181,9 +162,7 @@ async fn a_request_that_comes_byte_by_byte_is_understood() {
 #[tokio::test]
 async fn nodelay_is_set_on_the_client_side() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (accepted, _) = listener.accept().await.unwrap();
     assert!(!accepted.nodelay().unwrap());
     // The only way from an accepted stream to a connection.
@@ -233,13 +212,7 @@ enum Phase {
 }
 
 /// A server that reads the request and then stays in `phase`; says when it got there and when it was dropped.
-async fn lingering(
-    phase: Phase,
-) -> (
-    Served,
-    mpsc::UnboundedReceiver<()>,
-    mpsc::UnboundedReceiver<Instant>,
-) {
+async fn lingering(phase: Phase) -> (Served, mpsc::UnboundedReceiver<()>, mpsc::UnboundedReceiver<Instant>) {
     let (reached, reaches) = mpsc::unbounded_channel();
     let (dropped, drops) = mpsc::unbounded_channel();
     let served = Served::start(bounds(), move |request: Request<Incoming>| {
@@ -321,10 +294,7 @@ async fn client_gone_drops_the_exchange_over_http2() {
             }
             let dropped = soon(drops.recv()).await.unwrap();
             let late = dropped.duration_since(gone);
-            assert!(
-                late <= CANCEL_MAX,
-                "{phase:?}, connection {whole_connection}: {late:?}"
-            );
+            assert!(late <= CANCEL_MAX, "{phase:?}, connection {whole_connection}: {late:?}");
         }
     }
 }
@@ -373,10 +343,7 @@ async fn more_connections_than_allowed_wait_their_turn() {
     second.write_all(GET).await.unwrap();
     let mut byte = [0];
     let early = tokio::time::timeout(Duration::from_millis(50), second.read(&mut byte)).await;
-    assert!(
-        early.is_err(),
-        "the second connection was served beside the first"
-    );
+    assert!(early.is_err(), "the second connection was served beside the first");
     drop(first);
     assert_eq!(soon(second.read(&mut byte)).await.unwrap(), 1);
 }
@@ -398,10 +365,7 @@ async fn clients_that_do_not_finish_their_head_are_closed() {
         let mut stream = served.connect().await;
         stream.write_all(start).await.unwrap();
         let answer = read_to_close(&mut stream).await;
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
-            "{answer}"
-        );
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
     }
 }
 
@@ -458,22 +422,13 @@ async fn clients_that_stop_reading_are_closed() {
 async fn heads_beyond_the_limit_are_refused() {
     let served = Served::start(bounds(), hello).await;
     for head in [
-        format!(
-            "GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n",
-            "a".repeat(70_000)
-        ),
-        format!(
-            "GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n",
-            "x: a\r\n".repeat(200)
-        ),
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(70_000)),
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: a\r\n".repeat(200)),
     ] {
         let mut stream = served.connect().await;
         let _sent = stream.write_all(head.as_bytes()).await;
         let answer = read_to_close(&mut stream).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 431") || answer.is_empty(),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 431") || answer.is_empty(), "{answer}");
     }
 }
 
@@ -521,10 +476,7 @@ async fn a_stop_lets_running_exchanges_finish() {
     let address = served.address;
     served.shutdown.cancel();
     assert_eq!(read_to_close(&mut silent).await, "");
-    assert!(
-        TcpStream::connect(address).await.is_err(),
-        "the socket is still open"
-    );
+    assert!(TcpStream::connect(address).await.is_err(), "the socket is still open");
     go_on.send(()).unwrap();
     let answer = read_to_close(&mut busy).await;
     assert!(

@@ -80,13 +80,12 @@ pub fn server_config(settings: &TlsSettings) -> Result<Arc<ServerConfig>, TlsPro
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut config =
-        builder
-            .with_single_cert(chain, key)
-            .map_err(|source| TlsProblem::Mismatch {
-                key: settings.key.clone(),
-                source,
-            })?;
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|source| TlsProblem::Mismatch {
+            key: settings.key.clone(),
+            source,
+        })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -103,18 +102,14 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem>
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
-        _ => Err(TlsProblem::NoCertificate {
-            path: path.to_owned(),
-        }),
+        _ => Err(TlsProblem::NoCertificate { path: path.to_owned() }),
     }
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsProblem> {
     check_mode(path)?;
     let pem = zeroize::Zeroizing::new(read(path)?);
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|_no_key| TlsProblem::NoKey {
-        path: path.to_owned(),
-    })
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_no_key| TlsProblem::NoKey { path: path.to_owned() })
 }
 
 /// Owner may read and write, the group may read, nobody else anything: 0600, 0640 or stricter.
@@ -148,9 +143,7 @@ fn authorities(path: &Path) -> Result<RootCertStore, TlsProblem> {
     };
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
-        roots
-            .add(certificate)
-            .map_err(|source| problem(source.into()))?;
+        roots.add(certificate).map_err(|source| problem(source.into()))?;
     }
     Ok(roots)
 }

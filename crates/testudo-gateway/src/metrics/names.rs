@@ -19,9 +19,15 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Exchanges by route, operation and outcome"),
     (FINDINGS, "What detectors saw and what was done about it"),
     (GUARD_GAPS, "Text that a guard did not scan, and why"),
-    (REFUSALS, "Exchanges that did not reach their end, and why: key, limit, or class of upstream error"),
+    (
+        REFUSALS,
+        "Exchanges that did not reach their end, and why: key, limit, or class of upstream error",
+    ),
     (TOKENS, "Tokens as model services counted them"),
-    (RELOADS_REFUSED, "Configurations that were not sound and did not replace the running one"),
+    (
+        RELOADS_REFUSED,
+        "Configurations that were not sound and did not replace the running one",
+    ),
 ];
 
 pub(super) const GAUGES: &[(&str, &str)] = &[
@@ -32,6 +38,9 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
 
 pub(super) const HISTOGRAMS: &[(&str, &str)] = &[
     (DURATION, "From the request's head to the response's last byte"),
-    (FIRST_CHUNK, "From the request's head to the first byte given to the client, streamed responses only"),
+    (
+        FIRST_CHUNK,
+        "From the request's head to the first byte given to the client, streamed responses only",
+    ),
     (GUARD, "Time spent in guards for one exchange"),
 ];

@@ -34,7 +34,12 @@ impl fmt::Debug for RouteMetrics {
 
 impl RouteMetrics {
     pub(super) fn new(recorder: super::SharedRecorder, labels: Vec<Label>) -> Self {
-        Self { recorder, labels, counters: Series::default(), histograms: Series::default() }
+        Self {
+            recorder,
+            labels,
+            counters: Series::default(),
+            histograms: Series::default(),
+        }
     }
 
     /// An exchange ended; `operation` and `outcome` are the names of variants, empty when not known.
@@ -58,13 +63,21 @@ impl RouteMetrics {
 
     /// Detectors saw the same thing so many times.
     pub fn findings(&self, direction: Direction, kind: ThreatKind, action: Action, times: u64) {
-        let labels = [("kind", kind.as_str()), ("action", action.as_str()), ("direction", direction.as_str())];
+        let labels = [
+            ("kind", kind.as_str()),
+            ("action", action.as_str()),
+            ("direction", direction.as_str()),
+        ];
         self.count(names::FINDINGS, &labels, times);
     }
 
     /// A guard did not scan something; `reason` is a constant such as `unscannable`, `budget` or `failed`.
     pub fn guard_gap(&self, direction: Direction, reason: &'static str) {
-        self.count(names::GUARD_GAPS, &[("direction", direction.as_str()), ("reason", reason)], 1);
+        self.count(
+            names::GUARD_GAPS,
+            &[("direction", direction.as_str()), ("reason", reason)],
+            1,
+        );
     }
 
     /// Guards ran for this long over one direction of an exchange.
@@ -83,14 +96,20 @@ impl RouteMetrics {
 
     fn count(&self, name: &'static str, own: &[OwnLabel], by: u64) {
         let make = |recorder: &PrometheusRecorder, key: &Key| recorder.register_counter(key, &METADATA);
-        if let Some(counter) = self.counters.at(name, own, || make(&self.recorder.0, &self.key(name, own))) {
+        if let Some(counter) = self
+            .counters
+            .at(name, own, || make(&self.recorder.0, &self.key(name, own)))
+        {
             counter.increment(by);
         }
     }
 
     fn time(&self, name: &'static str, own: &[OwnLabel], duration: Duration) {
         let make = |recorder: &PrometheusRecorder, key: &Key| recorder.register_histogram(key, &METADATA);
-        if let Some(histogram) = self.histograms.at(name, own, || make(&self.recorder.0, &self.key(name, own))) {
+        if let Some(histogram) = self
+            .histograms
+            .at(name, own, || make(&self.recorder.0, &self.key(name, own)))
+        {
             histogram.record(duration.as_secs_f64());
         }
     }

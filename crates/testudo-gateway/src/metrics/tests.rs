@@ -22,9 +22,19 @@ fn with_routes(routes: &[&str]) -> Arc<Metrics> {
 fn configure(metrics: &Metrics, routes: &[&str]) {
     let names: Vec<_> = routes
         .iter()
-        .map(|name| (route(name), UpstreamName::parse("openai").unwrap(), ProfileName::parse("balanced").unwrap()))
+        .map(|name| {
+            (
+                route(name),
+                UpstreamName::parse("openai").unwrap(),
+                ProfileName::parse("balanced").unwrap(),
+            )
+        })
         .collect();
-    metrics.configure_names(names.iter().map(|(route, upstream, profile)| (route, upstream, profile)));
+    metrics.configure_names(
+        names
+            .iter()
+            .map(|(route, upstream, profile)| (route, upstream, profile)),
+    );
 }
 
 /// The value of the one line of a series.
@@ -36,7 +46,11 @@ fn value(metrics: &Metrics, series: &str) -> f64 {
 }
 
 fn series(metrics: &Metrics) -> usize {
-    metrics.render().lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count()
+    metrics
+        .render()
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .count()
 }
 
 const ROUTED: &str = r#"route="chat",upstream="openai",profile="balanced""#;
@@ -56,34 +70,68 @@ fn everything_is_counted_under_its_route() {
     chat.tokens(Some(11), None);
     chat.tokens(Some(1), Some(5));
     for (name, labels, expected) in [
-        ("testudo_requests_total", r#"operation="chat_completions",outcome="delivered""#, 3.0),
-        ("testudo_refusals_total", r#"outcome="limited",error_type="tokens_per_minute""#, 1.0),
-        ("testudo_findings_total", r#"kind="secret",action="mask",direction="response""#, 4.0),
-        ("testudo_guard_gaps_total", r#"direction="request",reason="budget""#, 1.0),
+        (
+            "testudo_requests_total",
+            r#"operation="chat_completions",outcome="delivered""#,
+            3.0,
+        ),
+        (
+            "testudo_refusals_total",
+            r#"outcome="limited",error_type="tokens_per_minute""#,
+            1.0,
+        ),
+        (
+            "testudo_findings_total",
+            r#"kind="secret",action="mask",direction="response""#,
+            4.0,
+        ),
+        (
+            "testudo_guard_gaps_total",
+            r#"direction="request",reason="budget""#,
+            1.0,
+        ),
         ("testudo_tokens_total", r#"gen_ai_token_type="input""#, 12.0),
         ("testudo_tokens_total", r#"gen_ai_token_type="output""#, 5.0),
-        ("gen_ai_client_operation_duration_seconds_count", r#"operation="chat_completions""#, 3.0),
-        ("gen_ai_client_operation_time_to_first_chunk_seconds_count", r#"operation="chat_completions""#, 1.0),
+        (
+            "gen_ai_client_operation_duration_seconds_count",
+            r#"operation="chat_completions""#,
+            3.0,
+        ),
+        (
+            "gen_ai_client_operation_time_to_first_chunk_seconds_count",
+            r#"operation="chat_completions""#,
+            1.0,
+        ),
         ("testudo_guard_duration_seconds_count", r#"direction="request""#, 1.0),
     ] {
         let found = value(&metrics, &format!("{name}{{{ROUTED},{labels}}}"));
         assert!((found - expected).abs() < 1e-9, "{name}{labels}: {found}");
     }
     let text = metrics.render();
-    assert!(text.contains(r#"profile="balanced",operation="chat_completions",le="0.05"} 3"#), "{text}");
-    assert!(text.contains(r#"profile="balanced",operation="chat_completions",le="0.025"} 0"#), "{text}");
+    assert!(
+        text.contains(r#"profile="balanced",operation="chat_completions",le="0.05"} 3"#),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"profile="balanced",operation="chat_completions",le="0.025"} 0"#),
+        "{text}"
+    );
 }
 
 #[test]
 fn r21_labels_only_from_configuration() {
     let metrics = with_routes(&["chat"]);
-    metrics.of(Some(&route("chat"))).exchange_ended("messages", "delivered", Duration::ZERO);
+    metrics
+        .of(Some(&route("chat")))
+        .exchange_ended("messages", "delivered", Duration::ZERO);
     metrics.of(None).exchange_ended("", "refused", Duration::ZERO);
     let before = series(&metrics);
     // A name that is not configured is no label, however many of them come.
     for n in 0..5_000 {
         let invented = route(&format!("invented{n}"));
-        metrics.of(Some(&invented)).exchange_ended("", "refused", Duration::ZERO);
+        metrics
+            .of(Some(&invented))
+            .exchange_ended("", "refused", Duration::ZERO);
     }
     assert_eq!(series(&metrics), before);
     assert!(!metrics.render().contains("invented"));
@@ -104,10 +152,14 @@ fn r21_a_mistake_in_the_program_cannot_make_endless_series() {
 #[test]
 fn a_reload_continues_the_series_of_names_that_stay() {
     let metrics = with_routes(&["chat", "old"]);
-    metrics.of(Some(&route("chat"))).exchange_ended("messages", "delivered", Duration::ZERO);
+    metrics
+        .of(Some(&route("chat")))
+        .exchange_ended("messages", "delivered", Duration::ZERO);
     let kept_by_a_running_exchange = metrics.of(Some(&route("old")));
     configure(&metrics, &["chat", "new"]);
-    metrics.of(Some(&route("chat"))).exchange_ended("messages", "delivered", Duration::ZERO);
+    metrics
+        .of(Some(&route("chat")))
+        .exchange_ended("messages", "delivered", Duration::ZERO);
     kept_by_a_running_exchange.exchange_ended("messages", "client_gone", Duration::ZERO);
     let chat = format!(r#"testudo_requests_total{{{ROUTED},operation="messages",outcome="delivered"}}"#);
     assert!((value(&metrics, &chat) - 2.0).abs() < 1e-9);
@@ -156,7 +208,10 @@ fn threads_lose_no_count() {
             });
         }
     });
-    let found = value(&metrics, &format!(r#"testudo_tokens_total{{{ROUTED},gen_ai_token_type="output"}}"#));
+    let found = value(
+        &metrics,
+        &format!(r#"testudo_tokens_total{{{ROUTED},gen_ai_token_type="output"}}"#),
+    );
     assert!((found - 16_000.0).abs() < 1e-9, "{found}");
 }
 

@@ -42,11 +42,7 @@ fn stop_reason(reply: &Reply) -> &'static str {
 
 fn events(reply: &Reply, input_words: u64, id: &str) -> Vec<Bytes> {
     let named = |data: Value| {
-        let name = data
-            .get("type")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let name = data.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         event(Some(&name), &data)
     };
     let mut events = vec![
@@ -55,13 +51,13 @@ fn events(reply: &Reply, input_words: u64, id: &str) -> Vec<Bytes> {
             "stop_reason": null, "stop_sequence": null,
             "usage": {"input_tokens": input_words, "output_tokens": 1},
         }})),
-        named(
-            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
-        ),
+        named(json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
         named(json!({"type": "ping"})),
     ];
     for word in words(&reply.text) {
-        events.push(named(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}})));
+        events.push(named(
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}}),
+        ));
     }
     events.push(named(json!({"type": "content_block_stop", "index": 0})));
     if let Some(call) = &reply.call {

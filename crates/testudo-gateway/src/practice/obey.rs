@@ -37,10 +37,7 @@ pub(super) fn obey(prompt: &Prompt) -> Reply {
             .unwrap_or_else(|| echo(prompt)),
     };
     let full = format!("{LABEL}{said}");
-    let limit = prompt
-        .output_words_max
-        .unwrap_or(WORDS_MAX)
-        .clamp(1, WORDS_MAX);
+    let limit = prompt.output_words_max.unwrap_or(WORDS_MAX).clamp(1, WORDS_MAX);
     let text: String = words(&full).take(limit).collect();
     Reply {
         cut: text.len() < full.len(),
@@ -67,12 +64,10 @@ fn order(text: &str, system: &str) -> Option<String> {
         }
     }
     let asks = [
-        "print", "reveal", "show", "repeat", "output", "what is", "what are", "tell me", "give me",
-        "echo",
+        "print", "reveal", "show", "repeat", "output", "what is", "what are", "tell me", "give me", "echo",
     ];
-    let wants = |words: &[&str]| {
-        asks.iter().any(|ask| lower.contains(ask)) && words.iter().any(|word| lower.contains(word))
-    };
+    let wants =
+        |words: &[&str]| asks.iter().any(|ask| lower.contains(ask)) && words.iter().any(|word| lower.contains(word));
     if wants(&["system prompt", "your instructions", "initial instructions"]) {
         return Some(format!("My system prompt is: {system}"));
     }
@@ -86,14 +81,7 @@ fn order(text: &str, system: &str) -> Option<String> {
         .iter()
         .any(|verb| lower.contains(verb))
     {
-        for phrase in [
-            "and say",
-            "and reply with",
-            "and answer",
-            "instead say",
-            "say:",
-            "say ",
-        ] {
+        for phrase in ["and say", "and reply with", "and answer", "instead say", "say:", "say "] {
             if let Some(rest) = after(text, &lower, phrase) {
                 return Some(
                     rest.lines()
@@ -129,14 +117,7 @@ fn image(text: &str, lower: &str, system: &str) -> String {
 
 /// The lines of the system prompt that speak of something confidential, or all of it.
 fn confidences(system: &str) -> String {
-    let telling = [
-        "secret",
-        "password",
-        "key",
-        "token",
-        "credential",
-        "confidential",
-    ];
+    let telling = ["secret", "password", "key", "token", "credential", "confidential"];
     let lines: Vec<&str> = system
         .lines()
         .filter(|line| {
@@ -155,11 +136,7 @@ fn confidences(system: &str) -> String {
 fn tool_call(text: &str, tools: &[String]) -> Option<Call> {
     let lower = text.to_ascii_lowercase();
     for tool in tools {
-        let Some(rest) = after(
-            text,
-            &lower,
-            &format!("call {} with", tool.to_ascii_lowercase()),
-        ) else {
+        let Some(rest) = after(text, &lower, &format!("call {} with", tool.to_ascii_lowercase())) else {
             continue;
         };
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde_json::Value>();

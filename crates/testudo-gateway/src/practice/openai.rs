@@ -26,12 +26,12 @@ pub(super) fn chat(request: &Value, id: &str) -> Response<PracticeBody> {
     if request["stream"] == Value::Bool(true) {
         return stream(chat_events(request, &reply, prompt.words, id, choices));
     }
-    let mut message =
-        json!({"role": "assistant", "content": reply.text, "refusal": null, "annotations": []});
+    let mut message = json!({"role": "assistant", "content": reply.text, "refusal": null, "annotations": []});
     if let (Some(call), Some(message)) = (tool_call(&reply, id), message.as_object_mut()) {
         message.insert("tool_calls".to_owned(), json!([call]));
     }
-    let choice = |index| json!({"index": index, "message": message, "logprobs": null, "finish_reason": finish_reason(&reply)});
+    let choice =
+        |index| json!({"index": index, "message": message, "logprobs": null, "finish_reason": finish_reason(&reply)});
     whole(&json!({
         "id": format!("chatcmpl-{id}"), "object": "chat.completion", "created": CREATED, "model": MODEL,
         "choices": (0..choices).map(choice).collect::<Vec<_>>(),
@@ -40,13 +40,7 @@ pub(super) fn chat(request: &Value, id: &str) -> Response<PracticeBody> {
     }))
 }
 
-fn chat_events(
-    request: &Value,
-    reply: &Reply,
-    prompt_words: u64,
-    id: &str,
-    choices: u64,
-) -> Vec<Bytes> {
+fn chat_events(request: &Value, reply: &Reply, prompt_words: u64, id: &str, choices: u64) -> Vec<Bytes> {
     let chunk = |index: u64, delta: Value, finish: Value| {
         event(
             None,
@@ -78,10 +72,13 @@ fn chat_events(
         events.push(chunk(index, json!({}), json!(finish_reason(reply))));
     }
     if wants_usage(request) {
-        events.push(event(None, &json!({
-            "id": format!("chatcmpl-{id}"), "object": "chat.completion.chunk", "created": CREATED, "model": MODEL,
-            "system_fingerprint": "fp_practice", "choices": [], "usage": usage(prompt_words, reply, choices),
-        })));
+        events.push(event(
+            None,
+            &json!({
+                "id": format!("chatcmpl-{id}"), "object": "chat.completion.chunk", "created": CREATED, "model": MODEL,
+                "system_fingerprint": "fp_practice", "choices": [], "usage": usage(prompt_words, reply, choices),
+            }),
+        ));
     }
     events.push(Bytes::from_static(b"data: [DONE]\n\n"));
     events
@@ -123,9 +120,7 @@ pub(super) fn completions(request: &Value, id: &str) -> Response<PracticeBody> {
     let finish = || json!(finish_reason(&reply));
     let used = usage(prompt.words, &reply, choices);
     if request["stream"] != Value::Bool(true) {
-        let all: Vec<Value> = (0..choices)
-            .map(|index| choice(index, &reply.text, finish()))
-            .collect();
+        let all: Vec<Value> = (0..choices).map(|index| choice(index, &reply.text, finish())).collect();
         return whole(&shape(json!(all), used));
     }
     let mut events = Vec::new();
@@ -138,10 +133,7 @@ pub(super) fn completions(request: &Value, id: &str) -> Response<PracticeBody> {
         }
     }
     for index in 0..choices {
-        events.push(event(
-            None,
-            &shape(json!([choice(index, "", finish())]), Value::Null),
-        ));
+        events.push(event(None, &shape(json!([choice(index, "", finish())]), Value::Null)));
     }
     if wants_usage(request) {
         events.push(event(None, &shape(json!([]), used)));
@@ -154,9 +146,7 @@ pub(super) fn completions(request: &Value, id: &str) -> Response<PracticeBody> {
 pub(super) fn embeddings(request: &Value) -> Response<PracticeBody> {
     let inputs = match &request["input"] {
         // An array of numbers is one text given as tokens.
-        Value::Array(items) if !items.iter().all(Value::is_number) => {
-            items.iter().take(INPUTS_MAX).cloned().collect()
-        }
+        Value::Array(items) if !items.iter().all(Value::is_number) => items.iter().take(INPUTS_MAX).cloned().collect(),
         other => vec![other.clone()],
     };
     let dimensions = request["dimensions"]
@@ -167,16 +157,10 @@ pub(super) fn embeddings(request: &Value) -> Response<PracticeBody> {
     let mut total: u64 = 0;
     let mut data = Vec::new();
     for (index, input) in inputs.iter().enumerate() {
-        let text = input
-            .as_str()
-            .map_or_else(|| input.to_string(), str::to_owned);
+        let text = input.as_str().map_or_else(|| input.to_string(), str::to_owned);
         total = total.saturating_add(count(&text));
         let vector = vector(&text, dimensions);
-        let embedding = if packed {
-            json!(base64(&vector))
-        } else {
-            json!(vector)
-        };
+        let embedding = if packed { json!(base64(&vector)) } else { json!(vector) };
         data.push(json!({"object": "embedding", "index": index, "embedding": embedding}));
     }
     whole(&json!({
@@ -190,12 +174,7 @@ fn vector(text: &str, dimensions: u64) -> Vec<f32> {
     let mut numbers = Vec::new();
     let mut digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     while u64::try_from(numbers.len()).is_ok_and(|len| len < dimensions) {
-        numbers.extend(
-            digest
-                .as_ref()
-                .iter()
-                .map(|&byte| (f32::from(byte) - 127.5) / 127.5),
-        );
+        numbers.extend(digest.as_ref().iter().map(|&byte| (f32::from(byte) - 127.5) / 127.5));
         digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, digest.as_ref());
     }
     numbers.truncate(usize::try_from(dimensions).unwrap_or(0));
@@ -205,10 +184,7 @@ fn vector(text: &str, dimensions: u64) -> Vec<f32> {
 /// Little-endian floats in base64, which the official libraries ask for by default.
 fn base64(vector: &[f32]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bytes: Vec<u8> = vector
-        .iter()
-        .flat_map(|number| number.to_le_bytes())
-        .collect();
+    let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
     let mut text = String::new();
     for group in bytes.chunks(3) {
         let mut padded = [0_u8; 4];

@@ -43,10 +43,7 @@ impl Prompt {
     }
 
     fn start(request: &Value) -> Self {
-        let tools = request["tools"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let tools = request["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
         let name = |tool: &Value| {
             let named = tool.pointer("/function/name").or_else(|| tool.get("name"));
             named.and_then(Value::as_str).map(str::to_owned)
@@ -100,11 +97,7 @@ fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(parts) => {
-            let texts: Vec<String> = parts
-                .iter()
-                .map(text_of_part)
-                .filter(|text| !text.is_empty())
-                .collect();
+            let texts: Vec<String> = parts.iter().map(text_of_part).filter(|text| !text.is_empty()).collect();
             texts.join("\n")
         }
         _ => String::new(),
@@ -116,10 +109,7 @@ fn text_of_part(part: &Value) -> String {
         Value::String(text) => text.clone(),
         // A tool result holds a string or further parts, and never a result within a result.
         Value::Object(_) if part["content"].is_array() => {
-            let inner = part["content"]
-                .as_array()
-                .map(Vec::as_slice)
-                .unwrap_or_default();
+            let inner = part["content"].as_array().map(Vec::as_slice).unwrap_or_default();
             inner
                 .iter()
                 .filter_map(|part| part["text"].as_str())

@@ -104,59 +104,23 @@ const NETWORKS_V6: &[(Ipv6Addr, u32, Rule)] = &[
     (METADATA_V6_GOOGLE, 128, Rule::Is(Zone::Never)),
     (Ipv6Addr::UNSPECIFIED, 128, Rule::Is(Zone::Never)),
     (Ipv6Addr::LOCALHOST, 128, Rule::Is(Zone::Private)),
-    (
-        Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0),
-        96,
-        Rule::Embeds(0),
-    ),
-    (
-        Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0),
-        96,
-        Rule::Embeds(0),
-    ),
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, Rule::Embeds(0)),
+    (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96, Rule::Embeds(0)),
     // Local-use translation: where the IPv4 address stands depends on the operator's prefix length.
-    (
-        Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0),
-        48,
-        Rule::Is(Zone::Never),
-    ),
+    (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48, Rule::Is(Zone::Never)),
     // The deprecated IPv4-compatible addresses are here; the rest of ::/8 is reserved.
     (Ipv6Addr::UNSPECIFIED, 8, Rule::Is(Zone::Never)),
-    (
-        Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0),
-        64,
-        Rule::Is(Zone::Never),
-    ),
-    (
-        Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0),
-        23,
-        Rule::Is(Zone::Never),
-    ),
+    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64, Rule::Is(Zone::Never)),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, Rule::Is(Zone::Never)),
     (
         Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0),
         32,
         Rule::Is(Zone::Never),
     ),
-    (
-        Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0),
-        16,
-        Rule::Embeds(80),
-    ),
-    (
-        Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0),
-        20,
-        Rule::Is(Zone::Never),
-    ),
-    (
-        Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0),
-        3,
-        Rule::Is(Zone::Public),
-    ),
-    (
-        Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0),
-        7,
-        Rule::Is(Zone::Private),
-    ),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, Rule::Embeds(80)),
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, Rule::Is(Zone::Never)),
+    (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3, Rule::Is(Zone::Public)),
+    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, Rule::Is(Zone::Private)),
     // Everything else (link-local, site-local, multicast, unassigned) falls through to `Never`.
 ];
 

@@ -50,10 +50,7 @@ impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = UpstreamError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         Pin::new(&mut self.inner).poll_frame(cx)
     }
 
@@ -70,10 +67,7 @@ impl Body for Source {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut *self {
             Self::Network(body) => Pin::new(body).poll_frame(cx),
             Self::Practice(body) => Poll::Ready(body.next_frame().map(Ok)),
@@ -131,9 +125,7 @@ impl<B> Bounded<B> {
             let idle_at = Instant::now()
                 .checked_add(self.bounds.idle_max)
                 .unwrap_or(self.bounds.total_at);
-            self.deadline
-                .as_mut()
-                .reset(idle_at.min(self.bounds.total_at));
+            self.deadline.as_mut().reset(idle_at.min(self.bounds.total_at));
         }
         ready!(self.deadline.as_mut().poll(cx));
         let total = self.deadline.deadline() >= self.bounds.total_at;
@@ -146,9 +138,7 @@ impl<B> Bounded<B> {
 
     fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), UpstreamError> {
         self.waiting = false;
-        self.bytes = self
-            .bytes
-            .saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        self.bytes = self.bytes.saturating_add(frame.data_ref().map_or(0, Bytes::len));
         if self.bytes > self.bounds.bytes_max {
             return Err(UpstreamError::TooLarge {
                 limit_bytes: self.bounds.bytes_max,
@@ -170,10 +160,7 @@ where
     type Data = Bytes;
     type Error = UpstreamError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let this = &mut *self;
         let Some(inner) = this.inner.as_mut() else {
             return Poll::Ready(None);

@@ -43,12 +43,7 @@ pub(crate) struct SystemLookup;
 
 impl Lookup for SystemLookup {
     fn lookup(&self, name: String) -> Pending<io::Result<Vec<SocketAddr>>> {
-        Box::pin(async move {
-            Ok(tokio::net::lookup_host((name, 0))
-                .await?
-                .take(ADDRESSES_MAX)
-                .collect())
-        })
+        Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.take(ADDRESSES_MAX).collect()) })
     }
 }
 
@@ -72,12 +67,7 @@ enum DialError {
 
 impl Dialer {
     /// Dials under `reach`; the whole of resolving, connecting and the TLS handshake has `connect_max`.
-    pub(crate) fn new(
-        tls: ClientConfig,
-        lookup: Arc<dyn Lookup>,
-        reach: Reach,
-        connect_max: Duration,
-    ) -> Self {
+    pub(crate) fn new(tls: ClientConfig, lookup: Arc<dyn Lookup>, reach: Reach, connect_max: Duration) -> Self {
         let mut http = HttpConnector::new_with_resolver(CheckedResolver { lookup, reach });
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -110,10 +100,7 @@ impl Dialer {
 
 fn literal(uri: &Uri) -> Option<IpAddr> {
     let host = uri.host()?;
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 impl Service<Uri> for Dialer {

@@ -30,9 +30,7 @@ pub enum UpstreamError {
     TotalTimeout,
     #[error("the model service answered with a redirect (status {0}), which is never followed")]
     Redirect(u16),
-    #[error(
-        "the model service compressed its answer although it was asked not to, so it cannot be inspected"
-    )]
+    #[error("the model service compressed its answer although it was asked not to, so it cannot be inspected")]
     Encoded,
     #[error("the answer of the model service is larger than {limit_bytes} bytes")]
     TooLarge { limit_bytes: usize },
@@ -76,10 +74,7 @@ impl UpstreamError {
     /// cannot run it twice.
     #[must_use]
     pub fn retriable(&self) -> bool {
-        matches!(
-            self,
-            Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout
-        )
+        matches!(self, Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout)
     }
 
     /// True when a deadline passed; answered with 504 rather than 502.

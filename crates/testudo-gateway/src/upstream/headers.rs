@@ -37,11 +37,7 @@ const RESPONSE: &[&str] = &[
 const RESPONSE_PREFIXES: &[&str] = &["anthropic-", "openai-", "x-ratelimit-"];
 
 /// Names the operator's account at the provider, which is not the client's business.
-const RESPONSE_WITHHELD: &[&str] = &[
-    "anthropic-organization-id",
-    "openai-organization",
-    "openai-project",
-];
+const RESPONSE_WITHHELD: &[&str] = &["anthropic-organization-id", "openai-organization", "openai-project"];
 
 /// The headers that go to the upstream, before the credential is added.
 pub(crate) fn to_upstream(client: &HeaderMap) -> HeaderMap {
@@ -78,15 +74,9 @@ pub(crate) fn check_encoding(upstream: &HeaderMap) -> Result<(), UpstreamError> 
         .get_all(CONTENT_ENCODING)
         .iter()
         .all(|value| value.is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if plain {
-        Ok(())
-    } else {
-        Err(UpstreamError::Encoded)
-    }
+    if plain { Ok(()) } else { Err(UpstreamError::Encoded) }
 }
 
 fn has_prefix(name: &HeaderName, prefixes: &[&str]) -> bool {
-    prefixes
-        .iter()
-        .any(|prefix| name.as_str().starts_with(prefix))
+    prefixes.iter().any(|prefix| name.as_str().starts_with(prefix))
 }

@@ -135,9 +135,7 @@ fn check_path(path: &str) -> Result<(), UpstreamError> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-._~:@".contains(&b));
         if segment.is_empty() || segment == "." || segment == ".." || !plain {
-            return Err(UpstreamError::Target(
-                "use a path of plain segments without encoding",
-            ));
+            return Err(UpstreamError::Target("use a path of plain segments without encoding"));
         }
     }
     Ok(())
@@ -146,14 +144,9 @@ fn check_path(path: &str) -> Result<(), UpstreamError> {
 fn check_query(query: &str) -> Result<(), UpstreamError> {
     for pair in query.split('&').filter(|_| !query.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let plain = value.len() <= 128
-            && value
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        let plain = value.len() <= 128 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
         if !plain || !QUERY_KEYS.contains(&key) {
-            return Err(UpstreamError::Target(
-                "a query parameter is not one that is forwarded",
-            ));
+            return Err(UpstreamError::Target("a query parameter is not one that is forwarded"));
         }
     }
     Ok(())

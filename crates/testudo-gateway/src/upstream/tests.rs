@@ -47,9 +47,7 @@ fn to(address: SocketAddr) -> UpstreamSettings {
 }
 
 fn request(target: &str) -> Request<Bytes> {
-    Request::post(target)
-        .body(Bytes::from_static(b"{}"))
-        .unwrap()
+    Request::post(target).body(Bytes::from_static(b"{}")).unwrap()
 }
 
 async fn bind() -> (TcpListener, SocketAddr) {
@@ -71,9 +69,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
         let Some((head, body)) = head.split_once("\r\n\r\n") else {
             continue;
         };
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
             return String::from_utf8(text).unwrap();
         }
@@ -91,9 +87,7 @@ async fn answer_once(listener: TcpListener, answer: &'static str) -> String {
 async fn exchange(answer: &'static str) -> Result<UpstreamResponse, UpstreamError> {
     let (listener, address) = bind().await;
     let server = tokio::spawn(answer_once(listener, answer));
-    let outcome = client(to(address))
-        .forward(request("/v1/chat/completions"))
-        .await;
+    let outcome = client(to(address)).forward(request("/v1/chat/completions")).await;
     server.await.unwrap();
     outcome
 }
@@ -106,10 +100,7 @@ async fn r08_secret_bound_to_origin() {
     ] {
         let (listener, address) = bind().await;
         let (decoy, decoy_address) = bind().await;
-        let server = tokio::spawn(answer_once(
-            listener,
-            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
-        ));
+        let server = tokio::spawn(answer_once(listener, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
         let client = client(settings(&format!("http://{address}/v1"), family));
         assert!(!format!("{client:?}").contains("upstream-credential"));
         let hostile = Request::post(format!("http://user@{decoy_address}/v1/chat/completions"))
@@ -127,44 +118,30 @@ async fn r08_secret_bound_to_origin() {
         let response = client.forward(hostile).await.unwrap();
         assert_eq!(response.status, StatusCode::OK);
         let seen = server.await.unwrap();
-        assert!(
-            seen.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"),
-            "{seen}"
-        );
+        assert!(seen.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{seen}");
         assert!(seen.contains(&format!("host: {address}\r\n")), "{seen}");
         assert!(seen.contains(&format!("{credential}\r\n")), "{seen}");
         assert_eq!(seen.matches("upstream-credential").count(), 1);
-        assert!(
-            seen.contains("accept-encoding: identity\r\n")
-                && seen.contains("x-stainless-lang: rust\r\n")
-        );
+        assert!(seen.contains("accept-encoding: identity\r\n") && seen.contains("x-stainless-lang: rust\r\n"));
         assert!(
             !seen.contains("client-key") && !seen.contains(&decoy_address.to_string()),
             "{seen}"
         );
         // Nothing was dialled but the base.
-        assert!(
-            tokio::time::timeout(Duration::ZERO, decoy.accept())
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(Duration::ZERO, decoy.accept()).await.is_err());
     }
 }
 
 #[tokio::test]
 async fn without_a_secret_no_credential_is_sent() {
     let (listener, address) = bind().await;
-    let server = tokio::spawn(answer_once(
-        listener,
-        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
-    ));
+    let server = tokio::spawn(answer_once(listener, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
     let mut settings = to(address);
     settings.secret = None;
     let mut request = request("/v1/models");
-    request.headers_mut().insert(
-        "authorization",
-        HeaderValue::from_static("Bearer client-key"),
-    );
+    request
+        .headers_mut()
+        .insert("authorization", HeaderValue::from_static("Bearer client-key"));
     client(settings).forward(request).await.unwrap();
     let seen = server.await.unwrap();
     assert!(
@@ -181,58 +158,36 @@ async fn redirects_are_refused_and_never_followed() {
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             read_request(&mut stream).await;
-            let answer = format!(
-                "HTTP/1.1 {status} X\r\nlocation: http://{elsewhere_address}/\r\ncontent-length: 0\r\n\r\n"
-            );
+            let answer =
+                format!("HTTP/1.1 {status} X\r\nlocation: http://{elsewhere_address}/\r\ncontent-length: 0\r\n\r\n");
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
-        let outcome = client(to(address))
-            .forward(request("/v1/chat/completions"))
-            .await;
+        let outcome = client(to(address)).forward(request("/v1/chat/completions")).await;
         assert!(
             matches!(outcome, Err(UpstreamError::Redirect(seen)) if seen == status),
             "{outcome:?}"
         );
         server.await.unwrap();
-        assert!(
-            tokio::time::timeout(Duration::ZERO, elsewhere.accept())
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(Duration::ZERO, elsewhere.accept()).await.is_err());
     }
 }
 
 #[tokio::test]
 async fn answers_that_cannot_be_inspected_are_refused() {
-    let gzip =
-        exchange("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx").await;
+    let gzip = exchange("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx").await;
     assert!(matches!(gzip, Err(UpstreamError::Encoded)));
     let huge = exchange("HTTP/1.1 200 OK\r\ncontent-length: 1048577\r\n\r\n").await;
     assert!(matches!(huge, Err(UpstreamError::TooLarge { .. })));
-    let switched =
-        exchange("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
-            .await;
-    assert!(
-        matches!(switched, Err(UpstreamError::Broken(_))),
-        "{switched:?}"
-    );
+    let switched = exchange("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n").await;
+    assert!(matches!(switched, Err(UpstreamError::Broken(_))), "{switched:?}");
     let nonsense = exchange("SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
-    assert!(
-        matches!(nonsense, Err(UpstreamError::Broken(_))),
-        "{nonsense:?}"
-    );
+    assert!(matches!(nonsense, Err(UpstreamError::Broken(_))), "{nonsense:?}");
 }
 
 #[tokio::test]
 async fn error_statuses_are_answers() {
-    for status in [
-        "429 Too Many Requests",
-        "500 Internal Server Error",
-        "529 Overloaded",
-    ] {
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nretry-after: 7\r\nset-cookie: a=b\r\ncontent-length: 4\r\n\r\nbody"
-        );
+    for status in ["429 Too Many Requests", "500 Internal Server Error", "529 Overloaded"] {
+        let answer = format!("HTTP/1.1 {status}\r\nretry-after: 7\r\nset-cookie: a=b\r\ncontent-length: 4\r\n\r\nbody");
         let response = exchange(answer.leak()).await.unwrap();
         assert!(status.starts_with(response.status.as_str()));
         assert_eq!(response.headers["retry-after"], "7");
@@ -249,15 +204,9 @@ async fn a_body_that_breaks_off_is_an_error() {
         listener,
         "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
     ));
-    let response = client(to(address))
-        .forward(request("/v1/models"))
-        .await
-        .unwrap();
+    let response = client(to(address)).forward(request("/v1/models")).await.unwrap();
     server.await.unwrap();
-    assert!(matches!(
-        response.body.collect().await,
-        Err(UpstreamError::Broken(_))
-    ));
+    assert!(matches!(response.body.collect().await, Err(UpstreamError::Broken(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,14 +214,10 @@ async fn each_deadline_has_its_own_error() {
     // Connect: the resolver never answers.
     let mut slow = settings("https://model.example", Family::OpenAi);
     slow.timeouts.connect_ms = 700;
-    let stuck =
-        UpstreamClient::with_lookup(Arc::new(slow), &OPTIONS, Arc::new(Answers::Never)).unwrap();
+    let stuck = UpstreamClient::with_lookup(Arc::new(slow), &OPTIONS, Arc::new(Answers::Never)).unwrap();
     let began = Instant::now();
     let outcome = stuck.forward(request("/v1/models")).await;
-    assert!(
-        matches!(outcome, Err(UpstreamError::ConnectTimeout)),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(UpstreamError::ConnectTimeout)), "{outcome:?}");
     assert_eq!(began.elapsed().as_millis() / 10, 70);
 
     // First byte: the server reads and says nothing; total: the same with the total nearer.
@@ -293,10 +238,7 @@ async fn each_deadline_has_its_own_error() {
             ..PATIENT
         };
         let began = Instant::now();
-        let error = client(settings)
-            .forward(request("/v1/models"))
-            .await
-            .unwrap_err();
+        let error = client(settings).forward(request("/v1/models")).await.unwrap_err();
         assert_eq!(error.class(), class);
         assert!(error.timed_out() && !error.retriable());
         assert_eq!(began.elapsed().as_millis() / 10, waited_ms / 10);
@@ -311,34 +253,19 @@ async fn only_failures_before_a_connection_stood_are_tried_again() {
     let mut unreachable = settings("https://model.example", Family::OpenAi);
     unreachable.retries_max = 2;
     let answers = counted(&lookups, Answers::Fails);
-    let client_of = |settings, answers| {
-        UpstreamClient::with_lookup(Arc::new(settings), &OPTIONS, answers).unwrap()
-    };
+    let client_of = |settings, answers| UpstreamClient::with_lookup(Arc::new(settings), &OPTIONS, answers).unwrap();
     let began = Instant::now();
-    let outcome = client_of(unreachable, answers)
-        .forward(request("/v1/models"))
-        .await;
-    assert!(
-        matches!(outcome, Err(UpstreamError::Resolve(_))),
-        "{outcome:?}"
-    );
+    let outcome = client_of(unreachable, answers).forward(request("/v1/models")).await;
+    assert!(matches!(outcome, Err(UpstreamError::Resolve(_))), "{outcome:?}");
     assert_eq!(lookups.swap(0, Ordering::SeqCst), 3);
     assert_eq!(began.elapsed().as_millis() / 10, 15);
 
     // A refused address is refused once.
     let mut denied = settings("https://model.example", Family::OpenAi);
     denied.retries_max = 2;
-    let answers = counted(
-        &lookups,
-        Answers::Fixed(vec!["169.254.169.254:0".parse().unwrap()]),
-    );
-    let outcome = client_of(denied, answers)
-        .forward(request("/v1/models"))
-        .await;
-    assert!(
-        matches!(outcome, Err(UpstreamError::AddressDenied)),
-        "{outcome:?}"
-    );
+    let answers = counted(&lookups, Answers::Fixed(vec!["169.254.169.254:0".parse().unwrap()]));
+    let outcome = client_of(denied, answers).forward(request("/v1/models")).await;
+    assert!(matches!(outcome, Err(UpstreamError::AddressDenied)), "{outcome:?}");
     assert_eq!(lookups.load(Ordering::SeqCst), 1);
 
     // A server that closes after it was given the request might have run it: one attempt.
@@ -352,10 +279,7 @@ async fn only_failures_before_a_connection_stood_are_tried_again() {
     let mut closing = to(address);
     closing.retries_max = 3;
     let outcome = client(closing).forward(request("/v1/models")).await;
-    assert!(
-        matches!(outcome, Err(UpstreamError::Broken(_))),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(UpstreamError::Broken(_))), "{outcome:?}");
     let listener = server.await.unwrap();
     assert!(
         tokio::time::timeout(Duration::from_secs(5), listener.accept())
@@ -393,10 +317,7 @@ async fn client_gone_cancels_upstream() {
         let mut sending = Box::pin(client.forward(request("/v1/chat/completions")));
         let dropped = if head_sent {
             let mut body = sending.await.unwrap().body;
-            assert_eq!(
-                body.frame().await.unwrap().unwrap().into_data().unwrap(),
-                "x"
-            );
+            assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
             drop(body);
             Instant::now()
         } else {
@@ -430,10 +351,7 @@ async fn a_dropped_send_stops_resolving() {
     #[derive(Debug)]
     struct Watch(std::sync::Mutex<Option<oneshot::Sender<()>>>);
     impl Lookup for Watch {
-        fn lookup(
-            &self,
-            _: String,
-        ) -> std::pin::Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>> {
+        fn lookup(&self, _: String) -> std::pin::Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>> {
             let told = Told(self.0.lock().unwrap().take());
             Box::pin(async move {
                 pending::<()>().await;
@@ -444,15 +362,9 @@ async fn a_dropped_send_stops_resolving() {
     }
     let (told, hears) = oneshot::channel();
     let settings = Arc::new(settings("https://model.example", Family::OpenAi));
-    let client =
-        UpstreamClient::with_lookup(settings, &OPTIONS, Arc::new(Watch(Some(told).into())))
-            .unwrap();
+    let client = UpstreamClient::with_lookup(settings, &OPTIONS, Arc::new(Watch(Some(told).into()))).unwrap();
     let sending = client.forward(request("/v1/models"));
-    assert!(
-        tokio::time::timeout(Duration::from_millis(20), sending)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_millis(20), sending).await.is_err());
     tokio::time::timeout(Duration::from_millis(50), hears)
         .await
         .unwrap()
@@ -481,10 +393,7 @@ async fn private_and_literal_addresses_are_denied_without_leave() {
     let outcome = client(settings("http://169.254.169.254", Family::OpenAi))
         .forward(request("/v1/models"))
         .await;
-    assert!(
-        matches!(outcome, Err(UpstreamError::AddressDenied)),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(UpstreamError::AddressDenied)), "{outcome:?}");
 }
 
 #[test]
@@ -501,20 +410,14 @@ fn settings_that_cannot_be_used_are_named() {
         let problem = UpstreamClient::new(Arc::new(settings), &OPTIONS)
             .unwrap_err()
             .to_string();
-        assert!(
-            problem.contains("`mock`") && problem.contains(expected),
-            "{problem}"
-        );
+        assert!(problem.contains("`mock`") && problem.contains(expected), "{problem}");
     }
     let options = ClientOptions {
         extra_authorities: Some("does-not-exist.pem".into()),
         ..OPTIONS
     };
-    let problem = UpstreamClient::new(
-        Arc::new(settings("https://model.example", Family::OpenAi)),
-        &options,
-    )
-    .unwrap_err();
+    let problem =
+        UpstreamClient::new(Arc::new(settings("https://model.example", Family::OpenAi)), &options).unwrap_err();
     assert!(matches!(problem, ClientProblem::Authorities { .. }));
 }
 
@@ -578,8 +481,7 @@ fn bounds_for_tests() -> BodyBounds {
 #[tokio::test]
 async fn client_gone_cancels_upstream_through_the_listener() {
     const SOON: Duration = Duration::from_millis(50);
-    const ASK: &[u8] =
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}";
+    const ASK: &[u8] = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}";
     for head_sent in [false, true] {
         let (listener, address) = bind().await;
         let (reached, waits) = oneshot::channel();
@@ -595,9 +497,7 @@ async fn client_gone_cancels_upstream_through_the_listener() {
             reached.send(()).unwrap();
             closed_at(&mut stream).await
         });
-        let mut caller = TcpStream::connect(front(client(to(address))).await)
-            .await
-            .unwrap();
+        let mut caller = TcpStream::connect(front(client(to(address))).await).await.unwrap();
         caller.write_all(ASK).await.unwrap();
         waits.await.unwrap();
         if head_sent {
@@ -620,18 +520,12 @@ async fn client_gone_cancels_upstream_through_the_listener() {
     }
     // A request that never becomes whole never reaches the upstream.
     let (listener, address) = bind().await;
-    let mut caller = TcpStream::connect(front(client(to(address))).await)
-        .await
-        .unwrap();
+    let mut caller = TcpStream::connect(front(client(to(address))).await).await.unwrap();
     caller.write_all(&ASK[..ASK.len() - 1]).await.unwrap();
     caller.shutdown().await.unwrap();
     let mut rest = Vec::new();
     while matches!(caller.read_buf(&mut rest).await, Ok(1..)) {}
-    assert!(
-        tokio::time::timeout(Duration::ZERO, listener.accept())
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::ZERO, listener.accept()).await.is_err());
 }
 
 /// An authority's and a server's certificate for `localhost`, in a folder.
@@ -639,8 +533,7 @@ fn certificates() -> (tempfile::TempDir, crate::settings::TlsSettings, PathBuf) 
     use std::os::unix::fs::PermissionsExt as _;
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority =
-        rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let authority = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &authority).unwrap();
@@ -694,10 +587,7 @@ async fn https_is_verified_and_speaks_http2() {
     let told = Arc::new(std::sync::Mutex::new(Some(told)));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         assert_eq!(request.version(), http::Version::HTTP_2);
-        assert_eq!(
-            request.headers()["authorization"],
-            "Bearer upstream-credential"
-        );
+        assert_eq!(request.headers()["authorization"], "Bearer upstream-credential");
         let body = OnePiece(Some(Bytes::from_static(b"x")), told.lock().unwrap().take());
         async move { Ok::<_, std::convert::Infallible>(Response::new(body)) }
     });
@@ -712,9 +602,7 @@ async fn https_is_verified_and_speaks_http2() {
 
     let base = format!("https://localhost:{}", address.port());
     let local = || Arc::new(Answers::Fixed(vec!["127.0.0.1:0".parse().unwrap()]));
-    let stranger =
-        UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), &OPTIONS, local())
-            .unwrap();
+    let stranger = UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), &OPTIONS, local()).unwrap();
     let outcome = stranger.forward(request("/v1/models")).await;
     assert!(matches!(outcome, Err(UpstreamError::Tls(_))), "{outcome:?}");
 
@@ -722,14 +610,9 @@ async fn https_is_verified_and_speaks_http2() {
         extra_authorities: Some(authorities),
         ..OPTIONS
     };
-    let friend =
-        UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), &options, local())
-            .unwrap();
+    let friend = UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), &options, local()).unwrap();
     let mut body = friend.forward(request("/v1/models")).await.unwrap().body;
-    assert_eq!(
-        body.frame().await.unwrap().unwrap().into_data().unwrap(),
-        "x"
-    );
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
     let dropped = Instant::now();
     drop(body);
     let seen = tokio::time::timeout(Duration::from_secs(5), hears)

@@ -19,7 +19,10 @@ fn guard(operation: Operation, body: &str, actions: crate::guards::Actions<'_>) 
 #[test]
 fn clean_requests_are_not_touched() {
     let body = r#"{"model": "m", "zeta":1,"temperature":0.123456789,"messages":[{"role":"user","content":"h\u00e9llo \/"}],"seed":12345678901234567890123,"n":1,"tools":null}"#;
-    assert_eq!(guard(Operation::ChatCompletions, body, MASK_ALL).0, BodyOutcome::Unchanged);
+    assert_eq!(
+        guard(Operation::ChatCompletions, body, MASK_ALL).0,
+        BodyOutcome::Unchanged
+    );
 }
 
 #[test]
@@ -28,7 +31,9 @@ fn only_the_found_text_changes() {
         r#"{{"model":"m", "seed":12345678901234567890123,  "messages":[{{"role":"user","content":"\u00e9 mail {EMAIL} \/ now"}}]}}"#
     );
     let (outcome, _) = guard(Operation::ChatCompletions, &body, MASK_ALL);
-    let BodyOutcome::Edited(edited) = outcome else { panic!("{outcome:?}") };
+    let BodyOutcome::Edited(edited) = outcome else {
+        panic!("{outcome:?}")
+    };
     let edited = String::from_utf8(edited).unwrap();
     let (head, tail) = body.split_once(EMAIL).unwrap();
     assert!(edited.starts_with(head) && edited.ends_with(tail), "{edited}");
@@ -41,7 +46,9 @@ fn one_value_has_one_placeholder_wherever_it_stands() {
         r#"{{"model":"m","max_tokens":9,"system":"write to {EMAIL}","messages":[{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"t1","content":"from {EMAIL}"}}]}}]}}"#
     );
     let (outcome, _) = guard(Operation::Messages, &body, MASK_ALL);
-    let BodyOutcome::Edited(edited) = outcome else { panic!("{outcome:?}") };
+    let BodyOutcome::Edited(edited) = outcome else {
+        panic!("{outcome:?}")
+    };
     let edited = String::from_utf8(edited).unwrap();
     assert!(!edited.contains(EMAIL), "{edited}");
     assert_eq!(edited.matches("[[EMAIL_1_").count(), 2, "{edited}");
@@ -50,20 +57,53 @@ fn one_value_has_one_placeholder_wherever_it_stands() {
 #[test]
 fn a_secret_stops_the_request_wherever_it_stands() {
     let bodies = [
-        (Operation::ChatCompletions, r#"{"model":"m","messages":[{"role":"system","content":"S"}]}"#),
-        (Operation::ChatCompletions, r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"S"}]}]}"#),
-        (Operation::ChatCompletions, r#"{"model":"m","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":\"S\"}"}}]}]}"#),
-        (Operation::ChatCompletions, r#"{"model":"m","messages":[{"role":"tool","tool_call_id":"c","content":"S"}]}"#),
-        (Operation::ChatCompletions, r#"{"model":"m","messages":[{"role":"user","content":"x","name":"S"}]}"#),
-        (Operation::ChatCompletions, r#"{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"f","description":"S","parameters":{}}}]}"#),
-        (Operation::ChatCompletions, r#"{"model":"m","messages":[],"x_new_field":{"deep":["S"]}}"#),
-        (Operation::ChatCompletions, r#"{"model":"m","messages":[],"metadata":{"S":"v"}}"#),
+        (
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":[{"role":"system","content":"S"}]}"#,
+        ),
+        (
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"S"}]}]}"#,
+        ),
+        (
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":\"S\"}"}}]}]}"#,
+        ),
+        (
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":[{"role":"tool","tool_call_id":"c","content":"S"}]}"#,
+        ),
+        (
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":[{"role":"user","content":"x","name":"S"}]}"#,
+        ),
+        (
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"f","description":"S","parameters":{}}}]}"#,
+        ),
+        (
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":[],"x_new_field":{"deep":["S"]}}"#,
+        ),
+        (
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":[],"metadata":{"S":"v"}}"#,
+        ),
         (Operation::Responses, r#"{"model":"m","instructions":"S","input":"x"}"#),
-        (Operation::Responses, r#"{"model":"m","input":[{"type":"function_call_output","call_id":"c","output":"S"}]}"#),
+        (
+            Operation::Responses,
+            r#"{"model":"m","input":[{"type":"function_call_output","call_id":"c","output":"S"}]}"#,
+        ),
         (Operation::Completions, r#"{"model":"m","prompt":["x","S"]}"#),
         (Operation::Embeddings, r#"{"model":"m","input":["S"]}"#),
-        (Operation::Messages, r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"S"}}]}]}"#),
-        (Operation::CountTokens, r#"{"model":"m","messages":[{"role":"user","content":"S"}]}"#),
+        (
+            Operation::Messages,
+            r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"S"}}]}]}"#,
+        ),
+        (
+            Operation::CountTokens,
+            r#"{"model":"m","messages":[{"role":"user","content":"S"}]}"#,
+        ),
     ];
     for (operation, body) in bodies {
         let body = body.replace('S', SECRET);

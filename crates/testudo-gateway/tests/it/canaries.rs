@@ -22,7 +22,9 @@ fn leaks(bytes: &[u8]) -> bool {
 
 /// A secret one character a frame is put together as a client would.
 fn assembled(operation: Operation, bytes: &[u8]) -> bool {
-    crate::guards::texts(operation, bytes).values().any(|text| text.contains(SECRET))
+    crate::guards::texts(operation, bytes)
+        .values()
+        .any(|text| text.contains(SECRET))
 }
 
 fn matrix(actions: Actions<'_>) {
@@ -31,7 +33,10 @@ fn matrix(actions: Actions<'_>) {
         for choices in [1, 2] {
             let mut script = Script::full();
             script.answers.truncate(choices);
-            for script in [script.clone().plant(field, SECRET), script.clone().plant_in(choices - 1, field, SECRET)] {
+            for script in [
+                script.clone().plant(field, SECRET),
+                script.clone().plant_in(choices - 1, field, SECRET),
+            ] {
                 for (operation, recording) in [
                     (Operation::ChatCompletions, chat_stream(&script)),
                     (Operation::Completions, completions_stream(&script)),
@@ -61,9 +66,16 @@ fn matrix(actions: Actions<'_>) {
                         BodyOutcome::Edited(edited) => edited,
                         BodyOutcome::Blocked => Vec::new(),
                     };
-                    assert!(!leaks(&out), "{operation:?} whole, {field:?}: {}", String::from_utf8_lossy(&out));
+                    assert!(
+                        !leaks(&out),
+                        "{operation:?} whole, {field:?}: {}",
+                        String::from_utf8_lossy(&out)
+                    );
                     if leaks(&body) {
-                        assert!(!inspection.finish().0.kept().is_empty(), "{operation:?} whole, {field:?}");
+                        assert!(
+                            !inspection.finish().0.kept().is_empty(),
+                            "{operation:?} whole, {field:?}"
+                        );
                     }
                 }
             }
@@ -88,5 +100,8 @@ fn the_matrix_would_notice_a_leak() {
     assert!(!leaks(&bytes) && assembled(Operation::ChatCompletions, &bytes));
     let whole = Script::full().plant(Field::ToolArgumentsEscaped, SECRET);
     assert!(leaks(&chat_body(&whole)));
-    assert_eq!(run(Maker::new(&[]).stream(Operation::ChatCompletions), &[bytes]).1, StreamStep::Continue);
+    assert_eq!(
+        run(Maker::new(&[]).stream(Operation::ChatCompletions), &[bytes]).1,
+        StreamStep::Continue
+    );
 }

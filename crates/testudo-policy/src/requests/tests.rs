@@ -1,3 +1,5 @@
+//! Tests of `requests`.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -5,8 +7,8 @@ use proptest::prelude::{Strategy, any, proptest};
 use proptest::sample::select;
 use proptest::test_runner::Config;
 use testudo_types::{
-    Action, Direction, KeyId, ModelName, PrincipalKind, ProfileName, Role, RouteName, RuleId,
-    Score, Severity, TenantId, ThreatKind,
+    Action, Direction, KeyId, ModelName, PrincipalKind, ProfileName, Role, RouteName, RuleId, Score, Severity,
+    TenantId, ThreatKind,
 };
 
 use super::*;
@@ -14,11 +16,7 @@ use crate::index::index;
 use crate::{Guard, ModelScope, RouteFacts, RouteScope};
 
 fn principal() -> impl Strategy<Value = Principal> {
-    let kinds = vec![
-        PrincipalKind::User,
-        PrincipalKind::Service,
-        PrincipalKind::Agent,
-    ];
+    let kinds = vec![PrincipalKind::User, PrincipalKind::Service, PrincipalKind::Agent];
     (
         select(kinds),
         any::<String>(),
@@ -55,15 +53,8 @@ fn origin() -> impl Strategy<Value = Origin> {
 }
 
 fn guards() -> impl Strategy<Value = BTreeMap<ThreatKind, Guard>> {
-    let actions = vec![
-        Action::Pass,
-        Action::Observe,
-        Action::Mask,
-        Action::Hold,
-        Action::Block,
-    ];
-    let guard =
-        (select(actions), 0u8..=100).prop_map(|(action, score_min)| Guard { action, score_min });
+    let actions = vec![Action::Pass, Action::Observe, Action::Mask, Action::Hold, Action::Block];
+    let guard = (select(actions), 0u8..=100).prop_map(|(action, score_min)| Guard { action, score_min });
     proptest::collection::btree_map(select(ThreatKind::ALL.to_vec()), guard, 0..4)
 }
 

@@ -1,3 +1,5 @@
+//! Tests of `scope`.
+
 use super::*;
 
 fn model(name: &str) -> ModelName {
@@ -32,10 +34,7 @@ fn patterns_match_whole_names_or_beginnings_and_case_counts() {
 fn patterns_that_could_be_read_two_ways_are_refused() {
     for bad in ["**", "*-mini", "gpt*4o", "gpt-*-*"] {
         assert!(
-            matches!(
-                ModelPattern::parse(bad),
-                Err(ModelPatternError::StarInside(_))
-            ),
+            matches!(ModelPattern::parse(bad), Err(ModelPatternError::StarInside(_))),
             "{bad}"
         );
     }

@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use testudo_policy::{AdmitFacts, FindingFacts, ModelPattern, ModelScope, RouteScope};
 use testudo_types::{
-    Action, Decision, Direction, ModelName, Origin, PrincipalKind, RuleId, Score, Severity,
-    ThreatKind,
+    Action, Decision, Direction, ModelName, Origin, PrincipalKind, RuleId, Score, Severity, ThreatKind,
 };
 
 use crate::world::{self, Guards};
@@ -115,18 +114,10 @@ fn run(text: &str) {
     let file: File = toml::from_str(text).expect("a file of cases");
     for case in &file.case {
         let decision = decide(case);
-        let policies: Vec<&str> = decision
-            .policies
-            .iter()
-            .map(|policy| policy.as_str())
-            .collect();
+        let policies: Vec<&str> = decision.policies.iter().map(|policy| policy.as_str()).collect();
         let reasons: Vec<&str> = decision.reasons.iter().map(|reason| &*reason.0).collect();
         let name = &case.name;
-        assert_eq!(
-            decision.action.as_str(),
-            case.expect.action,
-            "{name}: {decision:?}"
-        );
+        assert_eq!(decision.action.as_str(), case.expect.action, "{name}: {decision:?}");
         assert_eq!(policies, case.expect.policies, "{name}");
         assert_eq!(reasons, case.expect.reasons, "{name}");
         assert_eq!(
@@ -145,8 +136,8 @@ fn decide(case: &Case) -> Decision {
     route.request = world::guards(&case.route.request);
     route.response = world::guards(&case.route.response);
     let routes = [route, world::route("claude", "strict")];
-    let engine = world::engine(&case.own, !case.alone, &routes)
-        .unwrap_or_else(|problems| panic!("{}: {problems:?}", case.name));
+    let engine =
+        world::engine(&case.own, !case.alone, &routes).unwrap_or_else(|problems| panic!("{}: {problems:?}", case.name));
     let kind = case.caller.kind.as_deref().unwrap_or("service");
     let principal = world::caller(
         PrincipalKind::from_name(kind).expect("a kind of caller"),
@@ -179,10 +170,7 @@ fn admitted(
                 .collect(),
         ),
     };
-    let model = typed
-        .model
-        .as_deref()
-        .map(|name| ModelName::parse(name).unwrap());
+    let model = typed.model.as_deref().map(|name| ModelName::parse(name).unwrap());
     let route = world::route_name(typed.route.as_deref().unwrap_or("openai"));
     let admission = engine.admit(&AdmitFacts {
         principal,
@@ -206,11 +194,7 @@ fn admitted(
     admission.decision
 }
 
-fn judged(
-    engine: &testudo_policy::PolicyEngine,
-    principal: &testudo_types::Principal,
-    typed: &JudgeTyped,
-) -> Decision {
+fn judged(engine: &testudo_policy::PolicyEngine, principal: &testudo_types::Principal, typed: &JudgeTyped) -> Decision {
     let origin = match &typed.tool {
         Some(tool) => Origin::ToolResult {
             tool: Some(tool.as_str().into()),
@@ -229,8 +213,7 @@ fn judged(
         origin: &origin,
         rule: &RuleId::new(typed.rule.as_deref().unwrap_or("secret.github-pat")),
         kind: ThreatKind::from_name(typed.kind.as_deref().unwrap_or("secret")).expect("a kind"),
-        severity: Severity::from_name(typed.severity.as_deref().unwrap_or("high"))
-            .expect("a severity"),
+        severity: Severity::from_name(typed.severity.as_deref().unwrap_or("high")).expect("a severity"),
         score: Score::new(typed.score.unwrap_or(90)).expect("a score"),
         maskable: typed.maskable.unwrap_or(true),
     })

@@ -15,9 +15,7 @@ fn every_example_loads_beside_the_shipped_policies() {
         world::route("support", "strict"),
     ];
     let blocks = PAGE.split("```cedar\n").skip(1);
-    let examples: Vec<&str> = blocks
-        .map(|block| block.split("```").next().unwrap())
-        .collect();
+    let examples: Vec<&str> = blocks.map(|block| block.split("```").next().unwrap()).collect();
     assert_eq!(examples.len(), 2);
     let mut sources = PolicyEngine::default_sources();
     for (number, text) in examples.into_iter().enumerate() {

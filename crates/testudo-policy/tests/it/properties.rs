@@ -6,10 +6,7 @@ use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_o
 use proptest::sample::select;
 use proptest::test_runner::Config;
 use testudo_policy::{FindingFacts, Judging, PolicyEngine, RouteFacts};
-use testudo_types::{
-    Action, Decision, Direction, Origin, PrincipalKind, RuleId, Score, Severity, ThreatKind,
-    Verdict,
-};
+use testudo_types::{Action, Decision, Direction, Origin, PrincipalKind, RuleId, Score, Severity, ThreatKind, Verdict};
 
 use crate::world;
 
@@ -25,9 +22,9 @@ struct Drawn {
 impl Drawn {
     fn text(&self, id: usize) -> String {
         let effect = if self.permits { "permit" } else { "forbid" };
-        let resource = self.route.map_or("resource".to_owned(), |route| {
-            format!("resource == Route::\"{route}\"")
-        });
+        let resource = self
+            .route
+            .map_or("resource".to_owned(), |route| format!("resource == Route::\"{route}\""));
         format!(
             "@id(\"own.{id}\") @action(\"{}\") {effect} (principal, action == Action::\"release\", {resource}) \
              when {{ context.score >= {} }};\n",
@@ -68,10 +65,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
 
 /// What the rules in `docs/policy.md` say, written down independently.
 fn expected(policies: &[Drawn], score: u8, route: &str, maskable: bool) -> Action {
-    let applying: Vec<&Drawn> = policies
-        .iter()
-        .filter(|policy| policy.applies(score, route))
-        .collect();
+    let applying: Vec<&Drawn> = policies.iter().filter(|policy| policy.applies(score, route)).collect();
     if !applying.iter().any(|policy| policy.permits) {
         return Action::Block;
     }
@@ -83,10 +77,7 @@ fn expected(policies: &[Drawn], score: u8, route: &str, maskable: bool) -> Actio
 }
 
 fn routes() -> [RouteFacts; 2] {
-    [
-        world::route("openai", "balanced"),
-        world::route("claude", "strict"),
-    ]
+    [world::route("openai", "balanced"), world::route("claude", "strict")]
 }
 
 fn judge(engine: &PolicyEngine, route: &str, score: u8, maskable: bool) -> Decision {

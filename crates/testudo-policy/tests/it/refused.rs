@@ -24,10 +24,7 @@ struct Case {
 #[test]
 fn r17_policies_that_could_not_work_are_refused() {
     let file: File = toml::from_str(include_str!("../cases/refused.toml")).expect("cases");
-    let routes = [
-        world::route("openai", "balanced"),
-        world::route("claude", "strict"),
-    ];
+    let routes = [world::route("openai", "balanced"), world::route("claude", "strict")];
     for case in &file.case {
         let name = &case.name;
         let Err(problems) = world::engine(&case.own, true, &routes) else {
@@ -62,10 +59,7 @@ fn an_id_may_not_be_used_in_two_files() {
 
 #[test]
 fn a_route_may_not_be_configured_twice() {
-    let routes = [
-        world::route("openai", "balanced"),
-        world::route("openai", "strict"),
-    ];
+    let routes = [world::route("openai", "balanced"), world::route("openai", "strict")];
     let problems = world::engine("", true, &routes).unwrap_err();
     assert!(
         matches!(problems[0].fault, PolicyFault::RouteDuplicate(_)),
@@ -77,13 +71,7 @@ fn a_route_may_not_be_configured_twice() {
 fn a_file_of_any_size_is_not_read() {
     let problems = world::engine(&"// filler\n".repeat(200_000), true, &[]).unwrap_err();
     assert!(
-        matches!(
-            problems[0].fault,
-            PolicyFault::TooLong {
-                bytes: 2_000_000,
-                ..
-            }
-        ),
+        matches!(problems[0].fault, PolicyFault::TooLong { bytes: 2_000_000, .. }),
         "{problems:?}"
     );
 }
@@ -91,9 +79,8 @@ fn a_file_of_any_size_is_not_read() {
 /// The parser underneath recurses; without bounds each of these ends the process.
 #[test]
 fn deep_nesting_is_refused_and_not_followed() {
-    let policy = |condition: &str| {
-        format!("@id(\"own\")\npermit (principal, action, resource) when {{ {condition} }};")
-    };
+    let policy =
+        |condition: &str| format!("@id(\"own\")\npermit (principal, action, resource) when {{ {condition} }};");
     for deep in [
         format!("{}true{}", "(".repeat(100_000), ")".repeat(100_000)),
         "[".repeat(33),
@@ -129,9 +116,8 @@ fn the_largest_policies_that_are_read_fit_the_stack() {
         format!("{}1 == 1", "-".repeat(16_000)),
         format!("[{}1].contains(1)", "1,".repeat(8_000)),
     ] {
-        let text = format!(
-            "@id(\"own\") permit (principal, action == Action::\"use\", resource) when {{ {condition} }};"
-        );
+        let text =
+            format!("@id(\"own\") permit (principal, action == Action::\"use\", resource) when {{ {condition} }};");
         match world::engine(&text, false, &[world::route("openai", "balanced")]) {
             Ok(engine) => {
                 let admission = engine.admit(&AdmitFacts {
@@ -145,12 +131,7 @@ fn the_largest_policies_that_are_read_fit_the_stack() {
                     server_history: false,
                 });
                 let failed = !admission.decision.errors.is_empty();
-                assert_ne!(
-                    admission.permit.is_some(),
-                    failed,
-                    "{:?}",
-                    admission.decision
-                );
+                assert_ne!(admission.permit.is_some(), failed, "{:?}", admission.decision);
                 loaded += 1;
             }
             Err(problems) => {

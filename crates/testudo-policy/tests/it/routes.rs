@@ -18,10 +18,7 @@ fn a_route_evaluates_only_what_concerns_it() {
 @id("own.strict") forbid (principal is Agent, action == Action::"release", resource in Profile::"strict");
 @id("own.all") forbid (principal is Agent, action in [Action::"use", Action::"release"], resource is Route);
 "#;
-    let routes = [
-        world::route("openai", "balanced"),
-        world::route("claude", "strict"),
-    ];
+    let routes = [world::route("openai", "balanced"), world::route("claude", "strict")];
     let engine = world::engine(own, true, &routes).unwrap();
     let named = |route: &str| -> Vec<String> {
         let effective = engine.effective(&world::route_name(route));
@@ -31,13 +28,7 @@ fn a_route_evaluates_only_what_concerns_it() {
     assert_eq!(named("openai"), ["own.openai", "own.all"]);
     assert_eq!(
         named("claude"),
-        [
-            "own.claude",
-            "own.in-claude",
-            "own.is-in",
-            "own.strict",
-            "own.all"
-        ]
+        ["own.claude", "own.in-claude", "own.is-in", "own.strict", "own.all"]
     );
     assert_eq!(named("elsewhere"), Vec::<String>::new());
 }
@@ -64,8 +55,5 @@ fn effective_policies_tell_their_place_and_questions() {
 #[test]
 fn a_policy_on_both_questions_may_use_only_what_both_know() {
     let problems = world::engine(OWN, true, &[world::route("openai", "balanced")]).unwrap_err();
-    assert!(
-        problems[0].to_string().contains("hosted_tools"),
-        "{problems:?}"
-    );
+    assert!(problems[0].to_string().contains("hosted_tools"), "{problems:?}");
 }

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use testudo_policy::{Guard, PolicyEngine, PolicyProblem, PolicySource, RouteFacts};
-use testudo_types::{
-    Action, KeyId, Principal, PrincipalKind, ProfileName, Role, RouteName, TenantId, ThreatKind,
-};
+use testudo_types::{Action, KeyId, Principal, PrincipalKind, ProfileName, Role, RouteName, TenantId, ThreatKind};
 
 /// Guards as a case writes them: kind to action and threshold.
 pub(crate) type Guards = BTreeMap<String, (String, u8)>;
@@ -49,10 +47,7 @@ pub(crate) fn caller(kind: PrincipalKind, tenant: &str, key: &str, roles: &[Stri
         kind,
         key: KeyId::parse(key).unwrap(),
         name: "billing".into(),
-        roles: roles
-            .iter()
-            .map(|role| Role(Arc::from(role.as_str())))
-            .collect(),
+        roles: roles.iter().map(|role| Role(Arc::from(role.as_str()))).collect(),
     }
 }
 
@@ -64,11 +59,7 @@ pub(crate) fn source(text: &str) -> PolicySource {
 }
 
 /// The shipped policies and a text of one's own.
-pub(crate) fn engine(
-    own: &str,
-    shipped: bool,
-    routes: &[RouteFacts],
-) -> Result<PolicyEngine, Vec<PolicyProblem>> {
+pub(crate) fn engine(own: &str, shipped: bool, routes: &[RouteFacts]) -> Result<PolicyEngine, Vec<PolicyProblem>> {
     let mut sources = if shipped {
         PolicyEngine::default_sources()
     } else {

@@ -24,9 +24,7 @@ pub(super) fn work(plan: &Plan, schedule: &Schedule) -> io::Result<Window> {
             break;
         }
         let answered = match connection.take().map_or_else(|| Connection::open(plan), Ok) {
-            Ok(mut open) => open
-                .exchange(plan, &mut window)
-                .map(|answer| (open, answer)),
+            Ok(mut open) => open.exchange(plan, &mut window).map(|answer| (open, answer)),
             Err(error) => Err(error),
         };
         let measured = begun.duration_since(schedule.start) >= schedule.warmup;
@@ -56,9 +54,7 @@ impl Schedule {
         match self.pace {
             Pace::PerSecond(rate) => {
                 let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-                let nanoseconds = ticket
-                    .saturating_mul(1_000_000_000)
-                    .checked_div(rate.max(1))?;
+                let nanoseconds = ticket.saturating_mul(1_000_000_000).checked_div(rate.max(1))?;
                 let due = Duration::from_nanos(nanoseconds);
                 (due < self.end).then_some(due)
             }
@@ -134,9 +130,7 @@ impl Connection {
                 }
                 Part::Data(data) => {
                     answer.first_byte.get_or_insert(now);
-                    answer.bytes = answer
-                        .bytes
-                        .saturating_add(u64::try_from(data.len()).unwrap_or(0));
+                    answer.bytes = answer.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(0));
                     search.feed(data);
                     if is_stream {
                         frames = frames.saturating_add(frame_ends(data));
@@ -168,9 +162,7 @@ impl Connection {
             )));
         }
         if !search.found {
-            return Err(io::Error::other(
-                "the answer lacks the text that it must contain",
-            ));
+            return Err(io::Error::other("the answer lacks the text that it must contain"));
         }
         Ok(answer)
     }
@@ -196,16 +188,11 @@ impl Answer {
 
 /// Frames that arrive together share the gap.
 fn gap(histogram: &mut Histogram<u64>, gap: Duration, frames: u64) {
-    histogram.saturating_record_n(
-        nanoseconds(gap).checked_div(frames).unwrap_or(0).max(1),
-        frames,
-    );
+    histogram.saturating_record_n(nanoseconds(gap).checked_div(frames).unwrap_or(0).max(1), frames);
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos())
-        .unwrap_or(u64::MAX)
-        .max(1)
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
 /// Blank lines; one cut between two reads counts as none, which only widens a gap.
@@ -235,10 +222,7 @@ impl<'a> Search<'a> {
             return;
         }
         self.tail.extend_from_slice(data);
-        self.found = self
-            .tail
-            .windows(self.wanted.len())
-            .any(|it| it == self.wanted);
+        self.found = self.tail.windows(self.wanted.len()).any(|it| it == self.wanted);
         let keep = self.wanted.len().saturating_sub(1);
         let drop = self.tail.len().saturating_sub(keep);
         self.tail.drain(..drop);

@@ -95,16 +95,9 @@ struct Key {
 }
 
 impl Cache {
-    pub(super) fn prepare(
-        &self,
-        operation: Operation,
-        asked: &Asked,
-        settings: &MockSettings,
-    ) -> Prepared {
+    pub(super) fn prepare(&self, operation: Operation, asked: &Asked, settings: &MockSettings) -> Prepared {
         let mut cached = lock(&self.0);
-        let hit = |key: &Key| {
-            key.operation == operation && key.asked == *asked && key.settings == *settings
-        };
+        let hit = |key: &Key| key.operation == operation && key.asked == *asked && key.settings == *settings;
         if let Some((_, prepared)) = cached.iter().find(|(key, _)| hit(key)) {
             return prepared.clone();
         }
@@ -132,13 +125,7 @@ pub(super) fn exact(reply: &Reply) -> Prepared {
     Prepared {
         status: reply.status,
         headers: Vec::new(),
-        length: (!streamed).then(|| {
-            reply
-                .pieces
-                .iter()
-                .map(Bytes::len)
-                .fold(0, usize::saturating_add)
-        }),
+        length: (!streamed).then(|| reply.pieces.iter().map(Bytes::len).fold(0, usize::saturating_add)),
         pieces: reply.pieces.clone().into(),
         after: After::End,
         apart: true,
@@ -168,9 +155,7 @@ fn make(operation: Operation, asked: &Asked, settings: &MockSettings) -> Prepare
         }
         Some(Fault::Redirect) => {
             let mut prepared = failure(Some(operation), 307, "the mock was told to redirect");
-            prepared
-                .headers
-                .push(("location", "/elsewhere/v1/models".to_owned()));
+            prepared.headers.push(("location", "/elsewhere/v1/models".to_owned()));
             return prepared;
         }
         _ => {}
@@ -211,9 +196,7 @@ fn body(operation: Operation, asked: &Asked, settings: &MockSettings) -> Prepare
         }
         Some(Fault::Gzip) => {
             let mut prepared = whole(gzip::gzip_stored(&bytes));
-            prepared
-                .headers
-                .push(("content-encoding", "gzip".to_owned()));
+            prepared.headers.push(("content-encoding", "gzip".to_owned()));
             return prepared;
         }
         _ => {}
@@ -230,9 +213,7 @@ fn body(operation: Operation, asked: &Asked, settings: &MockSettings) -> Prepare
 }
 
 fn stream(operation: Operation, asked: &Asked, settings: &MockSettings) -> Prepared {
-    let deltas: Vec<String> = (0..settings.chunks)
-        .map(|at| prose(settings.chunk_bytes, at))
-        .collect();
+    let deltas: Vec<String> = (0..settings.chunks).map(|at| prose(settings.chunk_bytes, at)).collect();
     let script = script(asked, settings, &deltas);
     let mut recording = match operation {
         Operation::Completions => recorded::completions_stream(&script),
@@ -248,25 +229,16 @@ fn stream(operation: Operation, asked: &Asked, settings: &MockSettings) -> Prepa
                 .frames
                 .insert(at, format!("data: {{\"x\":\"{}\"}}\n\n", "a".repeat(bytes)));
         }
-        Some(Fault::MalformedJson) => recording
-            .frames
-            .insert(middle, "data: {\"choices\":[{\n\n".to_owned()),
+        Some(Fault::MalformedJson) => recording.frames.insert(middle, "data: {\"choices\":[{\n\n".to_owned()),
         _ => {}
     }
-    let total = recording
-        .frames
-        .iter()
-        .map(String::len)
-        .fold(0, usize::saturating_add);
+    let total = recording.frames.iter().map(String::len).fold(0, usize::saturating_add);
     let (after, cut) = cut(settings.fault, total);
     let mut pieces = split(recording.frames, settings.split);
     if let Some(at) = cut {
         shorten(&mut pieces, at);
     }
-    let mut headers = vec![(
-        "content-type",
-        "text/event-stream; charset=utf-8".to_owned(),
-    )];
+    let mut headers = vec![("content-type", "text/event-stream; charset=utf-8".to_owned())];
     if settings.fault == Some(Fault::Gzip) {
         pieces = vec![Bytes::from(gzip::gzip_stored(&pieces.concat()))];
         headers.push(("content-encoding", "gzip".to_owned()));
@@ -350,19 +322,12 @@ fn script(asked: &Asked, settings: &MockSettings, deltas: &[String]) -> Script {
             )
         })
         .collect();
-    let model = if asked.model.is_empty() {
-        "mock-1"
-    } else {
-        &asked.model
-    };
+    let model = if asked.model.is_empty() { "mock-1" } else { &asked.model };
     Script {
         model: model.to_owned(),
         answers: vec![answer; count],
         usage: match settings.usage {
-            UsageChunk::AsAsked => asked
-                .stream_options
-                .as_ref()
-                .is_some_and(|it| it.include_usage),
+            UsageChunk::AsAsked => asked.stream_options.as_ref().is_some_and(|it| it.include_usage),
             UsageChunk::Always => true,
             UsageChunk::Never => false,
         },

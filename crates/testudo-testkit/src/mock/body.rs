@@ -38,12 +38,7 @@ pub(super) struct PacedBody {
 
 impl PacedBody {
     /// `length` is announced, whatever the pieces hold; without one the body goes out in chunks.
-    pub(super) fn new(
-        pieces: VecDeque<Bytes>,
-        length: Option<usize>,
-        after: After,
-        exchange: Exchange,
-    ) -> Self {
+    pub(super) fn new(pieces: VecDeque<Bytes>, length: Option<usize>, after: After, exchange: Exchange) -> Self {
         Self {
             length: length.map(|it| u64::try_from(it).unwrap_or(u64::MAX)),
             pieces,

@@ -66,9 +66,7 @@ impl Log {
     }
 
     pub(super) fn connect(&self) -> u64 {
-        self.connections
-            .fetch_add(1, Ordering::SeqCst)
-            .saturating_add(1)
+        self.connections.fetch_add(1, Ordering::SeqCst).saturating_add(1)
     }
 
     pub(super) fn connections(&self) -> u64 {
@@ -95,11 +93,7 @@ impl Log {
         let entries = lock(&self.entries);
         let read = || entries.iter().filter(|it| it.read_whole);
         let enough = u64::try_from(read().count()).unwrap_or(u64::MAX) >= count;
-        if enough {
-            read().next_back().cloned()
-        } else {
-            None
-        }
+        if enough { read().next_back().cloned() } else { None }
     }
 
     pub(super) fn nth_closed(&self, count: usize) -> Option<ReceivedRequest> {
@@ -144,11 +138,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin(
-        shared: &Arc<super::Shared>,
-        connection: u64,
-        head: &http::request::Parts,
-    ) -> Self {
+    pub(super) fn begin(shared: &Arc<super::Shared>, connection: u64, head: &http::request::Parts) -> Self {
         let log = &shared.log;
         let number = log.count.fetch_add(1, Ordering::SeqCst).saturating_add(1);
         log.answering.fetch_add(1, Ordering::SeqCst);

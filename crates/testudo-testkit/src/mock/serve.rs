@@ -72,9 +72,7 @@ async fn answer_to(
     let operation = Operation::of(head.uri.path());
     let (prepared, settings, extra) = match steer(&shared, &head.headers, &body) {
         Ok((settings, asked)) => {
-            let reply = lock(&shared.replies)
-                .pop_front()
-                .or_else(|| settings.reply.clone());
+            let reply = lock(&shared.replies).pop_front().or_else(|| settings.reply.clone());
             match (reply, operation) {
                 (Some(reply), _) => (answer::exact(&reply), settings, reply.headers),
                 (None, Some(operation)) => (
@@ -103,17 +101,12 @@ async fn answer_to(
 }
 
 /// The settings for this request: the mock's, then `x-mock-*` headers, then the body's `x_mock`.
-fn steer(
-    shared: &Shared,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<(Arc<MockSettings>, Asked), String> {
+fn steer(shared: &Shared, headers: &HeaderMap, body: &Bytes) -> Result<(Arc<MockSettings>, Asked), String> {
     let mut settings = Arc::clone(&lock(&shared.settings));
     let mut asked = if body.is_empty() {
         Asked::default()
     } else {
-        serde_json::from_slice(body)
-            .map_err(|error| format!("the body is not a request: {error}"))?
+        serde_json::from_slice(body).map_err(|error| format!("the body is not a request: {error}"))?
     };
     for (name, value) in headers {
         if let Some(key) = name.as_str().strip_prefix("x-mock-") {
@@ -124,9 +117,7 @@ fn steer(
         }
     }
     for (key, value) in std::mem::take(&mut asked.x_mock) {
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         Arc::make_mut(&mut settings)
             .apply(&key, &text)
             .map_err(|error| error.to_string())?;
@@ -142,15 +133,9 @@ fn respond(
 ) -> Response<PacedBody> {
     let body = PacedBody::new(prepared.queue(), prepared.length, prepared.after, exchange);
     let mut response = Response::new(body.paced(settings.interval_ms, prepared.apart));
-    *response.status_mut() =
-        StatusCode::from_u16(prepared.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let own = prepared
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()));
-    let extra = extra
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
+    *response.status_mut() = StatusCode::from_u16(prepared.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let own = prepared.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let extra = extra.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let fixed = [
         ("x-request-id", "req_mock0001"),
         ("request-id", "req_mock0001"),
@@ -158,10 +143,7 @@ fn respond(
         ("x-ratelimit-remaining-requests", "999"),
     ];
     for (name, value) in fixed.into_iter().chain(own).chain(extra) {
-        if let (Ok(name), Ok(value)) = (
-            http::HeaderName::try_from(name),
-            http::HeaderValue::try_from(value),
-        ) {
+        if let (Ok(name), Ok(value)) = (http::HeaderName::try_from(name), http::HeaderValue::try_from(value)) {
             response.headers_mut().insert(name, value);
         }
     }

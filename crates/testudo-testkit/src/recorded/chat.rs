@@ -9,20 +9,12 @@ const ID: &str = "chatcmpl-mock00000000000000000001";
 #[must_use]
 pub fn chat_stream(script: &Script) -> Recording {
     let mut out = Recording::new();
-    let deltas: Vec<Vec<Delta>> = script
-        .answers
-        .iter()
-        .map(|it| deltas(it, script.logprobs))
-        .collect();
+    let deltas: Vec<Vec<Delta>> = script.answers.iter().map(|it| deltas(it, script.logprobs)).collect();
     let longest = deltas.iter().map(Vec::len).max().unwrap_or(0);
     for at in 0..longest {
         for (index, list) in deltas.iter().enumerate() {
             if let Some(delta) = list.get(at) {
-                out.data(&chunk(
-                    script,
-                    &array([choice(script, index, delta, "null")]),
-                    "null",
-                ));
+                out.data(&chunk(script, &array([choice(script, index, delta, "null")]), "null"));
             }
         }
     }
@@ -91,14 +83,7 @@ fn deltas(answer: &Answer, logprobs: bool) -> Vec<Delta> {
     let mut out = vec![Delta::of(
         Object::new()
             .string("role", "assistant")
-            .raw(
-                "content",
-                if answer.text.is_empty() {
-                    "null"
-                } else {
-                    "\"\""
-                },
-            )
+            .raw("content", if answer.text.is_empty() { "null" } else { "\"\"" })
             .raw("refusal", "null"),
     )];
     for piece in &answer.reasoning {
@@ -127,10 +112,7 @@ fn tool_deltas(calls: &[ToolCall]) -> Vec<Delta> {
     let one = |json: String| Delta::of(Object::new().raw("tool_calls", &array([json])));
     let mut out = Vec::new();
     for (index, call) in calls.iter().enumerate() {
-        let function = Object::new()
-            .string("name", &call.name)
-            .string("arguments", "")
-            .end();
+        let function = Object::new().string("name", &call.name).string("arguments", "").end();
         out.push(one(Object::new()
             .number("index", as_u64(index))
             .string("id", &call.id)
@@ -138,11 +120,7 @@ fn tool_deltas(calls: &[ToolCall]) -> Vec<Delta> {
             .raw("function", &function)
             .end()));
     }
-    let longest = calls
-        .iter()
-        .map(|call| call.arguments.len())
-        .max()
-        .unwrap_or(0);
+    let longest = calls.iter().map(|call| call.arguments.len()).max().unwrap_or(0);
     for at in 0..longest {
         for (index, call) in calls.iter().enumerate() {
             if let Some(piece) = call.arguments.get(at) {
@@ -172,12 +150,7 @@ fn chunk(script: &Script, choices: &str, usage: &str) -> String {
         .string("service_tier", "default")
         .string("system_fingerprint", "fp_mock0001")
         .raw("choices", choices);
-    if script.usage {
-        chunk.raw("usage", usage)
-    } else {
-        chunk
-    }
-    .end()
+    if script.usage { chunk.raw("usage", usage) } else { chunk }.end()
 }
 
 fn envelope(script: &Script, object: &str) -> Object {
@@ -238,11 +211,7 @@ fn call(call: &ToolCall) -> String {
 }
 
 fn finish(answer: &Answer) -> &'static str {
-    if answer.tools.is_empty() {
-        "stop"
-    } else {
-        "tool_calls"
-    }
+    if answer.tools.is_empty() { "stop" } else { "tool_calls" }
 }
 
 fn logprobs_of(answer: &Answer) -> String {
@@ -252,10 +221,7 @@ fn logprobs_of(answer: &Answer) -> String {
 }
 
 fn logprobs_json(content: &str, refusal: &str) -> String {
-    Object::new()
-        .raw("content", content)
-        .raw("refusal", refusal)
-        .end()
+    Object::new().raw("content", content).raw("refusal", refusal).end()
 }
 
 fn token(piece: &str) -> String {
@@ -280,10 +246,7 @@ fn usage(script: &Script) -> String {
         .number("prompt_tokens", INPUT_TOKENS)
         .number("completion_tokens", output)
         .number("total_tokens", INPUT_TOKENS.saturating_add(output))
-        .raw(
-            "prompt_tokens_details",
-            "{\"cached_tokens\":0,\"audio_tokens\":0}",
-        )
+        .raw("prompt_tokens_details", "{\"cached_tokens\":0,\"audio_tokens\":0}")
         .raw(
             "completion_tokens_details",
             "{\"reasoning_tokens\":0,\"audio_tokens\":0}",

@@ -8,12 +8,7 @@ use crate::json_writer::{Object, array, quoted};
 #[must_use]
 pub fn completions_stream(script: &Script) -> Recording {
     let mut out = Recording::new();
-    let longest = script
-        .answers
-        .iter()
-        .map(|it| it.text.len())
-        .max()
-        .unwrap_or(0);
+    let longest = script.answers.iter().map(|it| it.text.len()).max().unwrap_or(0);
     for at in 0..longest {
         for (index, answer) in script.answers.iter().enumerate() {
             if let Some(piece) = answer.text.get(at) {
@@ -43,15 +38,13 @@ pub fn completions_body(script: &Script) -> Vec<u8> {
     if let Some(message) = &script.error {
         return error(message).into_bytes();
     }
-    let choices = array(script.answers.iter().enumerate().map(|(index, answer)| {
-        choice(
-            script,
-            index,
-            &answer.text.concat(),
-            &answer.text,
-            "\"stop\"",
-        )
-    }));
+    let choices = array(
+        script
+            .answers
+            .iter()
+            .enumerate()
+            .map(|(index, answer)| choice(script, index, &answer.text.concat(), &answer.text, "\"stop\"")),
+    );
     envelope(script)
         .raw("choices", &choices)
         .raw("usage", &usage(&script.answers))
@@ -61,12 +54,7 @@ pub fn completions_body(script: &Script) -> Vec<u8> {
 
 fn chunk(script: &Script, choices: &str, usage: &str) -> String {
     let chunk = envelope(script).raw("choices", choices);
-    if script.usage {
-        chunk.raw("usage", usage)
-    } else {
-        chunk
-    }
-    .end()
+    if script.usage { chunk.raw("usage", usage) } else { chunk }.end()
 }
 
 fn envelope(script: &Script) -> Object {
@@ -96,11 +84,7 @@ fn choice(script: &Script, index: usize, text: &str, tokens: &[String], finish: 
 fn logprobs(tokens: &[String]) -> String {
     let offsets = array(tokens.iter().map(|_| "0"));
     let values = array(tokens.iter().map(|_| "-0.0125"));
-    let top = array(
-        tokens
-            .iter()
-            .map(|token| format!("{{{}:-0.0125}}", quoted(token))),
-    );
+    let top = array(tokens.iter().map(|token| format!("{{{}:-0.0125}}", quoted(token))));
     Object::new()
         .raw("tokens", &array(tokens.iter().map(|token| quoted(token))))
         .raw("token_logprobs", &values)

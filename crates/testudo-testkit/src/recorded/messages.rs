@@ -13,10 +13,7 @@ pub fn messages_stream(script: &Script) -> Recording {
     let mut out = Recording::new();
     let answer = script.answers.first().cloned().unwrap_or_default();
     let head = message(script, "[]", "null", 1);
-    out.event(
-        "message_start",
-        &typed("message_start").raw("message", &head).end(),
-    );
+    out.event("message_start", &typed("message_start").raw("message", &head).end());
     for (index, block) in blocks(&answer).iter().enumerate() {
         write_block(&mut out, script, as_u64(index), block);
         if index == 0 {
@@ -36,10 +33,7 @@ pub fn messages_stream(script: &Script) -> Recording {
         .end();
     out.event(
         "message_delta",
-        &typed("message_delta")
-            .raw("delta", &delta)
-            .raw("usage", &usage)
-            .end(),
+        &typed("message_delta").raw("delta", &delta).raw("usage", &usage).end(),
     );
     out.event("message_stop", &typed("message_stop").end());
     out
@@ -52,11 +46,7 @@ pub fn messages_body(script: &Script) -> Vec<u8> {
         return error(text).into_bytes();
     }
     let answer = script.answers.first().cloned().unwrap_or_default();
-    let content = array(
-        blocks(&answer)
-            .iter()
-            .map(|block| whole_block(script, block)),
-    );
+    let content = array(blocks(&answer).iter().map(|block| whole_block(script, block)));
     message(
         script,
         &content,
@@ -69,10 +59,7 @@ pub fn messages_body(script: &Script) -> Vec<u8> {
 /// The answer to `count_tokens`.
 #[must_use]
 pub fn count_tokens_body(input_tokens: u64) -> Vec<u8> {
-    Object::new()
-        .number("input_tokens", input_tokens)
-        .end()
-        .into_bytes()
+    Object::new().number("input_tokens", input_tokens).end().into_bytes()
 }
 
 enum Block<'a> {
@@ -141,10 +128,7 @@ fn write_block(out: &mut Recording, script: &Script, index: u64, block: &Block<'
 
 fn opening(block: &Block<'_>) -> String {
     match block {
-        Block::Thinking(_) => typed("thinking")
-            .string("thinking", "")
-            .string("signature", "")
-            .end(),
+        Block::Thinking(_) => typed("thinking").string("thinking", "").string("signature", "").end(),
         Block::Text(..) => typed("text").string("text", "").end(),
         Block::ToolUse(call) => typed("tool_use")
             .string("id", &call.id)

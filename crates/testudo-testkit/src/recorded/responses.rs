@@ -131,9 +131,7 @@ impl Writer<'_> {
         };
         let script = self.script;
         let empty = text_part("", "[]", "[]");
-        self.event("response.content_part.added", |it| {
-            at(it).raw("part", &empty)
-        });
+        self.event("response.content_part.added", |it| at(it).raw("part", &empty));
         for piece in &answer.text {
             let logprobs = logprobs(script, std::slice::from_ref(piece));
             self.event("response.output_text.delta", |it| {
@@ -146,9 +144,7 @@ impl Writer<'_> {
         if let Some(source) = &answer.citation {
             let json = annotation(source);
             self.event("response.output_text.annotation.added", |it| {
-                at(it)
-                    .number("annotation_index", 0)
-                    .raw("annotation", &json)
+                at(it).number("annotation_index", 0).raw("annotation", &json)
             });
         }
         let text = answer.text.concat();
@@ -173,9 +169,7 @@ impl Writer<'_> {
         for piece in &answer.refusal {
             self.event("response.refusal.delta", |it| at(it).string("delta", piece));
         }
-        self.event("response.refusal.done", |it| {
-            at(it).string("refusal", &text)
-        });
+        self.event("response.refusal.done", |it| at(it).string("refusal", &text));
         self.event("response.content_part.done", |it| {
             at(it).raw("part", &refusal_part(&text))
         });
@@ -195,9 +189,7 @@ impl Writer<'_> {
             });
         }
         self.event("response.function_call_arguments.done", |it| {
-            at(it)
-                .string("name", &call.name)
-                .string("arguments", &arguments)
+            at(it).string("name", &call.name).string("arguments", &arguments)
         });
         let item = call_item(call, "completed", &arguments);
         self.event("response.output_item.done", |it| {
@@ -237,9 +229,7 @@ fn response(script: &Script, status: &str, output: &str, usage: &str) -> String 
 fn items(script: &Script, answer: &Answer) -> String {
     let mut list = Vec::new();
     if !answer.reasoning.is_empty() {
-        list.push(reasoning_item(&array([summary_part(
-            &answer.reasoning.concat(),
-        )])));
+        list.push(reasoning_item(&array([summary_part(&answer.reasoning.concat())])));
     }
     if !answer.text.is_empty() || !answer.refusal.is_empty() {
         list.push(message_item("completed", &parts(script, answer)));
@@ -266,11 +256,7 @@ fn parts(script: &Script, answer: &Answer) -> String {
 
 fn whole_text_part(script: &Script, answer: &Answer) -> String {
     let annotations = array(answer.citation.iter().map(annotation));
-    text_part(
-        &answer.text.concat(),
-        &annotations,
-        &logprobs(script, &answer.text),
-    )
+    text_part(&answer.text.concat(), &annotations, &logprobs(script, &answer.text))
 }
 
 fn text_part(text: &str, annotations: &str, logprobs: &str) -> String {
@@ -283,17 +269,11 @@ fn text_part(text: &str, annotations: &str, logprobs: &str) -> String {
 }
 
 fn refusal_part(text: &str) -> String {
-    Object::new()
-        .string("type", "refusal")
-        .string("refusal", text)
-        .end()
+    Object::new().string("type", "refusal").string("refusal", text).end()
 }
 
 fn summary_part(text: &str) -> String {
-    Object::new()
-        .string("type", "summary_text")
-        .string("text", text)
-        .end()
+    Object::new().string("type", "summary_text").string("text", text).end()
 }
 
 fn reasoning_item(summary: &str) -> String {

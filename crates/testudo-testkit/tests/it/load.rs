@@ -19,10 +19,7 @@ fn plan(mock: &MockUpstream, body: &[u8]) -> Plan {
 }
 
 async fn measure(plan: Plan) -> testudo_testkit::load::Window {
-    tokio::task::spawn_blocking(move || run(&plan))
-        .await
-        .unwrap()
-        .unwrap()
+    tokio::task::spawn_blocking(move || run(&plan)).await.unwrap().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,11 +27,7 @@ async fn constant_rate_without_errors() {
     let mock = MockUpstream::start(MockSettings::default()).await.unwrap();
     let window = measure(plan(&mock, b"{}")).await;
     assert_eq!(window.errors, Vec::<String>::new());
-    assert!(
-        (28..=32).contains(&window.completed),
-        "{}",
-        window.completed
-    );
+    assert!((28..=32).contains(&window.completed), "{}", window.completed);
     assert_eq!(window.latency.len(), window.completed);
 }
 
@@ -52,11 +45,7 @@ async fn a_slow_answer_delays_those_due_meanwhile() {
         ..plan(&mock, b"{}")
     })
     .await;
-    assert!(
-        window.latency.max() > 100_000_000,
-        "{}",
-        window.latency.max()
-    );
+    assert!(window.latency.max() > 100_000_000, "{}", window.latency.max());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

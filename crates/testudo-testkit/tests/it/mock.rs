@@ -61,10 +61,7 @@ async fn split_cuts_inside_characters() {
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw).await.unwrap();
     let text = String::from_utf8_lossy(&raw);
-    assert!(
-        text.contains("\r\n1\r\n"),
-        "single bytes as chunks of their own"
-    );
+    assert!(text.contains("\r\n1\r\n"), "single bytes as chunks of their own");
 }
 
 #[tokio::test]
@@ -72,16 +69,10 @@ async fn settings_from_header_and_body() {
     let mock = MockUpstream::start(MockSettings::default()).await.unwrap();
     let body = r#"{"stream":true,"x_mock":{"chunks":9,"split":"whole"}}"#;
     let (_, stream) = call(&mock, "/v1/chat/completions", body).await;
-    let frames = String::from_utf8(stream)
-        .unwrap()
-        .matches("\"content\":\"")
-        .count();
+    let frames = String::from_utf8(stream).unwrap().matches("\"content\":\"").count();
     assert_eq!(frames, 1 + 9);
     let (head, _) = call(&mock, "/v1/chat/completions", r#"{"x_mock":{"chunk":9}}"#).await;
-    assert!(
-        head.starts_with("HTTP/1.1 400"),
-        "an unknown knob is refused: {head}"
-    );
+    assert!(head.starts_with("HTTP/1.1 400"), "an unknown knob is refused: {head}");
 }
 
 #[tokio::test]
@@ -197,11 +188,7 @@ async fn delivered_answers_count_as_delivered() {
     call(&mock, "/v1/chat/completions", r#"{"stream":true}"#).await;
     call(&mock, "/v1/chat/completions", "{}").await;
     mock.wait_until_idle().await;
-    assert!(
-        mock.requests()
-            .iter()
-            .all(|it| it.ended == Ended::Delivered)
-    );
+    assert!(mock.requests().iter().all(|it| it.ended == Ended::Delivered));
 }
 
 #[tokio::test]
@@ -223,11 +210,7 @@ async fn time_to_first_byte_and_interval_are_kept() {
 async fn recordings_and_mock_agree() {
     let mock = MockUpstream::start(MockSettings::default()).await.unwrap();
     let recording = recorded::messages_stream(&recorded::Script::full());
-    let pieces = recording
-        .cut_every(5)
-        .into_iter()
-        .map(Bytes::from)
-        .collect();
+    let pieces = recording.cut_every(5).into_iter().map(Bytes::from).collect();
     mock.reply_next(Reply::stream(pieces));
     let (_, body) = call(&mock, "/v1/messages", "{}").await;
     assert_eq!(body, recording.bytes());
@@ -241,9 +224,7 @@ async fn stream_with(split: Split) -> Vec<u8> {
         ..MockSettings::default()
     };
     let mock = MockUpstream::start(settings).await.unwrap();
-    call(&mock, "/v1/chat/completions", r#"{"stream":true}"#)
-        .await
-        .1
+    call(&mock, "/v1/chat/completions", r#"{"stream":true}"#).await.1
 }
 
 fn request(path: &str, body: &str) -> Vec<u8> {

@@ -2,28 +2,19 @@
 
 use serde_json::Value;
 use testudo_testkit::recorded::{
-    Field, Recording, Script, chat_body, chat_stream, completions_body, completions_stream,
-    messages_body, messages_stream, responses_body, responses_stream,
+    Field, Recording, Script, chat_body, chat_stream, completions_body, completions_stream, messages_body,
+    messages_stream, responses_body, responses_stream,
 };
 
-const STREAMS: [fn(&Script) -> Recording; 4] = [
-    chat_stream,
-    completions_stream,
-    responses_stream,
-    messages_stream,
-];
-const BODIES: [fn(&Script) -> Vec<u8>; 4] =
-    [chat_body, completions_body, responses_body, messages_body];
+const STREAMS: [fn(&Script) -> Recording; 4] = [chat_stream, completions_stream, responses_stream, messages_stream];
+const BODIES: [fn(&Script) -> Vec<u8>; 4] = [chat_body, completions_body, responses_body, messages_body];
 
 #[test]
 fn every_frame_and_body_is_json() {
     for script in scripts() {
         for stream in STREAMS {
             for frame in stream(&script).frames {
-                let data = frame
-                    .lines()
-                    .find_map(|it| it.strip_prefix("data: "))
-                    .unwrap();
+                let data = frame.lines().find_map(|it| it.strip_prefix("data: ")).unwrap();
                 assert!(frame.ends_with("\n\n"));
                 assert!(
                     data == "[DONE]" || serde_json::from_str::<Value>(data).is_ok(),
@@ -41,16 +32,8 @@ fn every_frame_and_body_is_json() {
 fn event_names_equal_types() {
     for stream in [responses_stream, messages_stream] {
         for frame in stream(&Script::full()).frames {
-            let name = frame
-                .strip_prefix("event: ")
-                .unwrap()
-                .lines()
-                .next()
-                .unwrap();
-            let data = frame
-                .lines()
-                .find_map(|it| it.strip_prefix("data: "))
-                .unwrap();
+            let name = frame.strip_prefix("event: ").unwrap().lines().next().unwrap();
+            let data = frame.lines().find_map(|it| it.strip_prefix("data: ")).unwrap();
             let json: Value = serde_json::from_str(data).unwrap();
             assert_eq!(json["type"], name);
         }
@@ -60,10 +43,7 @@ fn event_names_equal_types() {
 #[test]
 fn responses_sequence_numbers_have_no_gap() {
     for (at, frame) in responses_stream(&Script::full()).frames.iter().enumerate() {
-        let data = frame
-            .lines()
-            .find_map(|it| it.strip_prefix("data: "))
-            .unwrap();
+        let data = frame.lines().find_map(|it| it.strip_prefix("data: ")).unwrap();
         let json: Value = serde_json::from_str(data).unwrap();
         assert_eq!(json["sequence_number"], at);
     }
@@ -74,15 +54,9 @@ fn planted_secrets_arrive_where_the_dialect_has_the_field() {
     let secret = "zq-planted-7";
     for field in Field::ALL {
         let script = Script::full().plant(field, secret);
-        let found = BODIES
-            .iter()
-            .filter(|it| body_holds(&it(&script), secret))
-            .count();
+        let found = BODIES.iter().filter(|it| body_holds(&it(&script), secret)).count();
         assert!(found >= 1, "{field:?} is in no dialect's body");
-        let grown = STREAMS
-            .iter()
-            .filter(|it| it(&script) != it(&Script::full()))
-            .count();
+        let grown = STREAMS.iter().filter(|it| it(&script) != it(&Script::full())).count();
         assert!(grown >= 1, "{field:?} changes no dialect's stream");
     }
 }
@@ -90,11 +64,7 @@ fn planted_secrets_arrive_where_the_dialect_has_the_field() {
 #[test]
 fn the_messages_dialect_uses_the_first_answer_only() {
     let script = Script::of(&[&["one"], &["two"]]);
-    assert!(
-        !String::from_utf8(messages_body(&script))
-            .unwrap()
-            .contains("two")
-    );
+    assert!(!String::from_utf8(messages_body(&script)).unwrap().contains("two"));
 }
 
 #[test]
@@ -106,11 +76,7 @@ fn chat_deltas_join_to_the_body() {
         if let Ok(json) = serde_json::from_str::<Value>(data)
             && json["choices"][0]["index"] == 0
         {
-            joined.push_str(
-                json["choices"][0]["delta"]["content"]
-                    .as_str()
-                    .unwrap_or(""),
-            );
+            joined.push_str(json["choices"][0]["delta"]["content"].as_str().unwrap_or(""));
         }
     }
     let body: Value = serde_json::from_slice(&chat_body(&script)).unwrap();
@@ -131,23 +97,14 @@ fn cutting_loses_nothing() {
 }
 
 fn scripts() -> Vec<Script> {
-    let mut scripts = vec![
-        Script::of(&[]),
-        Script::of(&[&["a\"\\\n\u{1}", "€"]]),
-        Script::full(),
-    ];
+    let mut scripts = vec![Script::of(&[]), Script::of(&[&["a\"\\\n\u{1}", "€"]]), Script::full()];
     scripts.extend(Field::ALL.map(|field| Script::full().plant(field, "s\"e\\c")));
     scripts
 }
 
 /// Whether the secret is in the body, plainly or as `\u` escapes inside tool arguments.
 fn body_holds(body: &[u8], secret: &str) -> bool {
-    let escaped: String = secret
-        .chars()
-        .map(|c| format!("\\u{:04x}", u32::from(c)))
-        .collect();
-    let text = String::from_utf8(body.to_vec())
-        .unwrap()
-        .replace("\\\\u", "\\u");
+    let escaped: String = secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let text = String::from_utf8(body.to_vec()).unwrap().replace("\\\\u", "\\u");
     text.contains(secret) || text.contains(&escaped)
 }

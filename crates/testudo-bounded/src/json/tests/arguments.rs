@@ -65,11 +65,7 @@ fn the_first_impossible_byte_ends_it_for_good() {
     ] {
         let mut buffer = ArgumentBuffer::new(100);
         let error = buffer.push(text).unwrap_err();
-        assert_eq!(
-            (error.offset(), error.kind().name()),
-            (offset, name),
-            "{text}"
-        );
+        assert_eq!((error.offset(), error.kind().name()), (offset, name), "{text}");
         assert_eq!(buffer.text(), &text[..offset], "{text}");
         assert_eq!(buffer.push("]").unwrap_err(), error);
         assert!(!buffer.complete());

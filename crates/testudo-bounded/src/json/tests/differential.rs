@@ -1,8 +1,6 @@
 //! Our reader against serde_json: the same texts accepted, the same values read.
 
-use proptest::prelude::{
-    Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, prop_assume, prop_oneof, proptest,
-};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, prop_assume, prop_oneof, proptest};
 use serde_json::{Map, Value};
 
 use super::super::{Document, Kind, Limits, Node};
@@ -121,13 +119,7 @@ fn agree(bytes: &[u8]) -> Result<(), proptest::test_runner::TestCaseError> {
     );
     let ours = Document::parse(bytes, &Limits::DEFAULT);
     let ours = ours.as_ref().map(|document| read(document.root()));
-    prop_assert_eq!(
-        ours.is_ok(),
-        theirs.is_ok(),
-        "ours {:?}, theirs {:?}",
-        ours,
-        theirs
-    );
+    prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "ours {:?}, theirs {:?}", ours, theirs);
     if let (Ok(ours), Ok(theirs)) = (ours, theirs) {
         prop_assert_eq!(ours, theirs);
     }

@@ -11,9 +11,7 @@ use super::{parse, refuses};
 
 #[test]
 fn keys_are_compared_as_decoded() {
-    let duplicate = |key: &str| JsonErrorKind::DuplicateKey {
-        key: key.to_owned(),
-    };
+    let duplicate = |key: &str| JsonErrorKind::DuplicateKey { key: key.to_owned() };
     refuses(r#"{"a":1,"\u0061":2}"#, &duplicate("a"), 7);
     refuses(r#"{"\/":1,"/":2}"#, &duplicate("/"), 8);
     refuses(r#"{"😀":1,"\ud83d\ude00":2}"#, &duplicate("😀"), 10);
@@ -37,9 +35,7 @@ fn an_object_of_200_000_keys_costs_k_log_k_comparisons() {
         |at| format!("{:0>40}", 200_000 - at),
         |at| format!("{}", at % 7 * 1_000_000 + at),
     ] {
-        let mut keys: Vec<_> = (0..count)
-            .map(|at| Key::new(Cow::Owned(key_of(at)), at))
-            .collect();
+        let mut keys: Vec<_> = (0..count).map(|at| Key::new(Cow::Owned(key_of(at)), at)).collect();
         let mut comparisons = 0_u64;
         let found = first_duplicate_sorted(&mut keys, |left, right| {
             comparisons += 1;
@@ -61,13 +57,7 @@ fn a_duplicate_among_200_000_keys_is_found() {
     assert_eq!(parse(&whole).root().entries().count(), 200_000);
     let offset = text.len();
     text.push_str("\"\\u006b77\":0}");
-    refuses(
-        &text,
-        &JsonErrorKind::DuplicateKey {
-            key: "k77".to_owned(),
-        },
-        offset,
-    );
+    refuses(&text, &JsonErrorKind::DuplicateKey { key: "k77".to_owned() }, offset);
 }
 
 proptest! {

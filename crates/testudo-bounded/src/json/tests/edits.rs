@@ -16,9 +16,7 @@ fn check(text: &str, edits: &[(std::ops::Range<usize>, &str)], expected: &str) {
         .rev()
         .for_each(|(range, with)| reversed.replace(range.clone(), *with));
     let mut all = Edits::new();
-    edits
-        .iter()
-        .for_each(|(range, with)| all.replace(range.clone(), *with));
+    edits.iter().for_each(|(range, with)| all.replace(range.clone(), *with));
     assert_eq!(
         String::from_utf8(all.apply(text.as_bytes()).unwrap()).unwrap(),
         expected
@@ -33,11 +31,7 @@ fn check(text: &str, edits: &[(std::ops::Range<usize>, &str)], expected: &str) {
 #[test]
 fn edits_apply_in_place_whatever_their_order() {
     check("0123456789", &[], "0123456789");
-    check(
-        "0123456789",
-        &[(2..4, "ab"), (4..5, ""), (9..10, "end")],
-        "01ab5678end",
-    );
+    check("0123456789", &[(2..4, "ab"), (4..5, ""), (9..10, "end")], "01ab5678end");
     check("0123456789", &[(0..0, "<"), (10..10, ">")], "<0123456789>");
     check("", &[(0..0, "x")], "x");
 }
@@ -46,20 +40,10 @@ fn edits_apply_in_place_whatever_their_order() {
 fn the_outer_edit_wins_and_insertions_at_its_edges_stay() {
     check(
         "0123456789",
-        &[
-            (2..8, "OUTER"),
-            (3..4, "x"),
-            (5..5, "y"),
-            (6..8, "z"),
-            (2..3, "w"),
-        ],
+        &[(2..8, "OUTER"), (3..4, "x"), (5..5, "y"), (6..8, "z"), (2..3, "w")],
         "01OUTER89",
     );
-    check(
-        "0123456789",
-        &[(2..2, "<"), (2..8, "O"), (8..8, ">")],
-        "01<O>89",
-    );
+    check("0123456789", &[(2..2, "<"), (2..8, "O"), (8..8, ">")], "01<O>89");
     check("0123456789", &[(2..8, "same"), (2..8, "same")], "01same89");
 }
 
@@ -74,9 +58,7 @@ fn insertions_at_one_place_keep_their_order() {
 #[track_caller]
 fn contradicts(edits: &[(std::ops::Range<usize>, &str)]) {
     let mut all = Edits::new();
-    edits
-        .iter()
-        .for_each(|(range, with)| all.replace(range.clone(), *with));
+    edits.iter().for_each(|(range, with)| all.replace(range.clone(), *with));
     assert!(matches!(
         all.apply(b"0123456789").unwrap_err(),
         EditError::Overlap { .. }
@@ -136,9 +118,7 @@ fn many_ranges_cost_one_pass_and_are_all_or_none() {
     let literal = document.root().strings().next().unwrap().literal().unwrap();
     let mut edits = Edits::new();
     let ranges = (0..50_000_usize).map(|at| (2 * at..2 * at + 1, "x"));
-    edits
-        .replace_many_in_string(text.as_bytes(), &literal, ranges)
-        .unwrap();
+    edits.replace_many_in_string(text.as_bytes(), &literal, ranges).unwrap();
     assert_eq!(
         edits.apply(text.as_bytes()).unwrap(),
         format!("[\"{}\"]", "xb".repeat(50_000)).as_bytes()
@@ -151,11 +131,7 @@ fn many_ranges_cost_one_pass_and_are_all_or_none() {
             .is_err()
     );
     let beyond = [(4..5, "x"), (99_999..100_001, "x")];
-    assert!(
-        edits
-            .replace_many_in_string(text.as_bytes(), &literal, beyond)
-            .is_err()
-    );
+    assert!(edits.replace_many_in_string(text.as_bytes(), &literal, beyond).is_err());
     assert_eq!(edits.len(), count);
 }
 

@@ -9,17 +9,15 @@ use super::spelling::{Choices, spell, spell_string, text, value};
 
 #[test]
 fn values_keep_their_bytes_and_say_what_they_mean() {
-    let text = r#" {"model":"gpt","n":1e3,"seed":12345678901234567890123,"a\u00e9":[true,null,"\u00e9"],"":{"x/y~":0}} "#;
+    let text =
+        r#" {"model":"gpt","n":1e3,"seed":12345678901234567890123,"a\u00e9":[true,null,"\u00e9"],"":{"x/y~":0}} "#;
     let document = parse(text);
     let root = document.root();
     assert_eq!(root.raw(), text.trim().as_bytes());
     assert_eq!(root.get("model").unwrap().as_str().unwrap(), "gpt");
     assert_eq!(root.get("n").unwrap().raw(), b"1e3");
     assert_eq!(
-        (
-            root.get("n").unwrap().as_u64(),
-            root.get("n").unwrap().as_f64()
-        ),
+        (root.get("n").unwrap().as_u64(), root.get("n").unwrap().as_f64()),
         (None, Some(1000.0))
     );
     assert_eq!(root.get("seed").unwrap().as_u64(), None);
@@ -32,22 +30,12 @@ fn values_keep_their_bytes_and_say_what_they_mean() {
         ("é", &br#""\u00e9""#[..])
     );
     assert_eq!(items[2].pointer(), "/aé/2");
-    assert_eq!(
-        (items[2].index_in_parent(), items[2].key()),
-        (Some(2), None)
-    );
+    assert_eq!((items[2].index_in_parent(), items[2].key()), (Some(2), None));
     assert_eq!(items[2].parent().unwrap().id(), array.id());
     let deep = root.get("").unwrap().get("x/y~").unwrap();
+    assert_eq!((deep.pointer().as_str(), deep.as_u64()), ("//x~1y~0", Some(0)));
     assert_eq!(
-        (deep.pointer().as_str(), deep.as_u64()),
-        ("//x~1y~0", Some(0))
-    );
-    assert_eq!(
-        (
-            root.pointer().as_str(),
-            root.parent().is_none(),
-            root.index_in_parent()
-        ),
+        (root.pointer().as_str(), root.parent().is_none(), root.index_in_parent()),
         ("", true, None)
     );
     assert_eq!(document.node(deep.id()).pointer(), deep.pointer());
@@ -82,20 +70,13 @@ fn an_id_of_another_document_is_harmless() {
     let stranger = document_id(r#"[1,2,[3,"x"]]"#);
     let document = parse("0");
     let node = document.node(stranger);
-    assert_eq!(
-        (node.kind(), node.range(), node.raw()),
-        (Kind::Null, 0..0, &b""[..])
-    );
+    assert_eq!((node.kind(), node.range(), node.raw()), (Kind::Null, 0..0, &b""[..]));
     assert_eq!(
         (node.pointer().as_str(), node.parent().is_none(), node.key()),
         ("", true, None)
     );
     assert_eq!(
-        (
-            node.items().count(),
-            node.strings().count(),
-            node.keys().count()
-        ),
+        (node.items().count(), node.strings().count(), node.keys().count()),
         (0, 0, 0)
     );
 }
@@ -133,11 +114,7 @@ fn strings_and_keys_are_walked_in_document_order_with_nothing_left_out() {
 #[test]
 fn neither_documents_nor_handles_print_their_text() {
     let document = parse(r#"{"k":"hush"}"#);
-    let shown = format!(
-        "{document:?} {:?} {:?}",
-        document.root(),
-        document.root().strings()
-    );
+    let shown = format!("{document:?} {:?} {:?}", document.root(), document.root().strings());
     assert!(!shown.contains("hush"), "{shown}");
 }
 

@@ -5,8 +5,7 @@ use super::{parse, refusal, refuses};
 
 #[test]
 fn messages_say_what_was_wrong_where_and_what_to_do() {
-    let check =
-        |text: &str, message: &str| assert_eq!(refusal(text.as_bytes()).to_string(), message);
+    let check = |text: &str, message: &str| assert_eq!(refusal(text.as_bytes()).to_string(), message);
     check(
         r#"{"model":1,"model":2}"#,
         "duplicate key `model` at byte 11; send each key once",
@@ -28,10 +27,7 @@ fn messages_say_what_was_wrong_where_and_what_to_do() {
         "[1] // x",
         "trailing data at byte 4; send one value and nothing after it",
     );
-    check(
-        "\u{feff}[]",
-        "byte order mark at byte 0; send UTF-8 without one",
-    );
+    check("\u{feff}[]", "byte order mark at byte 0; send UTF-8 without one");
     check(
         "[NaN]",
         "invalid literal at byte 1; the only bare words are `true`, `false` and `null`",
@@ -50,17 +46,10 @@ fn messages_say_what_was_wrong_where_and_what_to_do() {
 fn hostile_keys_are_shortened_and_made_printable() {
     let key = format!("`\\u001b[31m\\n{}", "k".repeat(100_000));
     let message = refusal(format!(r#"{{"{key}":1,"{key}":2}}"#).as_bytes()).to_string();
-    assert!(
-        message.len() < 300 && message.contains('…'),
-        "{}",
-        message.len()
-    );
+    assert!(message.len() < 300 && message.contains('…'), "{}", message.len());
     assert!(!message.contains('\u{1b}') && !message.contains('\n'));
     let message = refusal(format!(r#"{{"{key}":[1,]}}"#).as_bytes()).to_string();
-    assert!(
-        message.len() < 400 && !message.contains('\u{1b}'),
-        "{message}"
-    );
+    assert!(message.len() < 400 && !message.contains('\u{1b}'), "{message}");
 }
 
 #[test]
@@ -190,11 +179,7 @@ fn every_beginning_of_a_text_is_refused_as_unfinished_or_empty() {
             assert!(text[..len].contains("\\ud83d"), "{error} after {len}");
             continue;
         }
-        assert_eq!(
-            (error.kind(), error.offset()),
-            (&expected, len),
-            "after {len} bytes"
-        );
+        assert_eq!((error.kind(), error.offset()), (&expected, len), "after {len} bytes");
     }
 }
 
@@ -209,10 +194,7 @@ fn bytes_that_are_no_text_are_refused() {
         (b"\xff\xfe[\0]\0", 0),
     ] {
         let error = refusal(bytes);
-        assert_eq!(
-            (error.kind(), error.offset()),
-            (&JsonErrorKind::InvalidUtf8, offset)
-        );
+        assert_eq!((error.kind(), error.offset()), (&JsonErrorKind::InvalidUtf8, offset));
     }
 }
 
@@ -240,10 +222,7 @@ fn limits_are_exact() {
         depth_max: 0,
         nodes_max: 0,
     };
-    assert_eq!(
-        Document::parse(b"", &none).unwrap_err().kind(),
-        &JsonErrorKind::Empty
-    );
+    assert_eq!(Document::parse(b"", &none).unwrap_err().kind(), &JsonErrorKind::Empty);
     let flat = Limits {
         depth_max: 0,
         ..Limits::DEFAULT
@@ -264,10 +243,5 @@ fn a_megabyte_of_brackets_is_refused_at_the_depth_limit() {
         ..Limits::DEFAULT
     };
     let text = "[".repeat(500_000) + &"]".repeat(500_000);
-    assert_eq!(
-        Document::parse(text.as_bytes(), &limits)
-            .unwrap()
-            .node_count(),
-        500_000
-    );
+    assert_eq!(Document::parse(text.as_bytes(), &limits).unwrap().node_count(), 500_000);
 }

@@ -18,8 +18,7 @@ pub(super) fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((text(), inner), 0..6)
-                .prop_map(|entries| Value::from(Map::from_iter(entries))),
+            prop::collection::vec((text(), inner), 0..6).prop_map(|entries| Value::from(Map::from_iter(entries))),
         ]
     })
 }
@@ -100,9 +99,7 @@ fn space(choices: &mut Choices, out: &mut String) {
 pub(super) fn spell_string(text: &str, choices: &mut Choices, out: &mut String) {
     out.push('"');
     for char in text.chars() {
-        let short = "\"\\/\u{8}\u{c}\n\r\t"
-            .find(char)
-            .map(|at| &r#""\/bfnrt"#[at..=at]);
+        let short = "\"\\/\u{8}\u{c}\n\r\t".find(char).map(|at| &r#""\/bfnrt"#[at..=at]);
         let bare = char >= ' ' && char != '"' && char != '\\';
         match (choices.below(3), short) {
             (0, _) if bare => out.push(char),

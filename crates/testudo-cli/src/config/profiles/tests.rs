@@ -29,12 +29,7 @@ fn each_shipped_profile_is_at_least_as_strict_as_the_one_before() {
             }
         }
     }
-    assert!(
-        observe
-            .request
-            .values()
-            .all(|guard| guard.action == Observe)
-    );
+    assert!(observe.request.values().all(|guard| guard.action == Observe));
 }
 
 #[test]
@@ -69,15 +64,9 @@ fn a_chain_of_profiles_changes_what_it_names_and_nothing_else() {
 #[test]
 fn profiles_that_cannot_be_meant_are_refused() {
     for (text, why) in [
-        (
-            "[profiles.strict]\nextends = \"balanced\"",
-            "cannot be redefined",
-        ),
+        ("[profiles.strict]\nextends = \"balanced\"", "cannot be redefined"),
         ("[profiles.a]\n", "extends nothing"),
-        (
-            "[profiles.a]\nextends = \"balancd\"",
-            "no profile `balancd`",
-        ),
+        ("[profiles.a]\nextends = \"balancd\"", "no profile `balancd`"),
         (
             "[profiles.a]\nextends = \"b\"\n[profiles.b]\nextends = \"a\"",
             "extends itself",

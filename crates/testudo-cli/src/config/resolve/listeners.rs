@@ -33,10 +33,7 @@ pub(super) fn listen(
         .admin_token
         .as_ref()
         .and_then(|source| files.secret(source, "`listen.admin_token`", problems));
-    let tls = typed
-        .tls
-        .as_ref()
-        .and_then(|tls| self::tls(tls, files, problems));
+    let tls = typed.tls.as_ref().and_then(|tls| self::tls(tls, files, problems));
     exposed(typed, address, admin, problems);
     if admin == Some(address) && address.port() != 0 {
         let line = typed.admin.as_ref().map(|it| it.line);
@@ -58,11 +55,7 @@ pub(super) fn listen(
             "add `listen.admin` or remove the token",
         );
     }
-    let texts = |all: &[At<String>]| {
-        all.iter()
-            .map(|it| it.value.clone())
-            .collect::<Vec<String>>()
-    };
+    let texts = |all: &[At<String>]| all.iter().map(|it| it.value.clone()).collect::<Vec<String>>();
     for host in &typed.hosts {
         if let Err(error) = HostRules::new(std::slice::from_ref(&host.value), &[], address) {
             problems.at(host.line, error.to_string(), "");
@@ -84,40 +77,30 @@ pub(super) fn listen(
 }
 
 /// Reaching beyond this machine needs protection, or the word `dangerous`.
-fn exposed(
-    typed: &typed::Listen,
-    address: SocketAddr,
-    admin: Option<SocketAddr>,
-    problems: &mut Problems,
-) {
+fn exposed(typed: &typed::Listen, address: SocketAddr, admin: Option<SocketAddr>, problems: &mut Problems) {
     let loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
-    let dangerous = typed
-        .dangerous_plaintext
-        .as_ref()
-        .is_some_and(|it| it.value);
+    let dangerous = typed.dangerous_plaintext.as_ref().is_some_and(|it| it.value);
     let line = typed.address.as_ref().map(|it| it.line);
     if !loopback(address) && typed.tls.is_none() && !dangerous {
         problems.add(line, format!("keys and texts would cross the network in the clear: `{address}` is not loopback and there is no [listen.tls]"), "add [listen.tls], listen on 127.0.0.1, or set dangerous_plaintext = true where another proxy encrypts");
     }
     if !loopback(address) && typed.hosts.is_empty() {
-        problems.add(line, format!("`{address}` is not loopback and `listen.hosts` names no host, so every request would be refused"), "list the host names that clients use in `listen.hosts`");
+        problems.add(
+            line,
+            format!("`{address}` is not loopback and `listen.hosts` names no host, so every request would be refused"),
+            "list the host names that clients use in `listen.hosts`",
+        );
     }
     if let Some(flag) = typed.dangerous_plaintext.as_ref().filter(|it| it.value)
         && (typed.tls.is_some() || loopback(address))
     {
-        problems.at(
-            flag.line,
-            "`dangerous_plaintext` has no effect here",
-            "remove it",
-        );
+        problems.at(flag.line, "`dangerous_plaintext` has no effect here", "remove it");
     }
     if let (Some(admin), None) = (admin.filter(|it| !loopback(*it)), &typed.admin_token) {
         let line = typed.admin.as_ref().map(|it| it.line);
         problems.add(
             line,
-            format!(
-                "the admin address `{admin}` is not loopback and there is no `listen.admin_token`"
-            ),
+            format!("the admin address `{admin}` is not loopback and there is no `listen.admin_token`"),
             "add admin_token = { env = \"NAME\" }, or listen on 127.0.0.1",
         );
     }
@@ -135,11 +118,7 @@ fn socket_address(text: &At<String>, name: &str, problems: &mut Problems) -> Opt
     parsed
 }
 
-fn tls(
-    typed: &At<typed::Tls>,
-    files: &mut Files<'_>,
-    problems: &mut Problems,
-) -> Option<TlsSettings> {
+fn tls(typed: &At<typed::Tls>, files: &mut Files<'_>, problems: &mut Problems) -> Option<TlsSettings> {
     let mut path = |text: &Option<At<String>>, name: &str, problems: &mut Problems| match text {
         Some(text) => {
             let path = files.resolve(&text.value);

@@ -26,15 +26,9 @@ pub(super) struct Context<'c> {
 
 impl Context<'_> {
     /// One route; `None` when nothing can be made of it.
-    pub(super) fn route(
-        &self,
-        typed: &typed::Route,
-        files: &mut Files<'_>,
-        problems: &mut Problems,
-    ) -> Option<Route> {
+    pub(super) fn route(&self, typed: &typed::Route, files: &mut Files<'_>, problems: &mut Problems) -> Option<Route> {
         let At { value: name, line } = &typed.name;
-        let parsed = RouteName::parse(name)
-            .map_err(|error| problems.at(*line, error.to_string(), "rename the route"));
+        let parsed = RouteName::parse(name).map_err(|error| problems.at(*line, error.to_string(), "rename the route"));
         let prefix = typed
             .prefix
             .as_ref()
@@ -89,12 +83,10 @@ impl Context<'_> {
 
     fn family(&self, typed: &typed::Route, problems: &mut Problems) -> Option<Family> {
         let name = &typed.name.value;
-        let own = typed.family.as_ref().map(|text| {
-            (
-                family(text, &format!("routes.{name}.family"), problems),
-                text.line,
-            )
-        });
+        let own = typed
+            .family
+            .as_ref()
+            .map(|text| (family(text, &format!("routes.{name}.family"), problems), text.line));
         let theirs = typed
             .upstream
             .as_ref()
@@ -119,45 +111,29 @@ impl Context<'_> {
     }
 
     fn profile(&self, typed: &typed::Route, problems: &mut Problems) -> Option<Arc<Profile>> {
-        let name = typed
-            .profile
-            .as_ref()
-            .map_or(profiles::DEFAULT, |it| it.value.as_str());
+        let name = typed.profile.as_ref().map_or(profiles::DEFAULT, |it| it.value.as_str());
         let route = &typed.name.value;
         let line = typed.profile.as_ref().map_or(typed.name.line, |it| it.line);
         if name == "none" {
-            problems.at(line, format!("the route `{route}` has no guard: the profile `none` is there to be extended"), "choose `observe` to let everything pass and see it, or extend `none` under a name of your own");
+            problems.at(
+                line,
+                format!("the route `{route}` has no guard: the profile `none` is there to be extended"),
+                "choose `observe` to let everything pass and see it, or extend `none` under a name of your own",
+            );
         }
         let found = self.profiles.get(name);
-        if found.is_none()
-            && !self
-                .typed
-                .profiles
-                .iter()
-                .any(|profile| profile.name.value == name)
-        {
+        if found.is_none() && !self.typed.profiles.iter().any(|profile| profile.name.value == name) {
             let what = format!(
                 "the route `{route}` names the profile `{}`, which is not configured",
                 shown(name)
             );
-            problems.at(
-                line,
-                what,
-                did_you_mean(name, self.profiles.keys().map(String::as_str)),
-            );
+            problems.at(line, what, did_you_mean(name, self.profiles.keys().map(String::as_str)));
         }
         // The rest of the route is checked all the same.
-        found
-            .or_else(|| self.profiles.get(profiles::DEFAULT))
-            .cloned()
+        found.or_else(|| self.profiles.get(profiles::DEFAULT)).cloned()
     }
 
-    fn canaries(
-        &self,
-        typed: &typed::Route,
-        files: &mut Files<'_>,
-        problems: &mut Problems,
-    ) -> Canaries {
+    fn canaries(&self, typed: &typed::Route, files: &mut Files<'_>, problems: &mut Problems) -> Canaries {
         let Some(source) = &typed.canaries else {
             return Canaries::default();
         };
@@ -168,11 +144,7 @@ impl Context<'_> {
         let text = String::from_utf8_lossy(secret.expose());
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         Canaries::new(lines).unwrap_or_else(|error| {
-            problems.at(
-                source.line,
-                format!("{name}: {error}"),
-                "give one canary a line",
-            );
+            problems.at(source.line, format!("{name}: {error}"), "give one canary a line");
             Canaries::default()
         })
     }
@@ -182,7 +154,14 @@ impl Context<'_> {
         if let Some(cost) = &typed.limits.cost_micros_per_day
             && self.typed.prices.is_empty()
         {
-            problems.at(cost.line, format!("the route `{}` limits cost and no model has a price, so every request would be refused", typed.name.value), "add [prices.\"MODEL\"] with input and output");
+            problems.at(
+                cost.line,
+                format!(
+                    "the route `{}` limits cost and no model has a price, so every request would be refused",
+                    typed.name.value
+                ),
+                "add [prices.\"MODEL\"] with input and output",
+            );
         }
         Limits {
             requests_per_minute: value(&typed.limits.requests_per_minute),
@@ -203,9 +182,9 @@ fn prefix_of(text: &At<String>, route: &str, problems: &mut Problems) -> String 
         "begin it with a slash, for example \"/team-a\", or leave it empty"
     } else if prefix.ends_with('/') {
         "leave out the slash at the end"
-    } else if !segments().all(|segment| {
-        !segment.is_empty() && !segment.chars().all(|c| c == '.') && segment.chars().all(plain)
-    }) {
+    } else if !segments()
+        .all(|segment| !segment.is_empty() && !segment.chars().all(|c| c == '.') && segment.chars().all(plain))
+    {
         "use letters, digits, `-`, `_` and `.` between single slashes"
     } else if segments().any(|segment| segment == "v1") {
         "leave out `v1`: it belongs to the dialect's own paths"
@@ -214,10 +193,7 @@ fn prefix_of(text: &At<String>, route: &str, problems: &mut Problems) -> String 
     };
     problems.at(
         text.line,
-        format!(
-            "the prefix of route `{route}` cannot be `{}`",
-            shown(prefix)
-        ),
+        format!("the prefix of route `{route}` cannot be `{}`", shown(prefix)),
         remedy,
     );
     prefix.trim_end_matches('/').to_owned()

@@ -15,10 +15,7 @@ use crate::config::suggest::did_you_mean;
 use crate::config::typed;
 
 /// The family of each upstream by name, even when the rest of the upstream is wrong.
-pub(super) fn families(
-    typed: &[typed::Upstream],
-    problems: &mut Problems,
-) -> BTreeMap<String, Option<Family>> {
+pub(super) fn families(typed: &[typed::Upstream], problems: &mut Problems) -> BTreeMap<String, Option<Family>> {
     let mut families = BTreeMap::new();
     for upstream in typed {
         let name = &upstream.name.value;
@@ -60,8 +57,8 @@ pub(super) fn upstream(
     problems: &mut Problems,
 ) -> Option<UpstreamSettings> {
     let At { value: name, line } = &typed.name;
-    let parsed = UpstreamName::parse(name)
-        .map_err(|error| problems.at(*line, error.to_string(), "rename the upstream"));
+    let parsed =
+        UpstreamName::parse(name).map_err(|error| problems.at(*line, error.to_string(), "rename the upstream"));
     let base = match &typed.base_url {
         Some(url) => base(url, name, problems),
         None => {
@@ -73,13 +70,10 @@ pub(super) fn upstream(
             None
         }
     };
-    let secret = typed.secret.as_ref().and_then(|source| {
-        files.secret(
-            source,
-            &format!("the secret of upstream `{name}`"),
-            problems,
-        )
-    });
+    let secret = typed
+        .secret
+        .as_ref()
+        .and_then(|source| files.secret(source, &format!("the secret of upstream `{name}`"), problems));
     let or = |value: &Option<At<u64>>, default| value.as_ref().map_or(default, |it| it.value);
     let timeouts = Timeouts {
         connect_ms: or(&typed.connect_ms, TIMEOUTS.connect_ms),
@@ -90,17 +84,17 @@ pub(super) fn upstream(
     let shortest = timeouts.connect_ms.max(timeouts.first_byte_ms);
     if timeouts.total_ms < shortest {
         let line = typed.total_ms.as_ref().map_or(*line, |it| it.line);
-        problems.at(line, format!("the total deadline of upstream `{name}` is shorter than its connect or first_byte deadline"), "raise `total` or lower the others");
+        problems.at(
+            line,
+            format!("the total deadline of upstream `{name}` is shorter than its connect or first_byte deadline"),
+            "raise `total` or lower the others",
+        );
     }
     Some(UpstreamSettings {
         name: parsed.ok()?,
         base: base?,
         // A missing family is reported; the rest is checked all the same.
-        family: families
-            .get(name)
-            .copied()
-            .flatten()
-            .unwrap_or(Family::OpenAi),
+        family: families.get(name).copied().flatten().unwrap_or(Family::OpenAi),
         secret,
         allow_private: typed.allow_private.as_ref().is_some_and(|it| it.value),
         timeouts,

@@ -4,21 +4,27 @@ use crate::validators::check_digits::{all_same, exactly, luhn, weighted};
 
 /// A United States social security number: area, group and serial in issued ranges.
 pub(in crate::validators) fn us_ssn(text: &str) -> bool {
-    let Some([a, b, c, d, e, f, g, h, i]) = exactly::<9>(text) else { return false };
+    let Some([a, b, c, d, e, f, g, h, i]) = exactly::<9>(text) else {
+        return false;
+    };
     let area_issued = a != 9 && [a, b, c] != [0, 0, 0] && [a, b, c] != [6, 6, 6];
     area_issued && [d, e] != [0, 0] && [f, g, h, i] != [0, 0, 0, 0] && !all_same(text)
 }
 
 /// A United States individual taxpayer number: 9xx with the issued middle groups.
 pub(in crate::validators) fn us_itin(text: &str) -> bool {
-    let Some([a, _, _, d, e, _, _, _, _]) = exactly::<9>(text) else { return false };
+    let Some([a, _, _, d, e, _, _, _, _]) = exactly::<9>(text) else {
+        return false;
+    };
     let group = super::pair(d, e);
     a == 9 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99) && !all_same(text)
 }
 
 /// A Canadian social insurance number: Luhn; 0 and 8 are not issued to people.
 pub(in crate::validators) fn ca_sin(text: &str) -> bool {
-    let Some([first, ..]) = exactly::<9>(text) else { return false };
+    let Some([first, ..]) = exactly::<9>(text) else {
+        return false;
+    };
     !matches!(first, 0 | 8) && !all_same(text) && luhn(text)
 }
 
@@ -39,7 +45,9 @@ pub(in crate::validators) fn br_cnpj(text: &str) -> bool {
         .filter(u8::is_ascii_alphanumeric)
         .map(|byte| u32::from(byte.to_ascii_uppercase()).saturating_sub(48))
         .collect();
-    let [body @ .., first, second] = values.as_slice() else { return false };
+    let [body @ .., first, second] = values.as_slice() else {
+        return false;
+    };
     let check = |len: usize, weights: &[u32]| mod_11_check(weighted(values.iter().copied().take(len), weights));
     body.len() == 12
         && values.iter().any(|value| values.first() != Some(value))

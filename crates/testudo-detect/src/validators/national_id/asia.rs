@@ -5,9 +5,13 @@ use crate::validators::check_digits::{all_same, digits, exactly, verhoeff, weigh
 
 /// An Indian Aadhaar number: twelve digits, the first from 2, Verhoeff.
 pub(in crate::validators) fn aadhaar(text: &str) -> bool {
-    let Some([first, ..]) = exactly::<12>(text) else { return false };
+    let Some([first, ..]) = exactly::<12>(text) else {
+        return false;
+    };
     // Three years in a row are not a number of a person.
-    let years = text.split([' ', '-']).all(|group| group.starts_with("19") || group.starts_with("20"));
+    let years = text
+        .split([' ', '-'])
+        .all(|group| group.starts_with("19") || group.starts_with("20"));
     first >= 2 && !years && !all_same(text) && verhoeff(text)
 }
 
@@ -17,12 +21,17 @@ pub(in crate::validators) fn cn_resident_id(text: &str) -> bool {
     if text.ends_with(['X', 'x']) {
         digits.push(10);
     }
-    let [_, _, _, _, _, _, century, decade, .., check] = digits.as_slice() else { return false };
+    let [_, _, _, _, _, _, century, decade, .., check] = digits.as_slice() else {
+        return false;
+    };
     let month_day = digits.get(10..14).and_then(|part| match part {
         [a, b, c, d] => Some((pair(*a, *b), pair(*c, *d))),
         _ => None,
     });
-    let sum = weighted(digits.iter().copied(), &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]);
+    let sum = weighted(
+        digits.iter().copied(),
+        &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2],
+    );
     let expected = 12_u32.saturating_sub(sum % 11) % 11;
     digits.len() == 18
         && matches!(pair(*century, *decade), 18..=20)
@@ -33,7 +42,9 @@ pub(in crate::validators) fn cn_resident_id(text: &str) -> bool {
 /// A South Korean resident number: birth date, and the check digit unless issued after October 2020.
 pub(in crate::validators) fn kr_rrn(text: &str) -> bool {
     let Some(all) = exactly::<13>(text) else { return false };
-    let Some((year, month, day)) = three_pairs(text) else { return false };
+    let Some((year, month, day)) = three_pairs(text) else {
+        return false;
+    };
     let [_, _, _, _, _, _, century, .., check] = all;
     let sum = weighted(all, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]);
     let expected = 11_u32.saturating_sub(sum % 11) % 10;
@@ -56,7 +67,9 @@ pub(in crate::validators) fn tr_kimlik(text: &str) -> bool {
 /// A Singaporean NRIC or FIN: weighted digits select the letter.
 pub(in crate::validators) fn sg_nric(text: &str) -> bool {
     let Some(all) = exactly::<7>(text) else { return false };
-    let (Some(series), Some(letter)) = (text.chars().next(), text.chars().next_back()) else { return false };
+    let (Some(series), Some(letter)) = (text.chars().next(), text.chars().next_back()) else {
+        return false;
+    };
     let (offset, letters) = match series.to_ascii_uppercase() {
         'S' => (0, "JZIHGFEDCBA"),
         'T' => (4, "JZIHGFEDCBA"),

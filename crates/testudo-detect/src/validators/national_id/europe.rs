@@ -21,7 +21,9 @@ pub(in crate::validators) fn uk_nino(text: &str) -> bool {
 
 /// A German tax id: exactly one digit repeats in the first ten, mod 11,10.
 pub(in crate::validators) fn de_steuer_id(text: &str) -> bool {
-    let Some([first, ..]) = exactly::<11>(text) else { return false };
+    let Some([first, ..]) = exactly::<11>(text) else {
+        return false;
+    };
     let times = |wanted: u32| digits(text).take(10).filter(|digit| *digit == wanted).count();
     let repeated = (0..10).filter(|digit| times(*digit) > 1).count();
     let most = (0..10).map(times).max();
@@ -39,35 +41,51 @@ pub(in crate::validators) fn es_dni(text: &str) -> bool {
         _ => {}
     }
     let rest = remainder(number.iter().copied(), 23);
-    let expected = usize::try_from(rest).ok().and_then(|place| "TRWAGMYFPDXBNJZSQVHLCKE".chars().nth(place));
+    let expected = usize::try_from(rest)
+        .ok()
+        .and_then(|place| "TRWAGMYFPDXBNJZSQVHLCKE".chars().nth(place));
     number.len() == 8 && !all_same(text) && text.chars().next_back().map(|c| c.to_ascii_uppercase()) == expected
 }
 
 /// An Italian fiscal code of a person: the sixteenth character checks the others.
 pub(in crate::validators) fn it_codice_fiscale(text: &str) -> bool {
     let values: Vec<u32> = text.chars().filter_map(|c| c.to_digit(36)).collect();
-    let [body @ .., check] = values.as_slice() else { return false };
+    let [body @ .., check] = values.as_slice() else {
+        return false;
+    };
     let place = |value: u32| if value < 10 { value } else { value.saturating_sub(10) };
     let sum: u32 = body
         .iter()
         .enumerate()
-        .map(|(index, value)| if index % 2 == 0 { fiscal_code_odd(place(*value)) } else { place(*value) })
+        .map(|(index, value)| {
+            if index % 2 == 0 {
+                fiscal_code_odd(place(*value))
+            } else {
+                place(*value)
+            }
+        })
         .sum();
     values.len() == 16 && *check == (sum % 26).saturating_add(10)
 }
 
 /// What a character at an odd place of an Italian fiscal code counts.
 fn fiscal_code_odd(place: u32) -> u32 {
-    const COUNTS: [u32; 26] =
-        [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
-    usize::try_from(place).ok().and_then(|index| COUNTS.get(index).copied()).unwrap_or(0)
+    const COUNTS: [u32; 26] = [
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
+    ];
+    usize::try_from(place)
+        .ok()
+        .and_then(|index| COUNTS.get(index).copied())
+        .unwrap_or(0)
 }
 
 /// A French social security number with its key: 97 less the remainder.
 pub(in crate::validators) fn fr_nir(text: &str) -> bool {
     let corsica = text.to_ascii_uppercase();
     let plain = corsica.replace("2A", "19").replace("2B", "18");
-    let Some([sex, _, _, _, _, _, _, _, _, _, _, _, _, tens, ones]) = exactly::<15>(&plain) else { return false };
+    let Some([sex, _, _, _, _, _, _, _, _, _, _, _, _, tens, ones]) = exactly::<15>(&plain) else {
+        return false;
+    };
     let rest = remainder(digits(&plain).take(13), 97);
     matches!(sex, 1..=4 | 7 | 8) && super::pair(tens, ones) == 97_u32.saturating_sub(rest)
 }
@@ -75,7 +93,9 @@ pub(in crate::validators) fn fr_nir(text: &str) -> bool {
 /// A Polish PESEL: birth date with the century in the month, weighted check digit.
 pub(in crate::validators) fn pl_pesel(text: &str) -> bool {
     let Some(all) = exactly::<11>(text) else { return false };
-    let Some((_, month, day)) = three_pairs(text) else { return false };
+    let Some((_, month, day)) = three_pairs(text) else {
+        return false;
+    };
     let [.., check] = all;
     let rest = weighted(all, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3]) % 10;
     is_day(month % 20, day) && 10_u32.saturating_sub(rest) % 10 == check
@@ -101,7 +121,9 @@ pub(in crate::validators) fn nl_bsn(text: &str) -> bool {
 
 /// A Belgian national register number: 97 less the remainder, with a 2 before it from the year 2000.
 pub(in crate::validators) fn be_rrn(text: &str) -> bool {
-    let Some([.., tens, ones]) = exactly::<11>(text) else { return false };
+    let Some([.., tens, ones]) = exactly::<11>(text) else {
+        return false;
+    };
     let key = super::pair(tens, ones);
     let before = remainder(digits(text).take(9), 97);
     let after = remainder(std::iter::once(2).chain(digits(text).take(9)), 97);
@@ -125,12 +147,17 @@ pub(in crate::validators) fn se_personnummer(text: &str) -> bool {
 
 /// A Finnish personal identity code: mod 31 selects the control character.
 pub(in crate::validators) fn fi_hetu(text: &str) -> bool {
-    let Some((day, month, _)) = three_pairs(text) else { return false };
-    let Some(check) = text.chars().next_back() else { return false };
+    let Some((day, month, _)) = three_pairs(text) else {
+        return false;
+    };
+    let Some(check) = text.chars().next_back() else {
+        return false;
+    };
     let number = digits(text).take(9);
     let rest = remainder(number, 31);
-    let expected =
-        usize::try_from(rest).ok().and_then(|place| "0123456789ABCDEFHJKLMNPRSTUVWXY".chars().nth(place));
+    let expected = usize::try_from(rest)
+        .ok()
+        .and_then(|place| "0123456789ABCDEFHJKLMNPRSTUVWXY".chars().nth(place));
     is_day(month, day) && text.chars().count() == 11 && expected == Some(check.to_ascii_uppercase())
 }
 

@@ -18,7 +18,9 @@ pub(in crate::validators) fn au_medicare(text: &str) -> bool {
 
 /// An Australian business number: one off the first digit, weighted sum divisible by 89.
 pub(in crate::validators) fn au_abn(text: &str) -> bool {
-    let Some([first, rest @ ..]) = exactly::<11>(text) else { return false };
+    let Some([first, rest @ ..]) = exactly::<11>(text) else {
+        return false;
+    };
     let tail = weighted(rest, &[1, 3, 5, 7, 9, 11, 13, 15, 17, 19]);
     let sum = first.saturating_sub(1).saturating_mul(10).saturating_add(tail);
     first != 0 && sum.is_multiple_of(89)

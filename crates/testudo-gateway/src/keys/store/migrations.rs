@@ -13,7 +13,9 @@ const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/1.sql"))];
 pub(super) async fn run(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
     // The write lock comes first, so that two processes that start at once take turns.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *transaction)
+        .await?;
     if found > LATEST {
         return Ok(Some(found));
     }
@@ -30,7 +32,8 @@ pub(super) async fn claim(connection: &mut SqliteConnection, fingerprint: &[u8])
         .bind(fingerprint)
         .execute(&mut *connection)
         .await?;
-    let tied: Vec<u8> =
-        sqlx::query_scalar("SELECT value FROM facts WHERE name = 'pepper'").fetch_one(connection).await?;
+    let tied: Vec<u8> = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'pepper'")
+        .fetch_one(connection)
+        .await?;
     Ok(tied == fingerprint)
 }

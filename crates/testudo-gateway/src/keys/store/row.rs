@@ -131,9 +131,16 @@ impl KeyRow {
     pub(super) fn into_change(self) -> KeyChange {
         let key = self.record().zip(KeyHash::from_stored(&self.hash));
         if key.is_none() {
-            tracing::warn!(sequence = self.sequence, "a row of the key store is not sound; its key is refused");
+            tracing::warn!(
+                sequence = self.sequence,
+                "a row of the key store is not sound; its key is refused"
+            );
         }
-        KeyChange { id: self.id, sequence: self.sequence, key }
+        KeyChange {
+            id: self.id,
+            sequence: self.sequence,
+            key,
+        }
     }
 
     fn record(&self) -> Option<KeyRecord> {
@@ -182,5 +189,9 @@ fn list<T: Into<String>>(names: impl Iterator<Item = T>) -> String {
 
 fn parse_each<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
-    value.as_array()?.iter().map(|item| item.as_str().and_then(&parse)).collect()
+    value
+        .as_array()?
+        .iter()
+        .map(|item| item.as_str().and_then(&parse))
+        .collect()
 }

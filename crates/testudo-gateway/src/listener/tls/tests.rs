@@ -9,9 +9,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tempfile::TempDir;
@@ -93,14 +91,8 @@ impl Files {
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let peer = request.extensions().get::<Peer>().unwrap();
     assert!(peer.encrypted);
-    let text = if peer.certificate.is_some() {
-        "known"
-    } else {
-        "unknown"
-    };
-    Ok(Response::new(Full::new(Bytes::from_static(
-        text.as_bytes(),
-    ))))
+    let text = if peer.certificate.is_some() { "known" } else { "unknown" };
+    Ok(Response::new(Full::new(Bytes::from_static(text.as_bytes()))))
 }
 
 async fn start(settings: &TlsSettings) -> (TcpStream, CancellationToken) {
@@ -137,12 +129,7 @@ async fn ask(files: &Files, mutual: bool, with_certificate: bool) -> std::io::Re
 #[tokio::test]
 async fn mutual_tls_refuses_clients_without_a_certificate() {
     let files = Files::new();
-    assert!(
-        ask(&files, false, false)
-            .await
-            .unwrap()
-            .ends_with("unknown")
-    );
+    assert!(ask(&files, false, false).await.unwrap().ends_with("unknown"));
     assert!(ask(&files, true, true).await.unwrap().ends_with("known"));
     assert!(ask(&files, true, false).await.is_err());
     // A certificate of somebody else's authority is none.
@@ -223,11 +210,7 @@ async fn tls_1_1_is_refused() {
     let files = Files::new();
     // SSL 3, TLS 1.0, TLS 1.1: an alert, fatal, about the version.
     for minor in [0, 1, 2] {
-        assert_eq!(
-            answer_to(&files, minor).await,
-            [21, 3, 3, 0, 2, 2, 70],
-            "3.{minor}"
-        );
+        assert_eq!(answer_to(&files, minor).await, [21, 3, 3, 0, 2, 2, 70], "3.{minor}");
     }
     // The same hello with TLS 1.2 is answered by a handshake.
     assert_eq!(answer_to(&files, 3).await.first(), Some(&22));
@@ -273,10 +256,6 @@ fn keys_that_others_may_read_are_refused() {
         (0o777, false),
     ] {
         fs::set_permissions(files.path("server.key"), fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(
-            server_config(&files.settings(false)).is_ok(),
-            fine,
-            "{mode:o}"
-        );
+        assert_eq!(server_config(&files.settings(false)).is_ok(), fine, "{mode:o}");
     }
 }

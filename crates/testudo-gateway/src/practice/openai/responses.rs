@@ -35,11 +35,7 @@ impl Answer<'_> {
     fn response(&self, status: &str, output: Vec<Value>) -> Value {
         let words = count(&self.reply.text);
         let done = status == "completed";
-        let status = if done && self.reply.cut {
-            "incomplete"
-        } else {
-            status
-        };
+        let status = if done && self.reply.cut { "incomplete" } else { status };
         let reason = if status == "incomplete" {
             json!({"reason": "max_output_tokens"})
         } else {
@@ -110,10 +106,7 @@ impl Answer<'_> {
             "response.output_item.added",
             json!({"output_index": 0, "item": self.message("in_progress", vec![])}),
         );
-        log.add(
-            "response.content_part.added",
-            with(&place, "part", self.part("")),
-        );
+        log.add("response.content_part.added", with(&place, "part", self.part("")));
         for word in words(&self.reply.text) {
             log.add(
                 "response.output_text.delta",
@@ -130,20 +123,14 @@ impl Answer<'_> {
             with(&place, "part", self.part(&self.reply.text)),
         );
         let message = self.message("completed", vec![self.part(&self.reply.text)]);
-        log.add(
-            "response.output_item.done",
-            json!({"output_index": 0, "item": message}),
-        );
+        log.add("response.output_item.done", json!({"output_index": 0, "item": message}));
         self.call_events(&mut log);
         let terminal = if self.reply.cut {
             "response.incomplete"
         } else {
             "response.completed"
         };
-        log.add(
-            terminal,
-            json!({"response": self.response("completed", self.items())}),
-        );
+        log.add(terminal, json!({"response": self.response("completed", self.items())}));
         log.events
     }
 

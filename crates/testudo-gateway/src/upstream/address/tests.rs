@@ -104,16 +104,8 @@ fn r10_dial_time_address_check() {
     assert!(TABLE.len() >= 60);
     for &(text, public, private) in TABLE {
         let address: IpAddr = text.parse().unwrap();
-        assert_eq!(
-            Reach::Public.allows(address),
-            public,
-            "{text} with a public reach"
-        );
-        assert_eq!(
-            Reach::Private.allows(address),
-            private,
-            "{text} with a private reach"
-        );
+        assert_eq!(Reach::Public.allows(address), public, "{text} with a public reach");
+        assert_eq!(Reach::Private.allows(address), private, "{text} with a private reach");
     }
 }
 

@@ -22,16 +22,12 @@ impl Body for Scripted {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         let Some(&(wait_ms, bytes)) = self.frames.front() else {
-            return if self.hangs {
-                Poll::Pending
-            } else {
-                Poll::Ready(None)
-            };
+            return if self.hangs { Poll::Pending } else { Poll::Ready(None) };
         };
         if wait_ms > 0 {
-            let sleep = self.waiting.get_or_insert_with(|| {
-                Box::pin(tokio::time::sleep(Duration::from_millis(wait_ms)))
-            });
+            let sleep = self
+                .waiting
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(wait_ms))));
             ready!(sleep.as_mut().poll(cx));
         }
         self.waiting = None;
@@ -43,9 +39,7 @@ impl Body for Scripted {
 fn body(frames: &[(u64, usize)], hangs: bool, idle_ms: u64, total_ms: u64) -> Bounded<Scripted> {
     let bounds = BodyBounds {
         idle_max: Duration::from_millis(idle_ms),
-        total_at: Instant::now()
-            .checked_add(Duration::from_millis(total_ms))
-            .unwrap(),
+        total_at: Instant::now().checked_add(Duration::from_millis(total_ms)).unwrap(),
         bytes_max: 100,
     };
     Bounded::new(
@@ -71,9 +65,7 @@ async fn outcome(body: Bounded<Scripted>) -> (&'static str, u128) {
 async fn deadlines_end_a_body() {
     // Each pause is shorter than the idle deadline, and the clock starts anew with each piece.
     assert_eq!(
-        outcome(body(&[(90, 1), (90, 1), (90, 1)], false, 100, 1000))
-            .await
-            .0,
+        outcome(body(&[(90, 1), (90, 1), (90, 1)], false, 100, 1000)).await.0,
         "ended"
     );
     let (class, after_ms) = outcome(body(&[(50, 1)], true, 100, 1000)).await;
@@ -84,10 +76,7 @@ async fn deadlines_end_a_body() {
         outcome(body(&[(0, 60), (0, 60)], false, 100, 1000)).await.0,
         "too_large"
     );
-    assert_eq!(
-        outcome(body(&[(0, 60), (0, 40)], false, 100, 1000)).await.0,
-        "ended"
-    );
+    assert_eq!(outcome(body(&[(0, 60), (0, 40)], false, 100, 1000)).await.0, "ended");
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,13 +86,7 @@ async fn denied_addresses_are_dropped_from_a_mixed_answer() {
     let private = resolved(&mixed, Reach::Private).await.unwrap();
     assert_eq!(
         private,
-        [
-            "10.0.0.1",
-            "8.8.8.8",
-            "::1",
-            "2606:4700::1111",
-            "::ffff:127.0.0.1"
-        ]
+        ["10.0.0.1", "8.8.8.8", "::1", "2606:4700::1111", "::ffff:127.0.0.1"]
     );
 }
 
@@ -109,10 +103,7 @@ async fn an_answer_with_nothing_left_is_an_error() {
 #[tokio::test]
 async fn no_more_addresses_are_tried_than_allowed() {
     let many = vec!["8.8.8.8"; 100];
-    assert_eq!(
-        resolved(&many, Reach::Public).await.unwrap().len(),
-        ADDRESSES_MAX
-    );
+    assert_eq!(resolved(&many, Reach::Public).await.unwrap().len(), ADDRESSES_MAX);
 }
 
 fn tls() -> ClientConfig {
@@ -127,15 +118,8 @@ fn tls() -> ClientConfig {
 #[tokio::test]
 async fn nodelay_is_set_on_the_upstream_side() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri: Uri = format!("http://{}", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
-    let mut dialer = Dialer::new(
-        tls(),
-        Arc::new(SystemLookup),
-        Reach::Private,
-        Duration::from_secs(5),
-    );
+    let uri: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let mut dialer = Dialer::new(tls(), Arc::new(SystemLookup), Reach::Private, Duration::from_secs(5));
     match dialer.call(uri).await.unwrap() {
         MaybeHttpsStream::Http(io) => assert!(io.inner().nodelay().unwrap()),
         MaybeHttpsStream::Https(_) => panic!("the address is a plain one"),

@@ -4,9 +4,7 @@ use super::*;
 
 fn join(base: &str, target: &str) -> Option<String> {
     let base = Base::new(&base.parse().unwrap()).unwrap();
-    base.join(&target.parse().unwrap())
-        .ok()
-        .map(|uri| uri.to_string())
+    base.join(&target.parse().unwrap()).ok().map(|uri| uri.to_string())
 }
 
 #[test]
@@ -47,17 +45,9 @@ fn base_and_path_meet_in_one_version_segment() {
             "/v1/models",
             "https://[2606:4700::1]:444/v1/models",
         ),
-        (
-            "https://x.example",
-            "/v1x/models",
-            "https://x.example/v1/v1x/models",
-        ),
+        ("https://x.example", "/v1x/models", "https://x.example/v1/v1x/models"),
     ] {
-        assert_eq!(
-            join(base, target).as_deref(),
-            Some(expected),
-            "{base} {target}"
-        );
+        assert_eq!(join(base, target).as_deref(), Some(expected), "{base} {target}");
     }
 }
 
@@ -102,10 +92,6 @@ fn unusable_bases_are_named() {
         ("https://x.example?a", BaseProblem::Query),
         ("https://x.example#a", BaseProblem::Query),
     ] {
-        assert_eq!(
-            Base::new(&url.parse().unwrap()).unwrap_err(),
-            expected,
-            "{url}"
-        );
+        assert_eq!(Base::new(&url.parse().unwrap()).unwrap_err(), expected, "{url}");
     }
 }
