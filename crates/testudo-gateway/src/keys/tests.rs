@@ -373,88 +373,47 @@ async fn what_is_stored_reads_back() {
     refresh.stop().await;
 }
 
+/// A sound key with one thing changed.
+fn changed(change: impl FnOnce(&mut NewKey)) -> NewKey {
+    let mut new = new_key("k");
+    change(&mut new);
+    new
+}
+
 #[tokio::test]
 async fn keys_that_make_no_sense_are_not_made() {
     let dir = tempfile::tempdir().unwrap();
     let store = KeyStore::open(dir.path()).await.unwrap();
     let too_many = (0..257).map(|n| RouteName::parse(&format!("r{n}")).unwrap()).collect();
-    let limits = |n| Limits {
-        concurrent: Some(n),
-        ..Limits::default()
-    };
+    let expiring = |at| changed(|new| new.expires = Some(UnixMillis(at)));
     for (new, expected) in [
         (new_key(""), NewKeyError::Name),
         (new_key(&"n".repeat(129)), NewKeyError::Name),
         (new_key("two\nlines"), NewKeyError::Name),
         (new_key("esc\u{1b}[2J"), NewKeyError::Name),
+        (changed(|new| new.roles = vec![Role("".into())]), NewKeyError::Roles),
+        (changed(|new| new.roles = vec![Role("a b".into())]), NewKeyError::Roles),
         (
-            NewKey {
-                roles: vec![Role("".into())],
-                ..new_key("k")
-            },
+            changed(|new| new.roles = vec![Role("a".into()); 33]),
             NewKeyError::Roles,
         ),
         (
-            NewKey {
-                roles: vec![Role("a b".into())],
-                ..new_key("k")
-            },
-            NewKeyError::Roles,
-        ),
-        (
-            NewKey {
-                roles: vec![Role("a".into()); 33],
-                ..new_key("k")
-            },
-            NewKeyError::Roles,
-        ),
-        (
-            NewKey {
-                routes: RouteScope::Only(Vec::new()),
-                ..new_key("k")
-            },
+            changed(|new| new.routes = RouteScope::Only(Vec::new())),
             NewKeyError::Scope,
         ),
         (
-            NewKey {
-                routes: RouteScope::Only(too_many),
-                ..new_key("k")
-            },
+            changed(|new| new.routes = RouteScope::Only(too_many)),
             NewKeyError::Scope,
         ),
         (
-            NewKey {
-                models: ModelScope::Only(Vec::new()),
-                ..new_key("k")
-            },
+            changed(|new| new.models = ModelScope::Only(Vec::new())),
             NewKeyError::Scope,
         ),
+        (expiring(NOW.0), NewKeyError::Expired),
+        (expiring(0), NewKeyError::Expired),
+        (expiring(u64::MAX), NewKeyError::Number),
         (
-            NewKey {
-                expires: Some(NOW),
-                ..new_key("k")
-            },
-            NewKeyError::Expired,
-        ),
-        (
-            NewKey {
-                expires: Some(UnixMillis(0)),
-                ..new_key("k")
-            },
-            NewKeyError::Expired,
-        ),
-        (
-            NewKey {
-                expires: Some(UnixMillis(u64::MAX)),
-                ..new_key("k")
-            },
-            NewKeyError::Number,
-        ),
-        (
-            NewKey {
-                limits: limits(u64::MAX),
-                ..new_key("k")
-            },
+            changed(|new| new.limits.concurrent = Some(u64::MAX)),
             NewKeyError::Number,
         ),
     ] {
