@@ -25,6 +25,8 @@ const PAGE_ROWS: i64 = 10_000;
 const FILE_NAME: &str = "keys.db";
 /// How long to wait for another process that is writing.
 const BUSY_MS: u64 = 5_000;
+/// Between two attempts to connect to a file that is locked.
+const BUSY_PAUSE_MS: u64 = 20;
 
 /// Why the key store did not open.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,27 @@ pub struct KeyStore {
     hasher: KeyHasher,
 }
 
+/// Connects; a file that another process is just switching to write-ahead logging is tried again.
+///
+/// SQLite waits for locks by itself (`busy_timeout`), but not for the one that this switch takes.
+async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePoolOptions::new().max_connections(2);
+    for _ in 0..BUSY_MS / BUSY_PAUSE_MS {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(Duration::from_millis(BUSY_PAUSE_MS)).await,
+            settled => return settled,
+        }
+    }
+    pool.connect_with(options.clone()).await
+}
+
+/// `SQLITE_BUSY` and its extended codes, whose low byte is 5.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
 impl KeyStore {
     /// Opens the store in a data folder, making folder, pepper and file (0700, 0600, 0600) when absent.
     ///
@@ -117,11 +140,7 @@ impl KeyStore {
             path: path.clone(),
             source,
         };
-        let pool = SqlitePoolOptions::new()
-            .max_connections(2)
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
+        let pool = connect(&options).await.map_err(failed)?;
         let mut connection = pool.acquire().await.map_err(failed)?;
         if let Some(found) = migrations::run(&mut connection).await.map_err(failed)? {
             return Err(StoreOpenError::Newer {
