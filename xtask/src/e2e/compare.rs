@@ -40,8 +40,12 @@ impl Report {
                 ),
             );
         }
+        let behind = in_order(behind);
         let mut forwarded = behind.iter();
-        for (one, other) in direct.exchanged.iter().zip(&through.exchanged) {
+        for (one, other) in in_order(&direct.exchanged)
+            .into_iter()
+            .zip(in_order(&through.exchanged))
+        {
             let call = one.request_head.lines().next().unwrap_or("");
             self.same(
                 name,
@@ -141,6 +145,13 @@ impl Report {
     fn problem(&mut self, name: &str, text: &str) {
         self.problems.push(format!("{name}: {text}"));
     }
+}
+
+/// By what was asked: clients and the gateway spread their calls over connections as they like.
+fn in_order(exchanged: &[Exchanged]) -> Vec<&Exchanged> {
+    let mut list: Vec<&Exchanged> = exchanged.iter().collect();
+    list.sort_by_key(|it| (it.request_head.lines().next(), &it.request_body));
+    list
 }
 
 fn holds(body: &[u8], wanted: &[u8]) -> bool {
