@@ -11,6 +11,14 @@ mod bodies;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod exchanges;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod guards;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod silence;
 #[cfg(test)]
 mod streams;
