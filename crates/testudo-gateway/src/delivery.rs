@@ -38,24 +38,35 @@ pub(crate) async fn deliver(
         BodyKind::EventStream => Ok(stream(forwarded, record)),
         BodyKind::Json => whole(forwarded, record).await,
         BodyKind::Empty => Ok(pass(forwarded, record)),
-        BodyKind::Other => {
-            let refusal = match record.status {
-                status @ 400.. => Refusal::new(
-                    Outcome::UpstreamFailed,
-                    status,
-                    "upstream_error",
-                    "the upstream failed and sent no readable reason",
-                ),
-                _ => Refusal::new(
-                    Outcome::UpstreamFailed,
-                    502,
-                    "upstream_unreadable",
-                    "the upstream sent a body that no guard can read, so it was not passed on",
-                ),
-            };
-            Err(Box::new((refusal, record)))
+        BodyKind::Other => unreadable(forwarded, record),
+    }
+}
+
+/// A body that no guard can read: guards that only watch note it, all others let nothing through.
+fn unreadable(mut forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
+    if forwarded.only_watched() {
+        let mut inspection = forwarded.inspection(std::mem::take(&mut record.findings));
+        let stop = inspection.unscannable("response.content-type", &Arc::from(""));
+        record.findings = inspection.finish().0;
+        if !stop {
+            return Ok(pass(forwarded, record));
         }
     }
+    let refusal = match record.status {
+        status @ 400.. => Refusal::new(
+            Outcome::UpstreamFailed,
+            status,
+            "upstream_error",
+            "the upstream failed and sent no readable reason",
+        ),
+        _ => Refusal::new(
+            Outcome::UpstreamFailed,
+            502,
+            "upstream_unreadable",
+            "the upstream sent a body that no guard can read, so it was not passed on",
+        ),
+    };
+    Err(Box::new((refusal, record)))
 }
 
 enum BodyKind {

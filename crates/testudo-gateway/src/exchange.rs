@@ -390,6 +390,11 @@ impl Forwarded {
         )
     }
 
+    /// Whether guards look at the answer but nothing can change or stop it.
+    pub(crate) fn only_watched(&self) -> bool {
+        !self.route.response.enforces() && matches!(self.exchanger, Exchanger::Nothing)
+    }
+
     /// Whether the answer can pass unread: no guard looks at it and nothing has to be restored in it.
     pub(crate) fn passes_unread(&self) -> bool {
         self.route.response.is_off() && matches!(self.exchanger, Exchanger::Nothing)

@@ -68,7 +68,7 @@ impl ChannelState {
     pub(crate) fn edits_in(&self, piece: &Range<usize>) -> Vec<Edit> {
         match self {
             Self::Text(channel) if channel.edits.is_empty() => Vec::new(),
-            Self::Text(channel) => share(&cover(channel.edits.clone()), piece),
+            Self::Text(channel) => share(&cover(channel.edits_until(piece.end)), piece),
             Self::Arguments(channel) => share(&channel.edits, piece),
         }
     }
@@ -145,7 +145,12 @@ impl TextChannel {
             None => self.len,
         };
         let restored = match (&mut self.restore, inspection.restorer()) {
-            (Some(tail), Some(restorer)) => tail.push(text, restorer, &mut self.edits),
+            (Some(tail), Some(restorer)) => {
+                let mut edits = Vec::new();
+                let decided = tail.push(text, restorer, &mut edits);
+                self.add(edits);
+                decided
+            }
             _ => self.len,
         };
         self.safe = settle_point(&self.edits, scanned.min(restored)).max(self.safe);
@@ -162,14 +167,38 @@ impl TextChannel {
             self.take(&progress, inspection);
         }
         if let (Some(tail), Some(restorer)) = (&mut self.restore, inspection.restorer()) {
-            tail.finish(restorer, &mut self.edits);
+            let mut edits = Vec::new();
+            tail.finish(restorer, &mut edits);
+            self.add(edits);
         }
         self.safe = self.len;
     }
 
+    /// Keeps edits in the order of their starts.
+    fn add(&mut self, edits: Vec<Edit>) {
+        if !edits.is_empty() {
+            self.edits.extend(edits);
+            self.edits.sort_by_key(|edit| edit.range.start);
+        }
+    }
+
+    /// The edits that begin before `end`, and those that overlap them.
+    fn edits_until(&self, end: usize) -> Vec<Edit> {
+        let mut reach = end;
+        let mut found = Vec::new();
+        for edit in &self.edits {
+            if edit.range.start >= reach {
+                break;
+            }
+            reach = reach.max(edit.range.end);
+            found.push(edit.clone());
+        }
+        found
+    }
+
     fn take(&mut self, progress: &Progress, inspection: &mut Inspection) {
         let judged = inspection.judge_hits(&progress.hits, None, &Origin::Model, &self.path, self.maskable);
-        self.edits.extend(judged.edits);
+        self.add(judged.edits);
         let unscanned = progress.exhausted && inspection.unscannable("guard.work-limit", &self.path);
         self.stop = [self.stop, judged.stop, unscanned.then_some(self.safe)]
             .into_iter()
