@@ -12,6 +12,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("testudo-detect", &["testudo-types"]),
     ("testudo-policy", &["testudo-types"]),
     ("testudo-dialects", &["testudo-types", "testudo-bounded"]),
+    ("testudo-ledger", &["testudo-types"]),
+    // Layer 2: services. What is kept, and how it is written.
+    (
+        "testudo-recorder",
+        &["testudo-types", "testudo-bounded", "testudo-ledger"],
+    ),
     // Layer 3: edges. HTTP, TLS, files of configuration, processes.
     (
         "testudo-gateway",
@@ -21,6 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testudo-detect",
             "testudo-policy",
             "testudo-dialects",
+            "testudo-ledger",
+            "testudo-recorder",
         ],
     ),
     (
@@ -31,6 +39,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testudo-detect",
             "testudo-policy",
             "testudo-dialects",
+            "testudo-ledger",
+            "testudo-recorder",
             "testudo-gateway",
         ],
     ),
@@ -46,6 +56,7 @@ const PURE: &[&str] = &[
     "testudo-detect",
     "testudo-policy",
     "testudo-dialects",
+    "testudo-ledger",
 ];
 const IMPURE: &[&str] = &["tokio", "mio", "hyper", "reqwest", "rusqlite", "sqlx"];
 

@@ -1,0 +1,8 @@
+//! The record of what was done, in a form that outsiders can check: entries, Merkle tree, checkpoints, proofs.
+//!
+//! Values in, values out: no file, clock, socket or randomness. Formats are those of C2SP
+//! (tlog-tiles, signed-note, tlog-checkpoint, tlog-cosignature, tlog-witness, tlog-proof,
+//! tlog-policy) over the hashes of RFC 6962.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::arithmetic_side_effects)]

@@ -1,0 +1,3 @@
+//! Appends ledger entries durably and in order; seals their payloads; keeps, erases and exports them.
+
+#![forbid(unsafe_code)]
