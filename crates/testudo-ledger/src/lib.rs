@@ -6,3 +6,5 @@
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
+
+pub mod entry;
