@@ -8,3 +8,10 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 pub mod entry;
+mod hash;
+pub mod tile;
+pub mod tree;
+
+pub use hash::{Hash, HashError};
+pub use tile::{Tile, TileLevel};
+pub use tree::{Frontier, HashSource, ProofError};
