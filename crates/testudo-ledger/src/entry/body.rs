@@ -1,5 +1,7 @@
 //! The kinds of entries.
 
+use super::canonical::{Reader, Value as _};
+use super::error::{DecodeError, EncodeError};
 use super::{
     AdminLogin, Alarm, Approval, Artifact, Begun, Configuration, Data, Decision, Erasure, Evidence, Exchange, Gap,
     Hold, Incident, Key, LegalHold, PayloadRead, Recorder, Retention, Rotation,
@@ -9,6 +11,10 @@ macro_rules! bodies {
     ($($(#[$doc:meta])* $type:ident = $kind:literal,)*) => {
         /// What happened; one variant for each type of entry.
         #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(
+            clippy::large_enum_variant,
+            reason = "nearly every entry is an exchange; a box would cost each of them an allocation"
+        )]
         pub enum Body {
             $($(#[$doc])* $type($type),)*
         }
@@ -22,6 +28,26 @@ macro_rules! bodies {
             pub fn kind(&self) -> &'static str {
                 match self {
                     $(Self::$type(_) => $kind,)*
+                }
+            }
+
+            pub(super) fn write(&self, out: &mut String) -> Result<(), EncodeError> {
+                match self {
+                    $(Self::$type(body) => body.write(out),)*
+                }
+            }
+
+            /// Reads the body of an entry of type `kind`; `None` when there is no such type.
+            pub(super) fn read(kind: &str, reader: &mut Reader<'_>) -> Option<Result<Self, DecodeError>> {
+                match kind {
+                    $($kind => Some($type::read(reader).map(Self::$type)),)*
+                    _ => None,
+                }
+            }
+
+            fn clip_members(&mut self, items_max: usize) {
+                match self {
+                    $(Self::$type(body) => body.clip(items_max),)*
                 }
             }
         }
@@ -75,4 +101,26 @@ bodies! {
     Gap = "gap",
     /// The writer of this log started or stopped.
     Recorder = "recorder",
+}
+
+impl Body {
+    /// Makes a body that can be written, with lists of at most `items_max` items.
+    pub(super) fn clip(&mut self, items_max: usize) {
+        let before = self.finding_count();
+        self.clip_members(items_max);
+        let lost = before.saturating_sub(self.finding_count());
+        if let Self::Exchange(exchange) = self
+            && lost > 0
+        {
+            let omitted = exchange.findings_omitted.unwrap_or(0);
+            exchange.findings_omitted = Some(omitted.saturating_add(lost));
+        }
+    }
+
+    fn finding_count(&self) -> u64 {
+        match self {
+            Self::Exchange(exchange) => u64::try_from(exchange.findings.len()).unwrap_or(u64::MAX),
+            _ => 0,
+        }
+    }
 }

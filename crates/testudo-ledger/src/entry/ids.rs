@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::canonical::{Reader, Value, write_plain};
+use super::error::{DecodeError, EncodeError, Misread};
+
 /// Why an id was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a {what}; it is `{prefix}` and {digits} lower-case hex digits")]
@@ -48,6 +54,18 @@ macro_rules! id {
             }
         }
 
+        impl Value for $type {
+            fn write(&self, out: &mut String) -> Result<(), EncodeError> {
+                write_plain(self, out);
+                Ok(())
+            }
+
+            fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                let start = *reader;
+                Self::parse(reader.plain()?).map_err(|error| start.error(error.into()))
+            }
+        }
+
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
@@ -79,6 +97,53 @@ id!(
     /// A SHA-256 of something outside the ledger: policies, configuration, arguments, an artifact.
     Digest, 32, "", "SHA-256 digest"
 );
+
+/// A salted hash of a payload record; says nothing about the content once the salt is gone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Commitment([u8; 32]);
+
+impl Commitment {
+    /// Takes the raw bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The raw bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl Value for Commitment {
+    fn write(&self, out: &mut String) -> Result<(), EncodeError> {
+        write_plain(self, out);
+        Ok(())
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let start = *reader;
+        let mut bytes = [0; 32];
+        // The engine takes padded text without stray bits only, so there is one spelling.
+        match STANDARD.decode_slice(reader.plain()?, &mut bytes) {
+            Ok(32) => Ok(Self(bytes)),
+            _ => Err(start.error(Misread::Expected("32 bytes in base64"))),
+        }
+    }
+}
+
+impl fmt::Display for Commitment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Commitment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
 
 fn read_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let (pairs, rest) = digits.as_chunks::<2>();

@@ -1,7 +1,9 @@
 //! Entries about payloads and keys: read, erased, held, deleted by age, rotated.
 
+use super::canonical::{Reader, Value, read_list};
+use super::error::{DecodeError, EncodeError};
 use super::schema::{names, record};
-use super::{PrincipalPseudonym, SubjectPseudonym};
+use super::{NUMBER_MAX, PrincipalPseudonym, SubjectPseudonym};
 
 record! {
     /// Somebody is about to read a payload.
@@ -106,6 +108,8 @@ pub enum RangeError {
     Backwards { first: u64, last: u64 },
     #[error("the range that starts at {first} does not lie after the one before it with a space between")]
     Order { first: u64 },
+    #[error("the range that ends at {last} passes {NUMBER_MAX}")]
+    TooGreat { last: u64 },
     #[error("there are {count} ranges; at most {max} fit into an entry", max = Ranges::MAX)]
     TooMany { count: usize },
 }
@@ -122,27 +126,30 @@ impl Ranges {
         if ranges.len() > Self::MAX {
             return Err(RangeError::TooMany { count: ranges.len() });
         }
-        let mut free_from = Some(0);
+        let mut free_from = 0;
         for &IndexRange { first, last } in &ranges {
             if last < first {
                 return Err(RangeError::Backwards { first, last });
             }
-            if free_from.is_none_or(|free| first < free) {
+            if first < free_from {
                 return Err(RangeError::Order { first });
             }
-            free_from = last.checked_add(2);
+            if last > NUMBER_MAX {
+                return Err(RangeError::TooGreat { last });
+            }
+            free_from = last.saturating_add(2);
         }
         Ok(Self(ranges))
     }
 
     /// Joins ascending indexes into ranges, cut into pieces that fit into one entry each.
-    /// An index that does not ascend is left out.
+    /// An index that does not ascend, or that no entry can have, is left out.
     #[must_use]
     pub fn join(indexes: impl IntoIterator<Item = u64>) -> Vec<Self> {
         let mut pieces: Vec<Self> = Vec::new();
         for index in indexes {
             let end = pieces.last().and_then(|piece| piece.0.last()).map(|range| range.last);
-            if end.is_some_and(|end| index <= end) {
+            if end.is_some_and(|end| index <= end) || index > NUMBER_MAX {
                 continue;
             }
             let grown = pieces.last_mut().and_then(|piece| piece.0.last_mut());
@@ -185,5 +192,45 @@ impl Ranges {
             .checked_sub(1)
             .and_then(|at| self.0.get(at))
             .is_some_and(|range| index <= range.last)
+    }
+}
+
+impl Value for Ranges {
+    fn write(&self, out: &mut String) -> Result<(), EncodeError> {
+        out.push('[');
+        for (at, range) in self.0.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            range.write(out)?;
+        }
+        out.push(']');
+        Ok(())
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let start = *reader;
+        Self::new(read_list(reader, Self::MAX)?).map_err(|error| start.error(error.into()))
+    }
+}
+
+/// Spelled `[first,last]`.
+impl Value for IndexRange {
+    fn write(&self, out: &mut String) -> Result<(), EncodeError> {
+        out.push('[');
+        self.first.write(out)?;
+        out.push(',');
+        self.last.write(out)?;
+        out.push(']');
+        Ok(())
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.expect("[")?;
+        let first = u64::read(reader)?;
+        reader.expect(",")?;
+        let last = u64::read(reader)?;
+        reader.expect("]")?;
+        Ok(Self { first, last })
     }
 }
