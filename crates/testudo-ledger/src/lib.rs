@@ -9,6 +9,7 @@
 
 pub mod entry;
 mod hash;
+pub mod payload;
 pub mod tile;
 pub mod tree;
 
