@@ -1,6 +1,7 @@
 //! The paths that every request takes, each callable by name for counting instructions.
 //!
-//! Without arguments it lists the names; with a name and a number it calls that path so often.
+//! Without arguments it lists the names; with a name and two numbers it calls that path so often without and with
+//! being counted.
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -36,9 +37,14 @@ fn main() -> anyhow::Result<()> {
         }
         return Ok(());
     };
-    let calls: u64 = arguments.next().context("how often?")?.parse()?;
+    let mut times = || -> anyhow::Result<u64> { Ok(arguments.next().context("how often?")?.parse()?) };
+    let (warming, counted) = (times()?, times()?);
     let mut path = path(&name)?;
-    for _ in 0..calls {
+    // Caches fill first, as in a process that runs for long.
+    for _ in 0..warming {
+        path()?;
+    }
+    for _ in 0..counted {
         counted_call(&mut path)?;
     }
     Ok(())

@@ -5,9 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::{output, shell};
 
@@ -17,9 +20,11 @@ const RECORDED: &str = "xtask/instructions.txt";
 const TOLERANCE_PERCENT: u64 = 3;
 /// Counting is on inside this function of the example only.
 const COUNTED: &str = "--toggle-collect=*counted_call*";
-/// Two lengths of run, whose difference leaves the warm-up of caches out.
-const SHORT: u64 = 20;
-const LONG: u64 = 60;
+/// Calls before counting, which fill caches, and calls that are counted.
+const WARMING: u64 = 20;
+const CALLS: u64 = 20;
+/// Counts at once; how busy the machine is changes no count.
+const THREADS: usize = 2;
 
 /// `instructions [--record]`.
 pub(crate) fn instructions(arguments: &[String]) -> anyhow::Result<()> {
@@ -43,13 +48,8 @@ pub(crate) fn instructions(arguments: &[String]) -> anyhow::Result<()> {
     shell::run(shell::cargo().args(build))?;
     let program = shell::target().join("release/examples/hot_paths");
     let names = shell::read(&mut Command::new(&program))?;
-    let mut counted = BTreeMap::new();
-    for name in names.lines() {
-        let count = |calls: u64| count(&program, name, calls);
-        let difference = count(LONG)?.saturating_sub(count(SHORT)?);
-        let each = difference.checked_div(LONG.saturating_sub(SHORT)).unwrap_or(0);
-        counted.insert(name.to_owned(), each);
-    }
+    output::step("counting");
+    let counted = count_all(&program, &names)?;
     let file = shell::workspace().join(RECORDED);
     if record {
         let mut text = String::new();
@@ -111,12 +111,37 @@ fn recorded(text: &str) -> anyhow::Result<BTreeMap<String, u64>> {
         .collect()
 }
 
-fn count(program: &std::path::Path, name: &str, calls: u64) -> anyhow::Result<u64> {
+/// Instructions per call of each path, a few paths at a time.
+fn count_all(program: &Path, names: &str) -> anyhow::Result<BTreeMap<String, u64>> {
+    let waiting = Mutex::new(names.lines());
+    let counted = Mutex::new(BTreeMap::new());
+    let worker = || -> anyhow::Result<()> {
+        loop {
+            let next = waiting.lock().ok().and_then(|mut names| names.next());
+            let Some(name) = next else { return Ok(()) };
+            let each = count(program, name)?;
+            if let Ok(mut counted) = counted.lock() {
+                counted.insert(name.to_owned(), each);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(worker)).collect();
+        let ended = workers
+            .into_iter()
+            .map(|worker| worker.join().map_err(|_panic| anyhow!("counting panicked"))?);
+        ended.collect::<anyhow::Result<()>>()
+    })?;
+    counted.into_inner().context("counting panicked")
+}
+
+/// Instructions per call of one path.
+fn count(program: &Path, name: &str) -> anyhow::Result<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", COUNTED])
         .arg(program)
         .arg(name)
-        .arg(calls.to_string())
+        .args([WARMING, CALLS].map(|times| times.to_string()))
         .output()
         .context("valgrind cannot be started")?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -124,7 +149,14 @@ fn count(program: &std::path::Path, name: &str, calls: u64) -> anyhow::Result<u6
         bail!("counting `{name}` failed ({}):\n{said}", output.status);
     }
     said.lines()
-        .find_map(|line| line.rsplit_once("Collected : ")?.1.trim().parse().ok())
+        .find_map(|line| {
+            line.rsplit_once("Collected : ")?
+                .1
+                .trim()
+                .parse::<u64>()
+                .ok()?
+                .checked_div(CALLS)
+        })
         .with_context(|| format!("callgrind said no count for `{name}`:\n{said}"))
 }
 
@@ -133,7 +165,10 @@ fn install_valgrind() -> anyhow::Result<()> {
         return Ok(());
     }
     output::step("installing valgrind");
-    shell::run(Command::new("apt-get").args(["install", "-qy", "valgrind"]))
+    let install = || shell::run(Command::new("apt-get").args(["install", "-qy", "valgrind"]));
+    // A fresh machine has no lists of packages yet.
+    install()
+        .or_else(|_no_lists| shell::run(Command::new("apt-get").args(["update", "-q"])).and_then(|()| install()))
         .context("install valgrind by hand and try again")
 }
 

@@ -22,13 +22,13 @@ use anyhow::bail;
 const HELP: &str = "\
 cargo xtask <task>
 
-  test                    format, lints, every test; installs cargo-nextest if it is missing
-                          (first run 5-10 min for the build, later about 1 min)
+  test                    format, lints, instruction counts, every test; installs what is missing
+                          (first run 5-10 min for the build, later about 2 min)
   bench [--quick] [--peers] [--only ID,ID]
                           direct and through the gateway, table and raw numbers under target/bench
                           (release build 5-10 min once; quick 1 min, full 4 min; peers 600 MB once)
   instructions [--record] instructions per call of the hot paths against recorded numbers, +-3 %
-                          (release build once, then 1 min; installs valgrind if it is missing)
+                          (release build 1 min once, then 30 s; installs valgrind if it is missing)
   soak [--minutes N]      mixed load and vanishing clients; memory must stay flat (10 min)
   fuzz [--seconds N] [NAME]...
                           every fuzz target, 60 s each, with the stable compiler
