@@ -7,12 +7,18 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
 
+pub mod checkpoint;
 pub mod entry;
 mod hash;
+pub mod key;
+pub mod note;
 pub mod payload;
 pub mod tile;
 pub mod tree;
 
+pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use hash::{Hash, HashError};
+pub use key::{KeyHash, KeyKind, KeyName, SigningKey, VerifierKey};
+pub use note::{Note, Signature};
 pub use tile::{Tile, TileLevel};
 pub use tree::{Frontier, HashSource, ProofError};

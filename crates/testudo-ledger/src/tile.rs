@@ -6,6 +6,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use path::decimal;
 pub use path::{PathError, index_path};
 pub use source::{Tiles, TilesError, hashes};
 
