@@ -1,0 +1,233 @@
+//! The integrator: brings durable leaves into bundles, tiles and payload files, and signs.
+//!
+//! The order is what makes a crash harmless. Everything that a checkpoint stands on is durable before the
+//! checkpoint is; write-ahead segments and superseded partial tiles go only after it. Nothing that a
+//! checkpoint stands on is ever written again.
+
+mod edge;
+mod integrator;
+mod payloads;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use testudo_ledger::tile::{self, TileLevel, Tiles, bundle};
+use testudo_ledger::{Frontier, Hash};
+
+pub(crate) use self::edge::Edge;
+pub(crate) use self::integrator::{Integrator, Task, Waiter};
+use crate::files::{self, Files};
+use crate::folder::Folder;
+use crate::wal::Leaf;
+use crate::witnessing::Published;
+
+/// Folders whose existence is remembered.
+const KNOWN_FOLDERS_MAX: usize = 4096;
+
+/// The tree on the disk, open for growing.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    files: Arc<dyn Files>,
+    folder: Arc<Folder>,
+    edge: Edge,
+    /// The newest checkpoint, as this log signed it.
+    published: Published,
+    /// Folders that exist, durably.
+    known: BTreeSet<PathBuf>,
+    /// Whether the open payload file may be longer than the edge says.
+    payload_untidy: bool,
+}
+
+/// Why the tree on the disk cannot be grown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TreeError {
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "`{path}` is missing or damaged; run `testudo ledger verify`, then restore the folder from a backup"
+    )]
+    Tile { path: String },
+    #[error(
+        "the tiles do not have the root that the checkpoint of {size} entries is for; run `testudo ledger verify`"
+    )]
+    Root { size: u64 },
+    #[error("`{}` cannot be cut to the payloads that are in the tree", path.display())]
+    Payloads {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Tree {
+    /// The tree under a checkpoint whose signature has been checked; reads its right edge and compares the root.
+    pub(crate) fn load(
+        files: Arc<dyn Files>,
+        folder: Arc<Folder>,
+        published: Published,
+        root: &Hash,
+    ) -> Result<Self, TreeError> {
+        let size = published.size;
+        let damaged = |path: String| TreeError::Tile { path };
+        let read = |tile: &tile::Tile| -> Result<Vec<u8>, TreeError> {
+            let path = folder.root().join(tile.path());
+            let found = files.read(&path, bundle::BUNDLE_BYTES_MAX);
+            let found = found.map_err(|source| TreeError::Read { path, source })?;
+            found.ok_or_else(|| damaged(tile.path()))
+        };
+        let frontier = Frontier::load(size, &Tiles::new(size, read)).map_err(|error| match error {
+            tile::TilesError::Read { source, .. } => source,
+            tile::TilesError::Length { tile } => damaged(tile.path()),
+            tile::TilesError::Outside { .. } => TreeError::Root { size },
+        })?;
+        if frontier.root() != *root {
+            return Err(TreeError::Root { size });
+        }
+        let mut edge = Edge {
+            frontier,
+            tiles: vec![Vec::new(); 8],
+            ..Edge::default()
+        };
+        for partial in edge::partial_tiles(size) {
+            let bytes = read(&partial)?;
+            match partial.level() {
+                TileLevel::Entries => edge.bundle = bytes,
+                TileLevel::Hashes(level) => {
+                    let hashes = tile::hashes(&bytes, partial.width()).ok_or_else(|| damaged(partial.path()))?;
+                    if let Some(slot) = edge.tiles.get_mut(usize::from(level)) {
+                        *slot = hashes;
+                    }
+                }
+            }
+        }
+        check_bundle(&edge)?;
+        let mut tree = Self {
+            files,
+            folder,
+            edge,
+            published,
+            known: BTreeSet::new(),
+            payload_untidy: false,
+        };
+        tree.tidy_payloads()?;
+        Ok(tree)
+    }
+
+    /// How many entries are under the newest checkpoint.
+    pub(crate) fn size(&self) -> u64 {
+        self.edge.size()
+    }
+
+    /// The newest checkpoint.
+    pub(crate) fn published(&self) -> &Published {
+        &self.published
+    }
+
+    /// Puts the leaves, which follow the ones in the tree, under a new checkpoint.
+    ///
+    /// After an error the tree is what it was, and the same leaves can be tried again.
+    pub(crate) fn integrate(&mut self, leaves: &[Leaf]) -> io::Result<()> {
+        let old_size = self.size();
+        let growth = self.edge.grow(leaves);
+        let growth = growth.ok_or_else(|| io::Error::other("an entry does not fit into a bundle"))?;
+        let mut touched = BTreeSet::new();
+        for (tile, content) in &growth.tiles {
+            let path = self.folder.root().join(tile.path());
+            self.enter_folder(&path, &mut touched)?;
+            self.files.write(&path, content)?;
+        }
+        self.write_payloads(&growth.payloads, &mut touched)?;
+        for folder in &touched {
+            self.files.sync_folder(folder)?;
+        }
+        let size = growth.edge.size();
+        let note = self.folder.sign(size, &growth.edge.frontier.root());
+        files::replace(&*self.files, self.folder.root(), "checkpoint", note.as_bytes())?;
+        self.edge = growth.edge;
+        self.published = Published { note, size };
+        // What is left behind is removed at the next start.
+        if let Err(error) = self.remove_superseded(old_size) {
+            tracing::warn!(%error, "cannot remove superseded tiles");
+        }
+        Ok(())
+    }
+
+    /// Removes what crashes have left: partial tiles beside the right edge that the tree does not stand on.
+    pub(crate) fn sweep(&self) -> io::Result<()> {
+        for partial in edge::partial_tiles(self.size()) {
+            let path = self.folder.root().join(partial.path());
+            let Some(folder) = path.parent() else { continue };
+            for name in self.files.list(folder)? {
+                let found = folder.join(name);
+                if found != path {
+                    self.files.remove(&found)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds cosignatures to the checkpoint file, if the checkpoint is still the newest.
+    pub(crate) fn add_cosignatures(&self, published: &Published, lines: &str) -> io::Result<()> {
+        let note = format!("{}{lines}", published.note);
+        // The newest that others signed; what proofs for outsiders are made with while newer ones wait.
+        files::replace(&*self.files, self.folder.root(), "witnessed", note.as_bytes())?;
+        if *published == self.published {
+            files::replace(&*self.files, self.folder.root(), "checkpoint", note.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folder of a file, and notes which folders must be synced.
+    fn enter_folder(&mut self, path: &Path, touched: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+        let Some(folder) = path.parent() else { return Ok(()) };
+        touched.insert(folder.to_owned());
+        if self.known.contains(folder) || folder == self.folder.root() {
+            return Ok(());
+        }
+        self.enter_folder(folder, touched)?;
+        self.files.create_folder(folder)?;
+        if self.known.len() >= KNOWN_FOLDERS_MAX {
+            self.known.clear();
+        }
+        self.known.insert(folder.to_owned());
+        Ok(())
+    }
+
+    /// Removes the partial tiles of the tree of `old_size` that a wider or full one stands for now.
+    fn remove_superseded(&mut self, old_size: u64) -> io::Result<()> {
+        for old in edge::partial_tiles(old_size) {
+            let Some(new) = tile::Tile::of_tree(old.level(), old.index(), self.size()) else {
+                continue;
+            };
+            if new == old {
+                continue;
+            }
+            let path = self.folder.root().join(old.path());
+            self.files.remove(&path)?;
+            if let Some(folder) = path.parent().filter(|_| new.is_full()) {
+                self.known.remove(folder);
+                self.files.remove_folder(folder)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the incomplete bundle holds the entries whose hashes stand in the incomplete tile.
+fn check_bundle(edge: &Edge) -> Result<(), TreeError> {
+    let Some(partial) = edge::partial_tiles(edge.size()).find(|it| it.level() == TileLevel::Entries) else {
+        return Ok(());
+    };
+    let entries = bundle::decode(&edge.bundle, partial.width()).unwrap_or_default();
+    let hashes = entries.iter().map(|it| Hash::leaf(it));
+    let sound = edge.tiles.first().is_some_and(|tile| hashes.eq(tile.iter().copied()));
+    sound.then_some(()).ok_or_else(|| TreeError::Tile { path: partial.path() })
+}

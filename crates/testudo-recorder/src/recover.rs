@@ -1,0 +1,203 @@
+//! Opening a log: what was acknowledged before a crash goes under a checkpoint before anything new is taken.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use testudo_ledger::entry::{self, Entry, RecorderAction};
+use testudo_ledger::tile::{TileLevel, bundle};
+use testudo_ledger::{Hash, Tile};
+use testudo_types::UnixMillis;
+use tokio::sync::{mpsc, watch};
+
+use crate::draft::AppendError;
+use crate::files;
+use crate::folder::{Folder, SignatureError};
+use crate::integrate::{Integrator, Tree, TreeError};
+use crate::recorder::{Options, Recorder};
+use crate::shared::Shared;
+use crate::wal::{self, ReplayError, Replayed, Wal};
+use crate::witnessing::Published;
+use crate::writer::{Writer, internal};
+
+/// Far above any checkpoint with its signatures.
+const NOTE_BYTES_MAX: usize = 1 << 20;
+
+/// Why a log cannot be opened for writing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    #[error("cannot read or write `{}`", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("there are tiles or write-ahead segments in `{}` and no checkpoint; restore it from a backup", path.display())]
+    CheckpointMissing { path: PathBuf },
+    #[error("`{}` is not a checkpoint of this log; restore it from a backup", path.display())]
+    Checkpoint {
+        path: PathBuf,
+        #[source]
+        source: SignatureError,
+    },
+    #[error("the log's tree is damaged")]
+    Tree(#[source] TreeError),
+    #[error("the write-ahead log is damaged")]
+    Replay(#[source] ReplayError),
+    #[error("what the write-ahead log holds could not be brought into the tree")]
+    Integrate(#[source] io::Error),
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    #[error("the first entry could not be written")]
+    Start(#[source] AppendError),
+}
+
+/// Recovers and starts; see [`Recorder::open`].
+pub(crate) async fn open(folder: Folder, options: Options) -> Result<Recorder, OpenError> {
+    let folder = Arc::new(folder);
+    let shared = Arc::new(Shared::new(Arc::clone(&options.clock), options.limits.queue_bytes));
+    let recovered = recover(&folder, options.limits.segment_bytes)?;
+    shared.set_durable(recovered.tree.size());
+    shared.set_checkpoint(recovered.tree.size());
+    let (items, items_taken) = mpsc::channel(options.limits.queue_entries.max(1));
+    let (control, control_taken) = mpsc::unbounded_channel();
+    let (tasks, tasks_taken) = mpsc::unbounded_channel();
+    let (size, integrated) = watch::channel(recovered.tree.size());
+    let integrator = Integrator {
+        tree: recovered.tree,
+        limits: options.limits,
+        shared: Arc::clone(&shared),
+        tasks: tasks_taken,
+        size,
+        witnesses: None,
+        pending: Vec::new(),
+        waiters: Vec::new(),
+        unwitnessed: Vec::new(),
+        due: None,
+        failure: None,
+    };
+    let first_size = recovered.wal.next();
+    let writer = Writer {
+        files: Arc::clone(folder.files()),
+        folder: Arc::clone(&folder),
+        limits: options.limits,
+        shared: Arc::clone(&shared),
+        sealer: options.sealer,
+        wal: recovered.wal,
+        version: options.version.clone(),
+        last_at: recovered.last_at,
+        items: items_taken,
+        control: control_taken,
+        integrator: tasks,
+        integrated,
+        failure: None,
+    };
+    start_thread("ledger-integrator", integrator.run()).map_err(OpenError::Thread)?;
+    start_thread("ledger-writer", writer.run()).map_err(OpenError::Thread)?;
+    let recorder = Recorder::new(items, control, shared);
+    let start = entry::Recorder {
+        action: RecorderAction::Start,
+        size: first_size,
+        version: options.version,
+    };
+    let draft = internal(start).draft;
+    let started = recorder.append(draft, crate::draft::Level::Durable).await;
+    started.map_err(OpenError::Start)?;
+    Ok(recorder)
+}
+
+/// A log in order, with an empty write-ahead log.
+struct Recovered {
+    tree: Tree,
+    wal: Wal,
+    last_at: UnixMillis,
+}
+
+fn recover(folder: &Arc<Folder>, segment_bytes_max: u64) -> Result<Recovered, OpenError> {
+    let files = Arc::clone(folder.files());
+    let at = |path: PathBuf| move |source| OpenError::File { path, source };
+    // What a dead process renamed may not be durable yet, and the write-ahead log is removed on the strength of it.
+    files.sync_folder(folder.root()).map_err(at(folder.root().to_owned()))?;
+    let (published, root) = checkpoint(folder)?;
+    let mut tree = Tree::load(Arc::clone(&files), Arc::clone(folder), published, &root).map_err(OpenError::Tree)?;
+    let wal_folder = folder.wal();
+    files.create_folder(&wal_folder).map_err(at(wal_folder.clone()))?;
+    files.sync_folder(folder.root()).map_err(at(folder.root().to_owned()))?;
+    let replayed = wal::replay(&*files, &wal_folder, folder.origin(), tree.size()).map_err(OpenError::Replay)?;
+    if !replayed.leaves.is_empty() || replayed.torn_bytes > 0 {
+        tracing::info!(
+            entries = replayed.leaves.len(),
+            unacknowledged_bytes = replayed.torn_bytes,
+            "the last run did not end by itself; its entries are recovered"
+        );
+    }
+    let Replayed { leaves, segments, .. } = replayed;
+    if !leaves.is_empty() {
+        tree.integrate(&leaves).map_err(OpenError::Integrate)?;
+    }
+    tree.sweep().map_err(OpenError::Integrate)?;
+    for segment in segments {
+        files.remove(&segment).map_err(at(segment))?;
+    }
+    files.sync_folder(&wal_folder).map_err(at(wal_folder.clone()))?;
+    let last_at = last_at(folder, tree.size())?;
+    let size = tree.size();
+    let wal = Wal::create(files, wal_folder.clone(), folder.origin(), size, segment_bytes_max);
+    let wal = wal.map_err(at(wal_folder))?;
+    Ok(Recovered { tree, wal, last_at })
+}
+
+/// The checkpoint and its root; a new log gets its first, over nothing.
+fn checkpoint(folder: &Folder) -> Result<(Published, Hash), OpenError> {
+    let files = folder.files();
+    let path = folder.root().join("checkpoint");
+    let failed = |source| OpenError::File {
+        path: path.clone(),
+        source,
+    };
+    if let Some(bytes) = files.read(&path, NOTE_BYTES_MAX).map_err(failed)? {
+        let verified = folder.verify(&bytes);
+        return verified.map_err(|source| OpenError::Checkpoint { path, source });
+    }
+    let tiles = files.list(&folder.root().join("tile")).map_err(failed)?;
+    let segments = files.list(&folder.wal()).map_err(failed)?;
+    if !tiles.is_empty() || !segments.is_empty() {
+        return Err(OpenError::CheckpointMissing {
+            path: folder.root().to_owned(),
+        });
+    }
+    let note = folder.sign(0, &Hash::EMPTY);
+    files::replace(&**files, folder.root(), "checkpoint", note.as_bytes()).map_err(failed)?;
+    Ok((Published { note, size: 0 }, Hash::EMPTY))
+}
+
+/// The time of the last entry, which the next one must not be before.
+fn last_at(folder: &Folder, size: u64) -> Result<UnixMillis, OpenError> {
+    let Some(last) = size.checked_sub(1) else {
+        return Ok(UnixMillis(0));
+    };
+    let Some(tile) = Tile::of_tree(TileLevel::Entries, last / 256, size) else {
+        return Ok(UnixMillis(0));
+    };
+    let path = folder.root().join(tile.path());
+    let read = folder.files().read(&path, bundle::BUNDLE_BYTES_MAX);
+    let bytes = read.map_err(|source| OpenError::File {
+        path: path.clone(),
+        source,
+    })?;
+    let entries = bytes.as_deref().and_then(|bytes| bundle::decode(bytes, tile.width()).ok());
+    let Some(last) = entries.and_then(|entries| entries.last().map(|it| it.to_vec())) else {
+        return Err(OpenError::Tree(TreeError::Tile { path: tile.path() }));
+    };
+    // An entry of a version unknown here still stands; only its time is not known.
+    Ok(Entry::decode(&last).map_or(UnixMillis(0), |entry| UnixMillis(entry.at)))
+}
+
+/// Runs one of the recorder's threads on a small runtime of its own.
+fn start_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let _detached = thread.spawn(move || runtime.block_on(work))?;
+    Ok(())
+}
