@@ -74,7 +74,10 @@ pub struct SubjectName(Arc<str>);
 
 /// The name of a subject was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a subject is 1 to {} bytes of text without control characters", SubjectName::BYTES_MAX)]
+#[error(
+    "a subject is 1 to {} bytes of text without control characters",
+    SubjectName::BYTES_MAX
+)]
 pub struct SubjectNameError;
 
 impl SubjectName {
@@ -133,7 +136,10 @@ impl Draft {
     pub(crate) fn queue_bytes(&self) -> usize {
         /// What a body and its names take, roughly.
         const BODY_BYTES: usize = 1024;
-        self.content.as_ref().map_or(0, |it| it.len()).saturating_add(BODY_BYTES)
+        self.content
+            .as_ref()
+            .map_or(0, |it| it.len())
+            .saturating_add(BODY_BYTES)
     }
 }
 

@@ -1,20 +1,29 @@
-//! The folder of a log: who may write it, its name, its key.
+//! The folder of a log: who may write it, its name, its key, its policy.
+
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use testudo_ledger::Hash;
+use testudo_ledger::checkpoint::CheckpointError;
+use testudo_ledger::key::KeyError;
+use testudo_ledger::note::VerifyError;
+use testudo_ledger::{Checkpoint, Hash, KeyKind, KeyName, SignedCheckpoint, SigningKey, VerifierKey};
+use zeroize::Zeroizing;
 
-use crate::files::{Disk, Files};
-use crate::witnessing::Published;
+use crate::files::{self, Disk, Files};
+
+/// Far above any key, name or checkpoint.
+const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// A ledger's folder, held by this process alone until it is dropped.
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
-    origin: String,
+    key: SigningKey,
     files: Arc<dyn Files>,
     /// Locked; nothing in tests that have no real folder.
     _lock: Option<File>,
@@ -40,34 +49,77 @@ pub enum FolderError {
         #[source]
         source: io::Error,
     },
-    #[error("`{}` does not hold the name of a log on one line", path.display())]
-    Origin { path: PathBuf },
+    #[error("`{}` is not a signing key; restore it from a backup", path.display())]
+    Key {
+        path: PathBuf,
+        #[source]
+        source: KeyError,
+    },
+    #[error("the ledger in `{}` has a checkpoint and no `log.key`; restore the key from a backup", path.display())]
+    KeyMissing { path: PathBuf },
+    #[error("`{}` names another log than `log.key`, which is of `{expected}`", path.display())]
+    Origin { path: PathBuf, expected: String },
+    #[error("the system gives no random numbers")]
+    Random,
+}
+
+/// Why a checkpoint is not one of this log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OwnCheckpointError {
+    #[error("it is no signed checkpoint")]
+    Form(#[source] CheckpointError),
+    #[error("it is not signed with `log.key`")]
+    Signature(#[source] VerifyError),
 }
 
 impl Folder {
-    /// Takes the folder for writing; makes it, the log's name and its key when they are not there.
+    /// Takes the folder for writing; makes it, the log's name, its key and its policy when they are not there.
     ///
     /// # Errors
     /// When another process has it, it cannot be read or written, or what is in it is damaged.
     pub fn prepare(path: &Path) -> Result<Self, FolderError> {
-        let created = std::fs::create_dir_all(path.parent().unwrap_or(path));
         let files: Arc<dyn Files> = Arc::new(Disk);
-        created.and_then(|()| files.create_folder(path)).map_err(|source| FolderError::Create {
-            path: path.to_owned(),
-            source,
-        })?;
+        let parent = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        parent
+            .and_then(|()| files.create_folder(path))
+            .map_err(|source| FolderError::Create {
+                path: path.to_owned(),
+                source,
+            })?;
         let lock = lock(path)?;
         Self::prepare_with(path, files, Some(lock))
     }
 
+    /// As [`Folder::prepare`], in a folder that is there.
     pub(crate) fn prepare_with(path: &Path, files: Arc<dyn Files>, lock: Option<File>) -> Result<Self, FolderError> {
-        let origin = "testudo/0123456789abcdef".to_owned();
-        Ok(Self {
+        let key = match read(&*files, path, "log.key")? {
+            Some(text) => SigningKey::parse(text.trim_end()).map_err(|source| FolderError::Key {
+                path: path.join("log.key"),
+                source,
+            })?,
+            None => new_key(&*files, path)?,
+        };
+        let folder = Self {
             root: path.to_owned(),
-            origin,
+            key,
             files,
             _lock: lock,
-        })
+        };
+        match read(&*folder.files, path, "origin")? {
+            Some(text) if text.trim_end() == folder.origin() => {}
+            Some(_) => {
+                return Err(FolderError::Origin {
+                    path: path.join("origin"),
+                    expected: folder.origin().to_owned(),
+                });
+            }
+            None => folder.write("origin", &format!("{}\n", folder.origin()))?,
+        }
+        if read(&*folder.files, path, "policy")?.is_none() {
+            folder.write("policy", &format!("log {}\nquorum none\n", folder.verifier()))?;
+        }
+        Ok(folder)
     }
 
     /// Where everything lies.
@@ -79,7 +131,25 @@ impl Folder {
     /// The log's name.
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.key.verifier().name().as_str()
+    }
+
+    /// The key that checks this log's checkpoints.
+    #[must_use]
+    pub fn verifier(&self) -> &VerifierKey {
+        self.key.verifier()
+    }
+
+    /// Replaces one of the small text files at the top of the folder, for example `policy`, so that a crash leaves
+    /// the old one or the new one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        files::replace(&*self.files, &self.root, name, text.as_bytes()).map_err(|source| FolderError::File {
+            path: self.root.join(name),
+            source,
+        })
     }
 
     pub(crate) fn files(&self) -> &Arc<dyn Files> {
@@ -90,26 +160,57 @@ impl Folder {
         self.root.join("wal")
     }
 
-    /// The checkpoint of a tree, as a signed note.
-    pub(crate) fn sign(&self, size: u64, root: &Hash) -> String {
-        format!("{}\n{size}\n{root}\n\n", self.origin)
+    /// The checkpoint of a tree, signed by the log.
+    pub(crate) fn sign(&self, size: u64, root: Hash) -> Result<SignedCheckpoint, OwnCheckpointError> {
+        let checkpoint = Checkpoint::new(self.origin(), size, root);
+        // The time is for cosigners; a log's own signature has none.
+        let signed = checkpoint.and_then(|it| SignedCheckpoint::sign(it, &self.key, 0));
+        signed.map_err(OwnCheckpointError::Form)
     }
 
-    /// Size and root of a checkpoint that this log signed.
-    pub(crate) fn verify(&self, note: &[u8]) -> Result<(Published, Hash), SignatureError> {
-        let text = std::str::from_utf8(note).map_err(|_| SignatureError)?;
-        let mut lines = text.lines().skip(1);
-        let size = lines.next().and_then(|it| it.parse().ok()).ok_or(SignatureError)?;
-        let root = lines.next().and_then(|it| Hash::parse(it).ok()).ok_or(SignatureError)?;
-        let note = text.to_owned();
-        Ok((Published { note, size }, root))
+    /// Reads a checkpoint that this log signed; others may have signed it too.
+    pub(crate) fn verify(&self, note: &[u8]) -> Result<SignedCheckpoint, OwnCheckpointError> {
+        let signed = SignedCheckpoint::parse(note).map_err(OwnCheckpointError::Form)?;
+        let by = signed.verify_log([self.verifier()]);
+        by.map_err(OwnCheckpointError::Signature)?;
+        Ok(signed)
     }
 }
 
-/// Not a checkpoint that this log's key has signed.
-#[derive(Debug, thiserror::Error)]
-#[error("it does not verify with the key in `log.key`")]
-pub struct SignatureError;
+/// Makes the key of a new log, and with it the log's name.
+fn new_key(files: &dyn Files, folder: &Path) -> Result<SigningKey, FolderError> {
+    if read(files, folder, "checkpoint")?.is_some() {
+        return Err(FolderError::KeyMissing {
+            path: folder.to_owned(),
+        });
+    }
+    let path = folder.join("log.key");
+    let mut name = [0; 8];
+    let mut seed = Zeroizing::new([0; 32]);
+    let random = aws_lc_rs::rand::fill(&mut name).and_then(|()| aws_lc_rs::rand::fill(seed.as_mut_slice()));
+    random.map_err(|_| FolderError::Random)?;
+    let name = format!("testudo/{:016x}", u64::from_be_bytes(name));
+    let key = KeyName::parse(&name).and_then(|name| SigningKey::from_seed(name, KeyKind::Ed25519, seed));
+    let key = key.map_err(|source| FolderError::Key {
+        path: path.clone(),
+        source,
+    })?;
+    let text = Zeroizing::new(format!("{}\n", key.to_text().as_str()));
+    let written = files::replace(files, folder, "log.key", text.as_bytes());
+    written.map_err(|source| FolderError::File { path, source })?;
+    Ok(key)
+}
+
+/// A small text file; what is not text is left for its parser to refuse.
+fn read(files: &dyn Files, folder: &Path, name: &str) -> Result<Option<Zeroizing<String>>, FolderError> {
+    let path = folder.join(name);
+    let bytes = files.read(&path, TEXT_BYTES_MAX);
+    let bytes = bytes.map_err(|source| FolderError::File { path, source })?;
+    Ok(bytes.map(|it| {
+        let bytes = Zeroizing::new(it);
+        Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
+    }))
+}
 
 fn lock(folder: &Path) -> Result<File, FolderError> {
     let path = folder.join("lock");

@@ -14,14 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use testudo_ledger::tile::{self, TileLevel, Tiles, bundle};
-use testudo_ledger::{Frontier, Hash};
+use testudo_ledger::{Frontier, Hash, Signature, SignedCheckpoint};
 
 pub(crate) use self::edge::Edge;
 pub(crate) use self::integrator::{Integrator, Task, Waiter};
 use crate::files::{self, Files};
 use crate::folder::Folder;
 use crate::wal::Leaf;
-use crate::witnessing::Published;
 
 /// Folders whose existence is remembered.
 const KNOWN_FOLDERS_MAX: usize = 4096;
@@ -33,7 +32,7 @@ pub(crate) struct Tree {
     folder: Arc<Folder>,
     edge: Edge,
     /// The newest checkpoint, as this log signed it.
-    published: Published,
+    checkpoint: SignedCheckpoint,
     /// Folders that exist, durably.
     known: BTreeSet<PathBuf>,
     /// Whether the open payload file may be longer than the edge says.
@@ -50,13 +49,9 @@ pub enum TreeError {
         #[source]
         source: io::Error,
     },
-    #[error(
-        "`{path}` is missing or damaged; run `testudo ledger verify`, then restore the folder from a backup"
-    )]
+    #[error("`{path}` is missing or damaged; run `testudo ledger verify`, then restore the folder from a backup")]
     Tile { path: String },
-    #[error(
-        "the tiles do not have the root that the checkpoint of {size} entries is for; run `testudo ledger verify`"
-    )]
+    #[error("the tiles do not have the root that the checkpoint of {size} entries is for; run `testudo ledger verify`")]
     Root { size: u64 },
     #[error("`{}` cannot be cut to the payloads that are in the tree", path.display())]
     Payloads {
@@ -71,10 +66,9 @@ impl Tree {
     pub(crate) fn load(
         files: Arc<dyn Files>,
         folder: Arc<Folder>,
-        published: Published,
-        root: &Hash,
+        checkpoint: SignedCheckpoint,
     ) -> Result<Self, TreeError> {
-        let size = published.size;
+        let size = checkpoint.checkpoint().size();
         let damaged = |path: String| TreeError::Tile { path };
         let read = |tile: &tile::Tile| -> Result<Vec<u8>, TreeError> {
             let path = folder.root().join(tile.path());
@@ -87,7 +81,7 @@ impl Tree {
             tile::TilesError::Length { tile } => damaged(tile.path()),
             tile::TilesError::Outside { .. } => TreeError::Root { size },
         })?;
-        if frontier.root() != *root {
+        if frontier.root() != *checkpoint.checkpoint().root() {
             return Err(TreeError::Root { size });
         }
         let mut edge = Edge {
@@ -112,7 +106,7 @@ impl Tree {
             files,
             folder,
             edge,
-            published,
+            checkpoint,
             known: BTreeSet::new(),
             payload_untidy: false,
         };
@@ -126,8 +120,8 @@ impl Tree {
     }
 
     /// The newest checkpoint.
-    pub(crate) fn published(&self) -> &Published {
-        &self.published
+    pub(crate) fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
     }
 
     /// Puts the leaves, which follow the ones in the tree, under a new checkpoint.
@@ -148,10 +142,11 @@ impl Tree {
             self.files.sync_folder(folder)?;
         }
         let size = growth.edge.size();
-        let note = self.folder.sign(size, &growth.edge.frontier.root());
-        files::replace(&*self.files, self.folder.root(), "checkpoint", note.as_bytes())?;
+        let checkpoint = self.folder.sign(size, growth.edge.frontier.root());
+        let checkpoint = checkpoint.map_err(io::Error::other)?;
+        self.publish("checkpoint", &checkpoint)?;
         self.edge = growth.edge;
-        self.published = Published { note, size };
+        self.checkpoint = checkpoint;
         // What is left behind is removed at the next start.
         if let Err(error) = self.remove_superseded(old_size) {
             tracing::warn!(%error, "cannot remove superseded tiles");
@@ -175,14 +170,23 @@ impl Tree {
     }
 
     /// Adds cosignatures to the checkpoint file, if the checkpoint is still the newest.
-    pub(crate) fn add_cosignatures(&self, published: &Published, lines: &str) -> io::Result<()> {
-        let note = format!("{}{lines}", published.note);
+    pub(crate) fn add_cosignatures(&mut self, signed: &SignedCheckpoint, signatures: &[Signature]) -> io::Result<()> {
+        let mut cosigned = signed.clone();
+        for signature in signatures {
+            cosigned.add(signature.clone()).map_err(io::Error::other)?;
+        }
         // The newest that others signed; what proofs for outsiders are made with while newer ones wait.
-        files::replace(&*self.files, self.folder.root(), "witnessed", note.as_bytes())?;
-        if *published == self.published {
-            files::replace(&*self.files, self.folder.root(), "checkpoint", note.as_bytes())?;
+        self.publish("witnessed", &cosigned)?;
+        if *signed == self.checkpoint {
+            self.publish("checkpoint", &cosigned)?;
+            self.checkpoint = cosigned;
         }
         Ok(())
+    }
+
+    fn publish(&self, name: &str, checkpoint: &SignedCheckpoint) -> io::Result<()> {
+        let note = checkpoint.to_string();
+        files::replace(&*self.files, self.folder.root(), name, note.as_bytes())
     }
 
     /// Makes the folder of a file, and notes which folders must be synced.
@@ -229,5 +233,7 @@ fn check_bundle(edge: &Edge) -> Result<(), TreeError> {
     let entries = bundle::decode(&edge.bundle, partial.width()).unwrap_or_default();
     let hashes = entries.iter().map(|it| Hash::leaf(it));
     let sound = edge.tiles.first().is_some_and(|tile| hashes.eq(tile.iter().copied()));
-    sound.then_some(()).ok_or_else(|| TreeError::Tile { path: partial.path() })
+    sound
+        .then_some(())
+        .ok_or_else(|| TreeError::Tile { path: partial.path() })
 }

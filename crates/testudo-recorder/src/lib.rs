@@ -17,7 +17,7 @@ mod witnessing;
 mod writer;
 
 pub use draft::{AppendError, Draft, Level, OnFailure, Receipt, SubjectName, SubjectNameError, Unavailable};
-pub use folder::{Folder, FolderError, SignatureError};
+pub use folder::{Folder, FolderError, OwnCheckpointError};
 pub use integrate::TreeError;
 pub use observer::{Observer, ObserverError};
 pub use recorder::{Limits, Options, Pending, Recorder, Slot};
@@ -25,4 +25,4 @@ pub use recover::OpenError;
 pub use sealer::{Batch, Refusal, SealError, Sealed, SealedPayload, Sealer, Sealing};
 pub use shared::Health;
 pub use wal::ReplayError;
-pub use witnessing::{Cosigned, Published, Witnessing};
+pub use witnessing::{Cosigned, Witnessing};

@@ -87,7 +87,9 @@ impl Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,11 +114,7 @@ impl Recorder {
         crate::recover::open(folder, options).await
     }
 
-    pub(crate) fn new(
-        items: mpsc::Sender<Item>,
-        control: mpsc::UnboundedSender<Control>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(items: mpsc::Sender<Item>, control: mpsc::UnboundedSender<Control>, shared: Arc<Shared>) -> Self {
         Self { items, control, shared }
     }
 

@@ -6,18 +6,17 @@ use std::sync::Arc;
 
 use testudo_ledger::entry::{self, Entry, RecorderAction};
 use testudo_ledger::tile::{TileLevel, bundle};
-use testudo_ledger::{Hash, Tile};
+use testudo_ledger::{Hash, SignedCheckpoint, Tile};
 use testudo_types::UnixMillis;
 use tokio::sync::{mpsc, watch};
 
 use crate::draft::AppendError;
 use crate::files;
-use crate::folder::{Folder, SignatureError};
+use crate::folder::{Folder, OwnCheckpointError};
 use crate::integrate::{Integrator, Tree, TreeError};
 use crate::recorder::{Options, Recorder};
 use crate::shared::Shared;
 use crate::wal::{self, ReplayError, Replayed, Wal};
-use crate::witnessing::Published;
 use crate::writer::{Writer, internal};
 
 /// Far above any checkpoint with its signatures.
@@ -39,7 +38,7 @@ pub enum OpenError {
     Checkpoint {
         path: PathBuf,
         #[source]
-        source: SignatureError,
+        source: OwnCheckpointError,
     },
     #[error("the log's tree is damaged")]
     Tree(#[source] TreeError),
@@ -119,8 +118,8 @@ fn recover(folder: &Arc<Folder>, segment_bytes_max: u64) -> Result<Recovered, Op
     let at = |path: PathBuf| move |source| OpenError::File { path, source };
     // What a dead process renamed may not be durable yet, and the write-ahead log is removed on the strength of it.
     files.sync_folder(folder.root()).map_err(at(folder.root().to_owned()))?;
-    let (published, root) = checkpoint(folder)?;
-    let mut tree = Tree::load(Arc::clone(&files), Arc::clone(folder), published, &root).map_err(OpenError::Tree)?;
+    let checkpoint = checkpoint(folder)?;
+    let mut tree = Tree::load(Arc::clone(&files), Arc::clone(folder), checkpoint).map_err(OpenError::Tree)?;
     let wal_folder = folder.wal();
     files.create_folder(&wal_folder).map_err(at(wal_folder.clone()))?;
     files.sync_folder(folder.root()).map_err(at(folder.root().to_owned()))?;
@@ -148,8 +147,8 @@ fn recover(folder: &Arc<Folder>, segment_bytes_max: u64) -> Result<Recovered, Op
     Ok(Recovered { tree, wal, last_at })
 }
 
-/// The checkpoint and its root; a new log gets its first, over nothing.
-fn checkpoint(folder: &Folder) -> Result<(Published, Hash), OpenError> {
+/// The checkpoint; a new log gets its first, over nothing.
+fn checkpoint(folder: &Folder) -> Result<SignedCheckpoint, OpenError> {
     let files = folder.files();
     let path = folder.root().join("checkpoint");
     let failed = |source| OpenError::File {
@@ -167,9 +166,13 @@ fn checkpoint(folder: &Folder) -> Result<(Published, Hash), OpenError> {
             path: folder.root().to_owned(),
         });
     }
-    let note = folder.sign(0, &Hash::EMPTY);
-    files::replace(&**files, folder.root(), "checkpoint", note.as_bytes()).map_err(failed)?;
-    Ok((Published { note, size: 0 }, Hash::EMPTY))
+    let first = folder.sign(0, Hash::EMPTY);
+    let first = first.map_err(|source| OpenError::Checkpoint {
+        path: path.clone(),
+        source,
+    })?;
+    files::replace(&**files, folder.root(), "checkpoint", first.to_string().as_bytes()).map_err(failed)?;
+    Ok(first)
 }
 
 /// The time of the last entry, which the next one must not be before.
@@ -186,7 +189,9 @@ fn last_at(folder: &Folder, size: u64) -> Result<UnixMillis, OpenError> {
         path: path.clone(),
         source,
     })?;
-    let entries = bytes.as_deref().and_then(|bytes| bundle::decode(bytes, tile.width()).ok());
+    let entries = bytes
+        .as_deref()
+        .and_then(|bytes| bundle::decode(bytes, tile.width()).ok());
     let Some(last) = entries.and_then(|entries| entries.last().map(|it| it.to_vec())) else {
         return Err(OpenError::Tree(TreeError::Tile { path: tile.path() }));
     };

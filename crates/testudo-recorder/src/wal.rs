@@ -38,7 +38,9 @@ pub(crate) struct Leaf {
 impl Leaf {
     /// What it takes in memory and on the disk.
     pub(crate) fn bytes(&self) -> usize {
-        self.entry.len().saturating_add(self.payload.as_ref().map_or(0, Vec::len))
+        self.entry
+            .len()
+            .saturating_add(self.payload.as_ref().map_or(0, Vec::len))
     }
 }
 

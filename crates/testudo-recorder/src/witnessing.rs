@@ -3,31 +3,24 @@
 use std::future::Future;
 use std::pin::Pin;
 
-/// Collects cosignatures; called with one checkpoint at a time, the newest, from a thread of its own that runs a
+use testudo_ledger::{Signature, SignedCheckpoint};
+
+/// Collects cosignatures; called with one checkpoint at a time, the newest, on a thread of its own inside a
 /// current-thread tokio runtime.
 pub trait Witnessing: Send + Sync {
-    /// Asks for cosignatures on a checkpoint of this log.
+    /// Asks for cosignatures on a checkpoint that this log has just published.
     ///
-    /// Takes as long as it wants; newer checkpoints wait for it and all but the newest are skipped.
-    fn cosign<'a>(&'a self, published: &'a Published) -> Pin<Box<dyn Future<Output = Cosigned> + Send + 'a>>;
-}
-
-/// A checkpoint that this log has just published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// The signed note, as in the file `checkpoint`.
-    pub note: String,
-    /// How many entries it covers.
-    pub size: u64,
+    /// Takes as long as it wants; newer checkpoints wait for it, and all but the newest are skipped.
+    fn cosign<'a>(&'a self, checkpoint: &'a SignedCheckpoint) -> Pin<Box<dyn Future<Output = Cosigned> + Send + 'a>>;
 }
 
 /// What the witnesses answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cosigned {
-    /// Signature lines to add to the note, each with its line end; none when nobody signed.
-    pub lines: String,
+    /// Checked already; they are added to the note. None when nobody signed.
+    pub signatures: Vec<Signature>,
     /// Whether they satisfy the policy's quorum.
     pub quorum: bool,
-    /// When not: why, for those who wait.
+    /// When they do not: why, for those who wait.
     pub reason: String,
 }

@@ -129,7 +129,8 @@ impl Writer {
 
     /// Whether there is no room to take anything, now and until something changes.
     fn must_refuse(&self) -> bool {
-        let backlog_stuck = self.shared.backlog() >= self.limits.backlog_bytes && self.shared.has_failed(Part::Integrator);
+        let backlog_stuck =
+            self.shared.backlog() >= self.limits.backlog_bytes && self.shared.has_failed(Part::Integrator);
         self.failure.is_some() || backlog_stuck
     }
 

@@ -69,23 +69,25 @@ impl Growth {
             self.push_payload(file, record)?;
         }
         let (tiles, full) = (&mut self.edge.tiles, &mut self.tiles);
-        self.edge.frontier.push_each(Hash::leaf(&leaf.entry), |level, index, hash| {
-            // Only every eighth level is stored.
-            if !level.is_multiple_of(8) {
-                return;
-            }
-            let level = level / 8;
-            let Some(hashes) = tiles.get_mut(usize::from(level)) else {
-                return;
-            };
-            hashes.push(hash);
-            if hashes.len() == usize::from(tile::WIDTH)
-                && let Some(tile) = Tile::new(TileLevel::Hashes(level), index / 256, tile::WIDTH)
-            {
-                full.push((tile, bytes(hashes)));
-                hashes.clear();
-            }
-        });
+        self.edge
+            .frontier
+            .push_each(Hash::leaf(&leaf.entry), |level, index, hash| {
+                // Only every eighth level is stored.
+                if !level.is_multiple_of(8) {
+                    return;
+                }
+                let level = level / 8;
+                let Some(hashes) = tiles.get_mut(usize::from(level)) else {
+                    return;
+                };
+                hashes.push(hash);
+                if hashes.len() == usize::from(tile::WIDTH)
+                    && let Some(tile) = Tile::new(TileLevel::Hashes(level), index / 256, tile::WIDTH)
+                {
+                    full.push((tile, bytes(hashes)));
+                    hashes.clear();
+                }
+            });
         if place == 255 {
             let tile = Tile::new(TileLevel::Entries, file, tile::WIDTH)?;
             self.tiles.push((tile, std::mem::take(&mut self.edge.bundle)));

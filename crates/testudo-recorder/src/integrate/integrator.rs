@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use testudo_ledger::SignedCheckpoint;
 use testudo_types::UnixMillis;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use crate::draft::{AppendError, Level, Receipt};
 use crate::recorder::{Done, Limits};
 use crate::shared::{Part, Shared};
 use crate::wal::Leaf;
-use crate::witnessing::{Cosigned, Published};
+use crate::witnessing::Cosigned;
 use crate::writer::Ack;
 
 /// What the integrator is asked to do.
@@ -27,7 +28,10 @@ pub(crate) enum Task {
     /// Forget the payloads of these entries; everything so far is brought under a checkpoint first.
     DropPayloads { indexes: BTreeSet<u64>, done: Done },
     /// Witnesses have answered.
-    Cosigned { published: Published, cosigned: Cosigned },
+    Cosigned {
+        checkpoint: SignedCheckpoint,
+        cosigned: Cosigned,
+    },
 }
 
 /// Somebody who waits for a checkpoint over an entry.
@@ -49,7 +53,7 @@ pub(crate) struct Integrator {
     /// Tells the writer and the observer how many entries are under the newest checkpoint.
     pub(crate) size: watch::Sender<u64>,
     /// Gives the newest checkpoint to the witnesses' thread; nothing when there are no witnesses.
-    pub(crate) witnesses: Option<watch::Sender<Option<Published>>>,
+    pub(crate) witnesses: Option<watch::Sender<Option<SignedCheckpoint>>>,
     pub(crate) pending: Vec<Leaf>,
     pub(crate) waiters: Vec<Waiter>,
     /// Those who wait for witnesses, and until when.
@@ -115,7 +119,7 @@ impl Integrator {
                 });
                 let _gone = done.send(outcome);
             }
-            Task::Cosigned { published, cosigned } => self.cosigned(&published, &cosigned),
+            Task::Cosigned { checkpoint, cosigned } => self.cosigned(&checkpoint, &cosigned),
         }
     }
 
@@ -173,7 +177,7 @@ impl Integrator {
 
     fn offer_to_witnesses(&self) {
         if let Some(witnesses) = &self.witnesses {
-            let _before = witnesses.send_replace(Some(self.tree.published().clone()));
+            let _before = witnesses.send_replace(Some(self.tree.checkpoint().clone()));
         }
     }
 
@@ -185,9 +189,9 @@ impl Integrator {
         self.unwitnessed.push((after_ms(self.limits.witness_wait_ms), waiter));
     }
 
-    fn cosigned(&mut self, published: &Published, cosigned: &Cosigned) {
-        if !cosigned.lines.is_empty()
-            && let Err(error) = self.tree.add_cosignatures(published, &cosigned.lines)
+    fn cosigned(&mut self, checkpoint: &SignedCheckpoint, cosigned: &Cosigned) {
+        if !cosigned.signatures.is_empty()
+            && let Err(error) = self.tree.add_cosignatures(checkpoint, &cosigned.signatures)
         {
             tracing::error!(%error, "cosignatures cannot be written");
             return;
@@ -197,10 +201,10 @@ impl Integrator {
             return;
         }
         self.shared.set_witnessed();
-        let covered = |waiter: &Waiter| waiter.index < published.size;
+        let size = checkpoint.checkpoint().size();
         let (done, waiting) = std::mem::take(&mut self.unwitnessed)
             .into_iter()
-            .partition(|(_, waiter)| covered(waiter));
+            .partition(|(_, waiter)| waiter.index < size);
         self.unwitnessed = waiting;
         for (_, waiter) in done {
             waiter.succeed();

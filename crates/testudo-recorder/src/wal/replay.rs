@@ -67,7 +67,9 @@ pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) 
     for (position, name) in names.iter().enumerate() {
         let path = folder.join(name);
         let first = first_index(name).ok_or_else(|| ReplayError::Name { path: path.clone() })?;
-        let bytes = files.read(&path, SEGMENT_BYTES_MAX).map_err(|source| read(&path, source))?;
+        let bytes = files
+            .read(&path, SEGMENT_BYTES_MAX)
+            .map_err(|source| read(&path, source))?;
         let bytes = bytes.unwrap_or_default();
         let mut segment = Segment {
             path: &path,

@@ -1,0 +1,1 @@
+//! What a segment gives back after every kind of damage.
