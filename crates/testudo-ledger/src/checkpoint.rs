@@ -157,6 +157,16 @@ impl SignedCheckpoint {
         self.note.add(signature)
     }
 
+    /// The same checkpoint with these signatures only.
+    pub(crate) fn with_signatures(&self, signatures: Vec<Signature>) -> Result<Self, NoteError> {
+        let mut note = Note::new(self.note.text())?;
+        signatures.into_iter().try_for_each(|it| note.add(it))?;
+        Ok(Self {
+            checkpoint: self.checkpoint.clone(),
+            note,
+        })
+    }
+
     /// Checks that the log itself has signed: a key of kind Ed25519 whose name is the origin.
     ///
     /// # Errors

@@ -13,12 +13,17 @@ mod hash;
 pub mod key;
 pub mod note;
 pub mod payload;
+pub mod policy;
+pub mod proof;
 pub mod tile;
 pub mod tree;
+pub mod witness;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use hash::{Hash, HashError};
 pub use key::{KeyHash, KeyKind, KeyName, SigningKey, VerifierKey};
 pub use note::{Note, Signature};
+pub use policy::Policy;
+pub use proof::Proof;
 pub use tile::{Tile, TileLevel};
 pub use tree::{Frontier, HashSource, ProofError};
