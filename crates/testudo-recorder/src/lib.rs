@@ -6,10 +6,9 @@ pub mod control;
 mod draft;
 mod files;
 mod folder;
-pub mod index;
 mod integrate;
+mod keys;
 mod observer;
-pub mod query;
 mod recorder;
 mod recover;
 mod sealer;
@@ -21,6 +20,10 @@ mod writer;
 pub use draft::{AppendError, Draft, Level, OnFailure, Receipt, SubjectName, SubjectNameError, Unavailable};
 pub use folder::{Folder, FolderError, OwnCheckpointError};
 pub use integrate::TreeError;
+pub use keys::{
+    CipherError, FileKeyring, KekError, KekId, KekIdError, KeyEncryption, StoreError, SubjectKind, Vault, VaultError,
+    WrappedKey,
+};
 pub use observer::{Observer, ObserverError};
 pub use recorder::{Limits, Options, Pending, Recorder, Slot};
 pub use recover::OpenError;

@@ -1,0 +1,164 @@
+//! New keys in the place of old ones: everything under the old is wrapped again, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+use testudo_ledger::entry::{Rotation, RotationOf, SubjectPseudonym, TenantPseudonym};
+
+use super::cipher::KeyBytes;
+use super::encryption::KekId;
+use super::named::{Tenant, open_name};
+use super::rows::{SubjectRow, TenantRow};
+use super::store::{self, StoreError};
+use super::vault::{Vault, VaultError, tenant_key};
+
+/// Subjects that are wrapped again before the next are read.
+const PAGE_ROWS: i64 = 1_000;
+
+impl Vault {
+    /// Makes a new key-encryption key and wraps every tenant's key under it. Returns what is to be
+    /// appended about it. Old key-encryption keys stay until [`Self::retire_keks`].
+    ///
+    /// A crash leaves every tenant under its old key or every tenant under the new one.
+    ///
+    /// # Errors
+    /// When a key is of no use or the key store cannot be written; then nothing has changed.
+    pub async fn rotate_kek(&self) -> Result<Vec<Rotation>, VaultError> {
+        let keks = self.0.keks.as_ref();
+        let mut connection = self.0.connection.lock().await;
+        let newest = keks.renew().await?;
+        let mut moved: BTreeMap<KekId, KekId> = BTreeMap::new();
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        for mut row in TenantRow::all(&mut transaction).await? {
+            if row.key.kek == newest {
+                continue;
+            }
+            let key = tenant_key(keks, &row).await?;
+            let wrapped = keks.wrap(key.expose(), &Tenant::aad(row.pseudonym)).await?;
+            let old = std::mem::replace(&mut row.key, wrapped);
+            row.update_key(&mut transaction).await?;
+            moved.insert(old.kek, row.key.kek);
+        }
+        transaction.commit().await?;
+        store::scrub(&mut connection).await?;
+        Ok(moved
+            .into_iter()
+            .map(|(from, to)| rotation(RotationOf::EncryptionKey, from.as_str(), to.as_str()))
+            .collect())
+    }
+
+    /// Destroys the key-encryption keys that nothing lies under any more, except the newest.
+    ///
+    /// After this, copies of the key store from before the rotation open nothing.
+    ///
+    /// # Errors
+    /// When the key store cannot be read, or a key cannot be destroyed.
+    pub async fn retire_keks(&self) -> Result<Vec<KekId>, VaultError> {
+        let mut connection = self.0.connection.lock().await;
+        let used: BTreeSet<KekId> = TenantRow::one_for_each_kek(&mut connection)
+            .await?
+            .into_iter()
+            .map(|row| row.key.kek)
+            .collect();
+        let mut unused = self.0.keks.list().await?;
+        let newest = unused.pop();
+        unused.retain(|id| !used.contains(id) && Some(id) != newest.as_ref());
+        for id in &unused {
+            self.0.keks.destroy(id).await?;
+        }
+        Ok(unused)
+    }
+
+    /// Gives a tenant a new key, under the newest key-encryption key, and wraps its subjects' keys
+    /// and tags again. Returns what is to be appended about it; `None` when there is no such tenant.
+    ///
+    /// # Errors
+    /// When a key is of no use or the key store cannot be written; then nothing has changed.
+    pub async fn rotate_tenant(&self, tenant: TenantPseudonym) -> Result<Option<Rotation>, VaultError> {
+        let keks = self.0.keks.as_ref();
+        let mut connection = self.0.connection.lock().await;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let Some(mut row) = TenantRow::by_pseudonym(&mut transaction, tenant).await? else {
+            return Ok(None);
+        };
+        let old_key = tenant_key(keks, &row).await?;
+        let new_key = KeyBytes::random()?;
+        row.key = keks.wrap(new_key.expose(), &Tenant::aad(tenant)).await?;
+        row.update_key(&mut transaction).await?;
+        let old = Tenant::new(tenant, &old_key)?;
+        let new = Tenant::new(tenant, &new_key)?;
+        let mut after: Option<SubjectPseudonym> = None;
+        loop {
+            let page = SubjectRow::page(&mut transaction, tenant, after, PAGE_ROWS).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.pseudonym);
+            for subject in page {
+                move_subject(&mut transaction, &old, &new, subject).await?;
+            }
+        }
+        transaction.commit().await?;
+        self.forget_all();
+        store::scrub(&mut connection).await?;
+        let ids = [&old_key, &new_key].map(key_id);
+        let [from, to] = ids;
+        Ok(Some(rotation(RotationOf::TenantKey, &from?, &to?)))
+    }
+
+    /// The pseudonyms of all tenants.
+    ///
+    /// # Errors
+    /// When the key store cannot be read.
+    pub async fn tenants(&self) -> Result<Vec<TenantPseudonym>, VaultError> {
+        let mut connection = self.0.connection.lock().await;
+        let rows = TenantRow::all(&mut connection).await?;
+        Ok(rows.into_iter().map(|row| row.pseudonym).collect())
+    }
+
+    /// Overwrites what was deleted from the key store.
+    ///
+    /// # Errors
+    /// When the key store cannot be written, or another process has it open.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        let mut connection = self.0.connection.lock().await;
+        store::scrub(&mut connection).await
+    }
+}
+
+async fn move_subject(
+    connection: &mut SqliteConnection,
+    old: &Tenant,
+    new: &Tenant,
+    mut row: SubjectRow,
+) -> Result<(), VaultError> {
+    let subject = row.pseudonym;
+    let failed = |source| VaultError::Subject { subject, source };
+    let key = old.unwrap(subject, &row.wrapped).map_err(failed)?;
+    let name = open_name(row.tenant, subject, &key, &row.name).map_err(failed)?;
+    row.tag = new.tag(row.kind, &name);
+    row.wrapped = new.wrap(subject, &key)?;
+    Ok(row.update_key(connection).await?)
+}
+
+/// What a tenant's key is called in entries; says nothing about the key.
+fn key_id(key: &KeyBytes) -> Result<String, VaultError> {
+    let derived = key.derive("testudo/tenant-key-id/v1")?;
+    let hex: String = derived
+        .expose()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(format!("tnk_{hex}"))
+}
+
+fn rotation(what: RotationOf, from: &str, to: &str) -> Rotation {
+    Rotation {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        what,
+    }
+}
+
+#[cfg(test)]
+mod tests;
