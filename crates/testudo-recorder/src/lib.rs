@@ -11,6 +11,7 @@ mod keys;
 mod observer;
 mod recorder;
 mod recover;
+mod seal;
 mod sealer;
 mod shared;
 mod wal;
@@ -27,6 +28,7 @@ pub use keys::{
 pub use observer::{Observer, ObserverError};
 pub use recorder::{Limits, Options, Pending, Recorder, Slot};
 pub use recover::OpenError;
+pub use seal::{OpenPayloadError, ReadReceipt};
 pub use sealer::{Batch, Refusal, SealError, Sealed, SealedPayload, Sealer, Sealing};
 pub use shared::Health;
 pub use wal::ReplayError;
