@@ -2,13 +2,18 @@
 
 #![forbid(unsafe_code)]
 
+mod code;
 pub mod control;
 mod draft;
+mod erase;
 mod files;
 mod folder;
+mod hold;
+pub mod index;
 mod integrate;
 mod keys;
 mod observer;
+pub mod query;
 mod recorder;
 mod recover;
 mod seal;
@@ -18,8 +23,11 @@ mod wal;
 mod witnessing;
 mod writer;
 
+pub use code::{Code, CodeError};
 pub use draft::{AppendError, Draft, Level, OnFailure, Receipt, SubjectName, SubjectNameError, Unavailable};
+pub use erase::{EraseError, ErasureRequest};
 pub use folder::{Folder, FolderError, OwnCheckpointError};
+pub use hold::{HeldSubject, HoldError};
 pub use integrate::TreeError;
 pub use keys::{
     CipherError, FileKeyring, KekError, KekId, KekIdError, KeyEncryption, StoreError, SubjectKind, Vault, VaultError,
