@@ -16,6 +16,7 @@ mod observer;
 pub mod query;
 mod recorder;
 mod recover;
+mod retention;
 mod seal;
 mod sealer;
 mod shared;
@@ -36,6 +37,7 @@ pub use keys::{
 pub use observer::{Observer, ObserverError};
 pub use recorder::{Limits, Options, Pending, Recorder, Slot};
 pub use recover::OpenError;
+pub use retention::{Floor, Period, RecordClass, Regime, RuleError, RuleWarning, Rules, Wanted};
 pub use seal::{OpenPayloadError, ReadReceipt};
 pub use sealer::{Batch, Refusal, SealError, Sealed, SealedPayload, Sealer, Sealing};
 pub use shared::Health;
