@@ -20,6 +20,7 @@ mod retention;
 mod seal;
 mod sealer;
 mod shared;
+pub mod ship;
 mod wal;
 mod witnessing;
 mod writer;
