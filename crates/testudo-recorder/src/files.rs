@@ -1,6 +1,8 @@
 //! The few file operations that the log needs, as a trait, so that tests can fail and crash every one of them.
 
 mod disk;
+#[cfg(test)]
+pub(crate) mod faulty;
 
 use std::fmt::Debug;
 use std::io;

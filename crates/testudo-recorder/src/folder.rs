@@ -93,6 +93,12 @@ impl Folder {
 
     /// As [`Folder::prepare`], in a folder that is there.
     pub(crate) fn prepare_with(path: &Path, files: Arc<dyn Files>, lock: Option<File>) -> Result<Self, FolderError> {
+        // What a dead process left may not be durable yet: a name must not outlive its key.
+        let synced = files.sync_folder(path);
+        synced.map_err(|source| FolderError::File {
+            path: path.to_owned(),
+            source,
+        })?;
         let key = match read(&*files, path, "log.key")? {
             Some(text) => SigningKey::parse(text.trim_end()).map_err(|source| FolderError::Key {
                 path: path.join("log.key"),

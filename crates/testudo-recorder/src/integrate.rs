@@ -6,7 +6,7 @@
 
 mod edge;
 mod integrator;
-mod payloads;
+pub(crate) mod payloads;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -37,6 +37,8 @@ pub(crate) struct Tree {
     known: BTreeSet<PathBuf>,
     /// Whether the open payload file may be longer than the edge says.
     payload_untidy: bool,
+    /// The size before the newest checkpoint, while that is not durable yet or its predecessors' tiles are there.
+    unsettled: Option<u64>,
 }
 
 /// Why the tree on the disk cannot be grown.
@@ -53,6 +55,11 @@ pub enum TreeError {
     Tile { path: String },
     #[error("the tiles do not have the root that the checkpoint of {size} entries is for; run `testudo ledger verify`")]
     Root { size: u64 },
+    #[error(
+        "`{}` is damaged at or after byte {offset}, and not by a crash; run `testudo ledger verify`, then restore it \
+         from a backup", path.display()
+    )]
+    PayloadDamaged { path: PathBuf, offset: u64 },
     #[error("`{}` cannot be cut to the payloads that are in the tree", path.display())]
     Payloads {
         path: PathBuf,
@@ -109,6 +116,7 @@ impl Tree {
             checkpoint,
             known: BTreeSet::new(),
             payload_untidy: false,
+            unsettled: None,
         };
         tree.tidy_payloads()?;
         Ok(tree)
@@ -124,10 +132,15 @@ impl Tree {
         &self.checkpoint
     }
 
-    /// Puts the leaves, which follow the ones in the tree, under a new checkpoint.
+    /// Puts the leaves, which follow the ones in the tree, under a new checkpoint, and makes that durable.
     ///
-    /// After an error the tree is what it was, and the same leaves can be tried again.
+    /// After an error the tree either is what it was, or has grown by all the leaves and the checkpoint is not
+    /// durable yet: [`Tree::size`] tells. Then the next call settles that first, with whatever leaves follow.
     pub(crate) fn integrate(&mut self, leaves: &[Leaf]) -> io::Result<()> {
+        self.settle()?;
+        if leaves.is_empty() {
+            return Ok(());
+        }
         let old_size = self.size();
         let growth = self.edge.grow(leaves);
         let growth = growth.ok_or_else(|| io::Error::other("an entry does not fit into a bundle"))?;
@@ -144,9 +157,35 @@ impl Tree {
         let size = growth.edge.size();
         let checkpoint = self.folder.sign(size, growth.edge.frontier.root());
         let checkpoint = checkpoint.map_err(io::Error::other)?;
-        self.publish("checkpoint", &checkpoint)?;
+        self.expose(&checkpoint)?;
         self.edge = growth.edge;
         self.checkpoint = checkpoint;
+        self.unsettled = Some(old_size);
+        self.settle()
+    }
+
+    /// Gives a checkpoint its name. From here on it may be what the next start finds, so that nothing it stands on
+    /// may be touched any more, durable or not.
+    fn expose(&self, checkpoint: &SignedCheckpoint) -> io::Result<()> {
+        let note = checkpoint.to_string();
+        let [path, temporary] = ["checkpoint", "checkpoint.tmp"].map(|name| self.folder.root().join(name));
+        self.files.write(&temporary, note.as_bytes())?;
+        match self.files.rename(&temporary, &path) {
+            Ok(()) => Ok(()),
+            // A rename that failed may have happened.
+            Err(error) => match self.files.read(&path, note.len())? {
+                Some(found) if found == note.as_bytes() => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Makes the newest checkpoint durable, then removes the tiles that it has no use for.
+    fn settle(&mut self) -> io::Result<()> {
+        let Some(old_size) = self.unsettled else { return Ok(()) };
+        self.files.sync_folder(self.folder.root())?;
+        self.unsettled = None;
+        self.payload_untidy = false;
         // What is left behind is removed at the next start.
         if let Err(error) = self.remove_superseded(old_size) {
             tracing::warn!(%error, "cannot remove superseded tiles");

@@ -14,6 +14,7 @@ mod integrate;
 mod keys;
 mod observer;
 pub mod query;
+mod reading;
 mod recorder;
 mod recover;
 mod retention;
@@ -21,6 +22,8 @@ mod seal;
 mod sealer;
 mod shared;
 pub mod ship;
+#[cfg(test)]
+mod tests;
 mod wal;
 mod witnessing;
 mod writer;
@@ -36,6 +39,7 @@ pub use keys::{
     WrappedKey,
 };
 pub use observer::{Observer, ObserverError};
+pub use reading::{LogFolder, ReadLogError};
 pub use recorder::{Limits, Options, Pending, Recorder, Slot};
 pub use recover::OpenError;
 pub use retention::{Floor, Period, RecordClass, Regime, RuleError, RuleWarning, Rules, Wanted};

@@ -1,6 +1,9 @@
 //! Telling the index of every entry once it is under a checkpoint.
 
 use testudo_ledger::entry::Entry;
+use tokio::sync::watch;
+
+use crate::reading::LogFolder;
 
 /// Follows a log, entry by entry, on a thread of its own.
 pub trait Observer: Send {
@@ -27,3 +30,52 @@ pub trait Observer: Send {
 #[derive(Debug, thiserror::Error)]
 #[error("the index failed: {0}")]
 pub struct ObserverError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// More entries than these are left for the next start when the recorder closes.
+const LEFT_AT_CLOSE: u64 = 4096;
+
+/// Follows the log with an observer until the log's writer has ended.
+pub(crate) async fn follow(mut observer: Box<dyn Observer>, log: LogFolder, mut size: watch::Receiver<u64>) {
+    let mut next = match observer.next_index() {
+        Ok(next) => next,
+        Err(error) => {
+            tracing::error!(%error, "entries are not indexed in this run");
+            return;
+        }
+    };
+    loop {
+        let until = *size.borrow_and_update();
+        let is_over = || size.has_changed().is_err();
+        if let Err(error) = catch_up(&mut *observer, &log, &mut next, until, is_over) {
+            tracing::error!(%error, next, "an entry could not be indexed; it is tried again with the next");
+        }
+        if size.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn catch_up(
+    observer: &mut dyn Observer,
+    log: &LogFolder,
+    next: &mut u64,
+    until: u64,
+    is_over: impl Fn() -> bool,
+) -> Result<(), Box<dyn std::error::Error>> {
+    if *next >= until {
+        return Ok(());
+    }
+    while *next < until {
+        if is_over() && until.saturating_sub(*next) > LEFT_AT_CLOSE {
+            break;
+        }
+        let bundle = log.bundle(*next / 256)?;
+        let skip = usize::try_from(*next % 256).unwrap_or(usize::MAX);
+        for bytes in bundle.into_iter().skip(skip) {
+            observer.observe(*next, &bytes, Entry::decode(&bytes).ok().as_ref())?;
+            *next = next.saturating_add(1);
+        }
+    }
+    observer.pause()?;
+    Ok(())
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use testudo_types::Clock;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::draft::{AppendError, Draft, Level, Receipt, Unavailable};
 use crate::folder::Folder;
@@ -101,6 +101,8 @@ pub struct Recorder {
     items: mpsc::Sender<Item>,
     control: mpsc::UnboundedSender<Control>,
     shared: Arc<Shared>,
+    /// Closed when the last thread has ended.
+    ended: watch::Receiver<()>,
 }
 
 impl Recorder {
@@ -114,8 +116,18 @@ impl Recorder {
         crate::recover::open(folder, options).await
     }
 
-    pub(crate) fn new(items: mpsc::Sender<Item>, control: mpsc::UnboundedSender<Control>, shared: Arc<Shared>) -> Self {
-        Self { items, control, shared }
+    pub(crate) fn new(
+        items: mpsc::Sender<Item>,
+        control: mpsc::UnboundedSender<Control>,
+        shared: Arc<Shared>,
+        ended: watch::Receiver<()>,
+    ) -> Self {
+        Self {
+            items,
+            control,
+            shared,
+            ended,
+        }
     }
 
     /// Reserves a place in the queue, without waiting.
@@ -185,13 +197,17 @@ impl Recorder {
     }
 
     /// Records the stop, brings everything under a checkpoint and ends the writer. Slots that are still held may
-    /// append for five seconds more.
+    /// append for five seconds more. When this returns, the folder can be opened again.
     ///
     /// # Errors
     /// When the disk does not permit it. The writer has ended all the same, and the next open goes on from
     /// the write-ahead log.
     pub async fn close(&self) -> Result<(), AppendError> {
-        self.ask(|done| Control::Close { done }).await
+        let outcome = self.ask(|done| Control::Close { done }).await;
+        // Nothing is ever sent: this waits for the threads to let go of the folder.
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+        outcome
     }
 
     async fn ask(&self, control: impl FnOnce(Done) -> Control) -> Result<(), AppendError> {

@@ -13,10 +13,13 @@ use tokio::sync::{mpsc, watch};
 use crate::draft::AppendError;
 use crate::files;
 use crate::folder::{Folder, OwnCheckpointError};
-use crate::integrate::{Integrator, Tree, TreeError};
+use crate::integrate::{Integrator, Task, Tree, TreeError};
+use crate::observer;
+use crate::reading::LogFolder;
 use crate::recorder::{Options, Recorder};
 use crate::shared::Shared;
 use crate::wal::{self, ReplayError, Replayed, Wal};
+use crate::witnessing::{self, Witnessing};
 use crate::writer::{Writer, internal};
 
 /// Far above any checkpoint with its signatures.
@@ -62,6 +65,9 @@ pub(crate) async fn open(folder: Folder, options: Options) -> Result<Recorder, O
     let (items, items_taken) = mpsc::channel(options.limits.queue_entries.max(1));
     let (control, control_taken) = mpsc::unbounded_channel();
     let (tasks, tasks_taken) = mpsc::unbounded_channel();
+    let (alive, ended) = watch::channel(());
+    let alive = Arc::new(alive);
+    let witnesses = start_witnesses(options.witnessing, &tasks, &alive)?;
     let (size, integrated) = watch::channel(recovered.tree.size());
     let integrator = Integrator {
         tree: recovered.tree,
@@ -69,7 +75,7 @@ pub(crate) async fn open(folder: Folder, options: Options) -> Result<Recorder, O
         shared: Arc::clone(&shared),
         tasks: tasks_taken,
         size,
-        witnesses: None,
+        witnesses,
         pending: Vec::new(),
         waiters: Vec::new(),
         unwitnessed: Vec::new(),
@@ -89,12 +95,17 @@ pub(crate) async fn open(folder: Folder, options: Options) -> Result<Recorder, O
         items: items_taken,
         control: control_taken,
         integrator: tasks,
-        integrated,
+        integrated: integrated.clone(),
         failure: None,
     };
-    start_thread("ledger-integrator", integrator.run()).map_err(OpenError::Thread)?;
-    start_thread("ledger-writer", writer.run()).map_err(OpenError::Thread)?;
-    let recorder = Recorder::new(items, control, shared);
+    if let Some(observer) = options.observer {
+        let log = LogFolder::with(folder.root(), Arc::clone(folder.files()));
+        let following = observer::follow(observer, log, integrated.clone());
+        start_thread("ledger-index", &alive, following).map_err(OpenError::Thread)?;
+    }
+    start_thread("ledger-integrator", &alive, integrator.run()).map_err(OpenError::Thread)?;
+    start_thread("ledger-writer", &alive, writer.run()).map_err(OpenError::Thread)?;
+    let recorder = Recorder::new(items, control, shared, ended);
     let start = entry::Recorder {
         action: RecorderAction::Start,
         size: first_size,
@@ -104,6 +115,21 @@ pub(crate) async fn open(folder: Folder, options: Options) -> Result<Recorder, O
     let started = recorder.append(draft, crate::draft::Level::Durable).await;
     started.map_err(OpenError::Start)?;
     Ok(recorder)
+}
+
+/// The newest checkpoint goes in here for the witnesses.
+type Witnesses = watch::Sender<Option<SignedCheckpoint>>;
+
+fn start_witnesses(
+    witnessing: Option<Arc<dyn Witnessing>>,
+    tasks: &mpsc::UnboundedSender<Task>,
+    alive: &Alive,
+) -> Result<Option<Witnesses>, OpenError> {
+    let Some(witnessing) = witnessing else { return Ok(None) };
+    let (offered, newest) = watch::channel(None);
+    let asking = witnessing::ask(witnessing, newest, tasks.downgrade());
+    start_thread("ledger-witnesses", alive, asking).map_err(OpenError::Thread)?;
+    Ok(Some(offered))
 }
 
 /// A log in order, with an empty write-ahead log.
@@ -199,10 +225,18 @@ fn last_at(folder: &Folder, size: u64) -> Result<UnixMillis, OpenError> {
     Ok(Entry::decode(&last).map_or(UnixMillis(0), |entry| UnixMillis(entry.at)))
 }
 
+/// Held by every thread until it has let go of everything.
+type Alive = Arc<watch::Sender<()>>;
+
 /// Runs one of the recorder's threads on a small runtime of its own.
-fn start_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+fn start_thread(name: &str, alive: &Alive, work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name(name.to_owned());
-    let _detached = thread.spawn(move || runtime.block_on(work))?;
+    let alive = Arc::clone(alive);
+    let _detached = thread.spawn(move || {
+        runtime.block_on(work);
+        drop(runtime);
+        drop(alive);
+    })?;
     Ok(())
 }

@@ -4,6 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use testudo_ledger::{Signature, SignedCheckpoint};
+use tokio::sync::{mpsc, watch};
+
+use crate::integrate::Task;
 
 /// Collects cosignatures; called with one checkpoint at a time, the newest, on a thread of its own inside a
 /// current-thread tokio runtime.
@@ -23,4 +26,25 @@ pub struct Cosigned {
     pub quorum: bool,
     /// When they do not: why, for those who wait.
     pub reason: String,
+}
+
+/// Asks for cosignatures on each newest checkpoint until the integrator has ended.
+pub(crate) async fn ask(
+    witnessing: std::sync::Arc<dyn Witnessing>,
+    mut newest: watch::Receiver<Option<SignedCheckpoint>>,
+    integrator: mpsc::WeakUnboundedSender<Task>,
+) {
+    while newest.changed().await.is_ok() {
+        let Some(checkpoint) = newest.borrow_and_update().clone() else {
+            continue;
+        };
+        // A checkpoint over nothing is not worth anybody's signature.
+        if checkpoint.checkpoint().size() == 0 {
+            continue;
+        }
+        let cosigned = witnessing.cosign(&checkpoint).await;
+        // Holding on to the sender would keep the integrator from ending.
+        let Some(integrator) = integrator.upgrade() else { return };
+        let _gone = integrator.send(Task::Cosigned { checkpoint, cosigned });
+    }
 }

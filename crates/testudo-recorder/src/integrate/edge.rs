@@ -1,5 +1,8 @@
 //! The right edge of the log: what a growing tree needs of what it already has.
 
+use std::collections::BTreeSet;
+
+use testudo_ledger::entry::Entry;
 use testudo_ledger::tile::{self, Tile, TileLevel, bundle};
 use testudo_ledger::{Frontier, Hash};
 
@@ -41,6 +44,19 @@ pub(super) struct PayloadWrite {
 impl Edge {
     pub(super) fn size(&self) -> u64 {
         self.frontier.size()
+    }
+
+    /// Entries of the incomplete bundle that have or had a payload; those that cannot be read may have.
+    pub(super) fn indexes_with_payload(&self) -> BTreeSet<u64> {
+        let first = (self.size() / 256).saturating_mul(256);
+        let width = u16::try_from(self.size() % 256).unwrap_or(0);
+        let entries = bundle::decode(&self.bundle, width).unwrap_or_default();
+        let with = |bytes: &[u8]| Entry::decode(bytes).map_or(true, |entry| entry.payload.is_some());
+        let numbered = (first..).zip(entries);
+        numbered
+            .filter(|(_, bytes)| with(bytes))
+            .map(|(index, _)| index)
+            .collect()
     }
 
     /// What changes when these leaves are added; the edge itself stays until the caller has written everything.

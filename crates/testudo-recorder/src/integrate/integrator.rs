@@ -125,24 +125,28 @@ impl Integrator {
 
     /// Brings all pending leaves under a checkpoint and answers who waited for it.
     fn integrate(&mut self) -> Result<(), AppendError> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && self.failure.is_none() {
             self.due = None;
             return Ok(());
         }
-        if let Err(error) = self.tree.integrate(&self.pending) {
+        let outcome = self.tree.integrate(&self.pending);
+        let size = self.tree.size();
+        if self.pending.last().is_some_and(|last| last.index < size) {
+            let bytes = self.pending.iter().map(Leaf::bytes).sum();
+            self.shared.leave_backlog(bytes);
+            // A burst must not pin its memory for ever.
+            self.pending = Vec::new();
+        }
+        if let Err(error) = outcome {
             return Err(self.fail(&error));
         }
-        let bytes = self.pending.iter().map(Leaf::bytes).sum();
-        // A burst must not pin its memory for ever.
-        self.pending = Vec::new();
         self.due = None;
-        self.shared.leave_backlog(bytes);
-        self.shared.set_checkpoint(self.tree.size());
+        self.shared.set_checkpoint(size);
         if self.failure.take().is_some() {
             self.shared.recover(Part::Integrator);
             tracing::info!("the recorder signs checkpoints again");
         }
-        let _before = self.size.send_replace(self.tree.size());
+        let _before = self.size.send_replace(size);
         self.offer_to_witnesses();
         for waiter in std::mem::take(&mut self.waiters) {
             if waiter.level == Level::Witnessed {

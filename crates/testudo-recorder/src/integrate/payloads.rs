@@ -10,7 +10,9 @@ use super::edge::PayloadWrite;
 use super::{Tree, TreeError};
 use crate::files::{self, Files};
 
-/// The length before a record, the record's mark and its index.
+/// The length before a record.
+pub(crate) const LENGTH_BYTES: u64 = 4;
+/// That length, the record's mark and its index.
 const HEAD_BYTES: usize = 4 + 4 + 8;
 
 impl Tree {
@@ -38,7 +40,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Cuts the open payload file to the records of entries that are in the tree.
+    /// Cuts the open payload file to the records of entries that are in the tree; the rest is what a crash left.
     pub(super) fn tidy_payloads(&mut self) -> Result<(), TreeError> {
         let path = self.payload_file(self.size() / 256);
         let failed = |source| TreeError::Payloads {
@@ -46,14 +48,50 @@ impl Tree {
             source,
         };
         let Some(records) = records(&*self.files, &path).map_err(failed)? else {
+            self.edge.payload_bytes = 0;
             return Ok(());
         };
-        let size = self.size();
-        let kept = records.iter().take_while(|it| it.index < size);
-        let bytes = kept.last().map_or(0, |it| it.end);
+        // In the tail anything can stand, also what looks like a record of an entry without payload.
+        let mut expected = self.edge.indexes_with_payload();
+        let mut bytes = 0;
+        for record in records {
+            if !expected.remove(&record.index) {
+                break;
+            }
+            expected = expected.split_off(&record.index);
+            bytes = record.end;
+        }
+        if self.holds_one_of(&path, bytes, &expected).map_err(failed)? {
+            return Err(TreeError::PayloadDamaged { path, offset: bytes });
+        }
         self.files.truncate(&path, bytes).map_err(failed)?;
         self.edge.payload_bytes = bytes;
         Ok(())
+    }
+
+    /// Whether the heads of some of these entries' records stand behind `offset`: then cutting there would destroy
+    /// payloads because of damage before them.
+    fn holds_one_of(&self, path: &Path, mut offset: u64, indexes: &BTreeSet<u64>) -> io::Result<bool> {
+        const MARK: &[u8] = b"TSP1";
+        const STEP_BYTES: usize = 1 << 20;
+        if indexes.is_empty() {
+            return Ok(false);
+        }
+        loop {
+            // Pieces overlap by a head, so that none is missed between two.
+            let piece = self
+                .files
+                .read_range(path, offset, STEP_BYTES.saturating_add(HEAD_BYTES))?;
+            let piece = piece.unwrap_or_default();
+            let heads = piece.windows(12).filter_map(|it| it.strip_prefix(MARK)?.first_chunk());
+            if heads.map(|it| u64::from_be_bytes(*it)).any(|it| indexes.contains(&it)) {
+                return Ok(true);
+            }
+            if piece.len() <= STEP_BYTES {
+                return Ok(false);
+            }
+            offset = offset.saturating_add(STEP_BYTES as u64);
+        }
     }
 
     /// Removes the records of these entries from their files; entries without one are passed over.
@@ -80,11 +118,12 @@ impl Tree {
             let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|it| it.to_str())) else {
                 continue;
             };
-            files::replace(&*self.files, folder, name, &kept)?;
+            let replaced = files::replace(&*self.files, folder, name, &kept);
             if file == self.size() / 256 {
-                self.edge.payload_bytes = kept.len() as u64;
-                self.payload_untidy = false;
+                // Even when that failed, the new file may be the one that is there.
+                self.tidy_payloads().map_err(io::Error::other)?;
             }
+            replaced?;
         }
         Ok(())
     }
@@ -111,7 +150,7 @@ pub(crate) fn records(files: &dyn Files, path: &Path) -> io::Result<Option<Vec<P
             return Ok(None);
         };
         let Some((len, index)) = head_of(&head) else { break };
-        let end = start.saturating_add(4).saturating_add(len);
+        let end = start.saturating_add(LENGTH_BYTES).saturating_add(len);
         // The last byte must be there too.
         let last = files.read_range(path, end.saturating_sub(1), 1)?;
         if last.is_none_or(|it| it.is_empty()) {

@@ -19,6 +19,12 @@ pub enum ReplayError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot cut `{}` to its sound part", path.display())]
+    Cut {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error(
         "`{}` is damaged at byte {offset}, and not by a crash: {what}; restore it from a backup, or move the \
          folder away to give up what was not in the tree yet", path.display()
@@ -49,11 +55,13 @@ pub(crate) struct Replayed {
     pub(crate) leaves: Vec<Leaf>,
     /// Every segment that was there.
     pub(crate) segments: Vec<PathBuf>,
-    /// Bytes of a frame that was being written when the process ended.
+    /// Bytes of a frame that was being written when the process ended; they have been cut off.
     pub(crate) torn_bytes: u64,
 }
 
 /// Reads all segments in `folder` and returns the leaves from `size` on.
+///
+/// What it returns is durable: the last segment of a process that died may not have been synced.
 pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) -> Result<Replayed, ReplayError> {
     let read = |path: &Path, source| ReplayError::Read {
         path: path.to_owned(),
@@ -81,6 +89,13 @@ pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) 
         if torn > 0 {
             segment.judge_tail(&checksum, &bytes, good, position == last, size)?;
             replayed.torn_bytes = torn as u64;
+        }
+        if position == last {
+            let cut = files.truncate(&path, good as u64);
+            cut.map_err(|source| ReplayError::Cut {
+                path: path.clone(),
+                source,
+            })?;
         }
         end = segment.next;
         replayed.segments.push(path);

@@ -1,0 +1,6 @@
+//! The recorder as a whole: what it promises, over files that fail in every way.
+
+mod appends;
+mod crash;
+mod failure;
+mod rig;
