@@ -17,6 +17,7 @@ pub mod policy;
 pub mod proof;
 pub mod tile;
 pub mod tree;
+pub mod verify;
 pub mod witness;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};

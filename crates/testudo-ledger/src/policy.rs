@@ -113,7 +113,7 @@ impl Policy {
         Ok(Accepted { log, witnesses })
     }
 
-    fn is_quorum(&self, cosigned: &[Verified<'_>]) -> bool {
+    pub(crate) fn is_quorum(&self, cosigned: &[Verified<'_>]) -> bool {
         let by = |witness: &Party| cosigned.iter().any(|it| *it.key == witness.key);
         let witnesses: Vec<bool> = self.witnesses.iter().map(by).collect();
         let mut groups: Vec<bool> = Vec::new();
