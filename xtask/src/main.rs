@@ -7,6 +7,7 @@ mod gateway;
 mod instructions;
 #[cfg(test)]
 mod layers;
+mod ledger_peers;
 mod mock;
 mod output;
 mod shell;
@@ -32,6 +33,8 @@ cargo xtask <task>
   soak [--minutes N]      mixed load and vanishing clients; memory must stay flat (10 min)
   fuzz [--seconds N] [NAME]...
                           every fuzz target, 60 s each, with the stable compiler
+  ledger-peers [FOLDER]   the ledger's formats against Go's sumdb packages, both ways, or a log's folder by them
+                          (installs Go from Debian once, 250 MB; then 10 s)
   mock [ADDRESS] [key=value]...
                           the mock upstream, until standard input closes
   e2e [--direct]          official SDKs against a real model, direct and through the gateway, bodies
@@ -66,6 +69,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "fuzz" => fuzz::fuzz(rest),
         "instructions" => instructions::instructions(rest),
         "soak" => soak::soak(rest),
+        "ledger-peers" => ledger_peers::ledger_peers(rest),
         "e2e" => e2e::e2e(rest),
         other => bail!("there is no task `{other}`; `cargo xtask` lists them"),
     }
