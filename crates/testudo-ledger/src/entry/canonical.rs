@@ -119,16 +119,15 @@ impl<'a> Reader<'a> {
 
     /// A whole number in its only spelling.
     fn digits(&mut self) -> Result<u64, DecodeError> {
+        let start = *self;
         let count = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        let wrong = self.error(Misread::Number);
-        let great = self.error(Misread::NumberTooGreat);
-        let digits = self.split(count).ok_or_else(|| wrong.clone())?;
+        let digits = self.split(count).unwrap_or_default();
         if digits.is_empty() || (digits.starts_with('0') && digits.len() > 1) {
-            return Err(wrong);
+            return Err(start.error(Misread::Number));
         }
         match digits.parse() {
             Ok(number) if number <= NUMBER_MAX => Ok(number),
-            _ => Err(great),
+            _ => Err(start.error(Misread::NumberTooGreat)),
         }
     }
 
@@ -221,7 +220,9 @@ fn check_text(text: &str) -> Result<(), Flaw> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(Flaw::TextTooLong { bytes: text.len() });
     }
-    if text.chars().any(char::is_control) {
+    // Nearly all texts are ASCII; the others have further control characters.
+    let suspect = text.bytes().any(|byte| byte < b' ' || byte >= 0x7f);
+    if suspect && text.chars().any(char::is_control) {
         return Err(Flaw::Control);
     }
     Ok(())
