@@ -25,6 +25,7 @@ pub mod ship;
 #[cfg(test)]
 mod tests;
 mod wal;
+pub mod witness;
 mod witnessing;
 mod writer;
 

@@ -22,8 +22,15 @@ pub use fetch::{FetchError, Fetched, fetch};
 pub use remote::RemoteError;
 pub use shipper::{Options, Passed, ShipError, Shipper, Watch};
 pub use source::LocalError;
+pub(crate) use source::Source;
 pub use state::StateError;
 pub use store::{S3, Store, StoreError};
 
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |it| it.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
+use super::chain;
 use super::dirty::Dirty;
 use super::remote::{Remote, RemoteError};
 use super::source::{CHECKPOINT, CHECKPOINT_BYTES_MAX, LocalError, Noted, Source, WITNESSED};
@@ -439,10 +440,4 @@ fn partials(size: u64) -> Vec<Tile> {
         .filter_map(|(level, bits)| Tile::of_tree(level, (size >> bits) / 256, size))
         .filter(|it| !it.is_full())
         .collect()
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |it| it.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

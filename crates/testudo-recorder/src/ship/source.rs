@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use testudo_ledger::checkpoint::CheckpointError;
 use testudo_ledger::tile::{Tiles, TilesError, bundle};
+use testudo_ledger::tree::ProveError;
 use testudo_ledger::{Hash, SignedCheckpoint, Tile, TileLevel, payload, tree};
 
 use crate::files::{Disk, Files as _};
@@ -70,8 +71,8 @@ impl Noted {
 
 /// The folder of a ledger.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
-    pub(super) folder: PathBuf,
+pub(crate) struct Source {
+    pub(crate) folder: PathBuf,
 }
 
 /// The part of a payload file that a checkpoint covers.
@@ -141,6 +142,15 @@ impl Source {
     pub(super) fn root(&self, size: u64, of: u64) -> Result<Hash, LocalError> {
         let tiles = Tiles::new(of, |tile: &Tile| self.tile(tile));
         tree::root(size, &tiles).map_err(|error| LocalError::Tree(Box::new(error)))
+    }
+
+    /// The proof that the tree of `size` entries continues the tree of its first `old_size`.
+    pub(crate) fn consistency(&self, old_size: u64, size: u64) -> Result<Vec<Hash>, LocalError> {
+        let tiles = Tiles::new(size, |tile: &Tile| self.tile(tile));
+        tree::consistency(old_size, size, &tiles).map_err(|error| match error {
+            ProveError::Source(error) => LocalError::Tree(Box::new(error)),
+            ProveError::IndexBeyondTree { .. } | ProveError::OldBeyondNew { .. } => LocalError::Stopped,
+        })
     }
 
     /// The payload file of a window up to the last entry below `size`; none when there is no such file.

@@ -2,7 +2,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 
 mod faulty;
-mod log;
+pub(crate) mod log;
 
 use std::fs;
 use std::path::Path as FilePath;

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use testudo_ledger::tile::{bundle, growth};
 use testudo_ledger::{
-    Checkpoint, Frontier, Hash, KeyKind, KeyName, SignedCheckpoint, SigningKey, Tile, TileLevel, VerifierKey, payload,
+    Checkpoint, Frontier, Hash, KeyKind, KeyName, Signature, SignedCheckpoint, SigningKey, Tile, TileLevel,
+    VerifierKey, payload,
 };
 use zeroize::Zeroizing;
 
-pub(super) struct Log {
-    pub(super) folder: tempfile::TempDir,
+pub(crate) struct Log {
+    pub(crate) folder: tempfile::TempDir,
     key: SigningKey,
     entries: Vec<Vec<u8>>,
     frontier: Frontier,
@@ -20,7 +21,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         let name = KeyName::parse("testudo/test").unwrap();
         Self {
             folder: tempfile::tempdir().unwrap(),
@@ -32,20 +33,20 @@ impl Log {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) fn verifier(&self) -> VerifierKey {
+    pub(crate) fn verifier(&self) -> VerifierKey {
         self.key.verifier().clone()
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.frontier.size()
     }
 
     /// Appends entries that say `word`, each with a payload, and signs.
-    pub(super) fn grow(&mut self, count: u64, word: &str) {
+    pub(crate) fn grow(&mut self, count: u64, word: &str) {
         let old = self.size();
         for index in old..old + count {
             let entry = format!("{word} {index}").into_bytes();
@@ -94,23 +95,26 @@ impl Log {
         self.partial.extend(partial);
     }
 
-    /// Signs the present tree; another time makes another signature line.
-    pub(super) fn sign(&self, cosigned_s: u64) {
+    /// The present tree, signed.
+    pub(crate) fn signed(&self) -> SignedCheckpoint {
         let checkpoint = Checkpoint::new("testudo/test", self.size(), self.frontier.root()).unwrap();
-        let mut signed = SignedCheckpoint::sign(checkpoint, &self.key, 0).unwrap();
+        SignedCheckpoint::sign(checkpoint, &self.key, 0).unwrap()
+    }
+
+    /// Writes the checkpoint of the present tree, cosigned at a time that is not 0.
+    pub(crate) fn sign(&self, cosigned_s: u64) {
+        let mut signed = self.signed();
         if cosigned_s > 0 {
             let name = KeyName::parse("witness").unwrap();
             let witness = SigningKey::from_seed(name, KeyKind::Cosignature, Zeroizing::new([9; 32])).unwrap();
             let text = signed.note().text().to_owned();
-            signed
-                .add(testudo_ledger::Signature::new(&witness, &text, cosigned_s))
-                .unwrap();
+            signed.add(Signature::new(&witness, &text, cosigned_s)).unwrap();
         }
         write(&self.path().join("checkpoint"), signed.to_string().as_bytes());
     }
 
     /// The payload file of a window with the records of these entries.
-    pub(super) fn write_payload(&self, window: u64, indexes: &[u64]) {
+    pub(crate) fn write_payload(&self, window: u64, indexes: &[u64]) {
         let path = self.path().join(payload::path(window));
         let mut bytes = Vec::new();
         for index in indexes {
@@ -127,7 +131,7 @@ impl Log {
 }
 
 /// What stands in a payload file for an entry; only its head matters here.
-pub(super) fn record(index: u64) -> Vec<u8> {
+pub(crate) fn record(index: u64) -> Vec<u8> {
     let body = [
         b"TSP1".as_slice(),
         &index.to_be_bytes(),
@@ -143,7 +147,7 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// Recomputes the tree of a downloaded folder from its entries, and compares every file with it; its size.
-pub(super) fn verify(folder: &Path) -> u64 {
+pub(crate) fn verify(folder: &Path) -> u64 {
     let note = testudo_bounded::read_file(folder.join("checkpoint"), 1 << 20).unwrap();
     let signed = SignedCheckpoint::parse(&note).unwrap();
     let size = signed.checkpoint().size();
