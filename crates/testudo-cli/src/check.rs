@@ -131,7 +131,12 @@ fn upstream(route: &Route, proven: &Proven) -> String {
     } else {
         "without a secret"
     };
-    format!("{} at {base}, {secret}", upstream.name)
+    let authorities = if upstream.authorities.is_some() {
+        ", with authorities of its own"
+    } else {
+        ""
+    };
+    format!("{} at {base}, {secret}{authorities}", upstream.name)
 }
 
 fn limits(limits: &Limits) -> String {

@@ -113,7 +113,6 @@ impl Places {
                 let (ClientProblem::Base { name, .. }
                 | ClientProblem::Plaintext { name }
                 | ClientProblem::Secret { name }
-                | ClientProblem::Authorities { name, .. }
                 | ClientProblem::Tls { name, .. }) = problem;
                 Some(here(self.upstreams.get(name).copied()))
             }

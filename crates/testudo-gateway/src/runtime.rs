@@ -10,7 +10,7 @@ use testudo_types::{Direction, RouteName, ThreatKind, UpstreamName};
 
 use crate::guard::GuardPlan;
 use crate::settings::{Bounds, GuardSetting, Profile, Route, Settings};
-use crate::upstream::{ClientOptions, ClientProblem, UpstreamClient};
+use crate::upstream::{ClientProblem, UpstreamClient};
 
 /// Work a guard may do on one direction of one exchange, in bytes given to single patterns.
 const WORK_MAX: u64 = 256 << 20;
@@ -143,13 +143,9 @@ impl Runtime {
 }
 
 fn clients(settings: &Settings, problems: &mut Vec<BuildProblem>) -> BTreeMap<UpstreamName, Arc<UpstreamClient>> {
-    let options = ClientOptions {
-        response_bytes_max: settings.bounds.response_bytes_max,
-        extra_authorities: None,
-    };
     let mut clients = BTreeMap::new();
     for (name, upstream) in &settings.upstreams {
-        match UpstreamClient::new(Arc::clone(upstream), &options) {
+        match UpstreamClient::new(Arc::clone(upstream), settings.bounds.response_bytes_max) {
             Ok(client) => {
                 clients.insert(name.clone(), Arc::new(client));
             }

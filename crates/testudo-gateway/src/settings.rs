@@ -13,6 +13,8 @@ use testudo_policy::PolicySource;
 use testudo_types::{Action, ModelName, ProfileName, RouteName, Secret, ThreatKind, UpstreamName};
 use url::Url;
 
+use crate::upstream::Authorities;
+
 /// Everything the gateway needs to run; replaced whole on reload.
 #[derive(Debug)]
 pub struct Settings {
@@ -101,6 +103,8 @@ pub struct UpstreamSettings {
     pub family: Family,
     /// The credential; attached to requests to `base` and nowhere else.
     pub secret: Option<Secret>,
+    /// Trusted beside the public certificate authorities, by this upstream alone.
+    pub authorities: Option<Authorities>,
     /// Private and loopback addresses are refused at dial time unless this is set.
     pub allow_private: bool,
     pub timeouts: Timeouts,

@@ -1,6 +1,7 @@
 //! The client of one model service: its origin, its credential, its deadlines, and nothing a caller can redirect.
 
 mod address;
+mod authorities;
 mod body;
 mod dial;
 mod error;
@@ -11,7 +12,6 @@ mod target;
 mod tests;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +24,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use testudo_dialects::Family;
 use testudo_policy::Permit;
 use thiserror::Error;
@@ -38,6 +36,7 @@ use self::target::Base;
 use crate::practice;
 use crate::settings::{Timeouts, UpstreamBase, UpstreamSettings};
 
+pub use self::authorities::{Authorities, AuthoritiesProblem};
 pub use self::body::UpstreamBody;
 pub use self::error::{Fault, UpstreamError};
 pub use self::target::BaseProblem;
@@ -49,21 +48,10 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// Connections kept open for the next request.
 const IDLE_CONNECTIONS_MAX: usize = 256;
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
-/// Largest file of additional certificate authorities.
-const AUTHORITIES_BYTES_MAX: usize = 4 << 20;
 /// HTTP/2 flow control: what one stream and all streams of a connection may have unread, in bytes.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const HEADER_BYTES_MAX: u32 = 64 << 10;
-
-/// What a client needs beyond its upstream's settings.
-#[derive(Debug, Clone)]
-pub struct ClientOptions {
-    /// Largest response body.
-    pub response_bytes_max: usize,
-    /// PEM file of certificate authorities that are trusted besides the public ones.
-    pub extra_authorities: Option<PathBuf>,
-}
 
 /// Sends requests to one upstream, in process in practice mode.
 pub struct UpstreamClient {
@@ -103,14 +91,6 @@ pub enum ClientProblem {
         "upstream `{name}`: the secret holds characters that no header may carry; check for a line break at its end"
     )]
     Secret { name: String },
-    #[error(
-        "upstream `{name}`: the additional certificate authorities cannot be read; give a PEM file of certificates"
-    )]
-    Authorities {
-        name: String,
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
     #[error("upstream `{name}`: the TLS library refused the configuration")]
     Tls {
         name: String,
@@ -120,17 +100,17 @@ pub enum ClientProblem {
 }
 
 impl UpstreamClient {
-    /// A client with its own connection pool; nothing is dialled yet.
+    /// A client with its own connection pool, for answers of at most `response_bytes_max`; nothing is dialled yet.
     ///
     /// # Errors
     /// The setting that cannot be used; the operator has to correct it.
-    pub fn new(settings: Arc<UpstreamSettings>, options: &ClientOptions) -> Result<Self, ClientProblem> {
-        Self::with_lookup(settings, options, Arc::new(SystemLookup))
+    pub fn new(settings: Arc<UpstreamSettings>, response_bytes_max: usize) -> Result<Self, ClientProblem> {
+        Self::with_lookup(settings, response_bytes_max, Arc::new(SystemLookup))
     }
 
     fn with_lookup(
         settings: Arc<UpstreamSettings>,
-        options: &ClientOptions,
+        response_bytes_max: usize,
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, ClientProblem> {
         let name = || settings.name.to_string();
@@ -147,7 +127,7 @@ impl UpstreamClient {
                     Reach::Public
                 };
                 let connect_max = Duration::from_millis(settings.timeouts.connect_ms);
-                let dialer = Dialer::new(tls_config(&settings, options)?, lookup, reach, connect_max);
+                let dialer = Dialer::new(tls_config(&settings)?, lookup, reach, connect_max);
                 Wire::Network {
                     base,
                     client: Box::new(pool(dialer)),
@@ -157,7 +137,7 @@ impl UpstreamClient {
         };
         Ok(Self {
             settings,
-            response_bytes_max: options.response_bytes_max,
+            response_bytes_max,
             wire,
         })
     }
@@ -345,33 +325,22 @@ fn credential(settings: &UpstreamSettings) -> Result<Option<(HeaderName, HeaderV
     Ok(Some((name, value)))
 }
 
-fn tls_config(settings: &UpstreamSettings, options: &ClientOptions) -> Result<ClientConfig, ClientProblem> {
-    let name = || settings.name.to_string();
+fn tls_config(settings: &UpstreamSettings) -> Result<ClientConfig, ClientProblem> {
+    let refused = |source| ClientProblem::Tls {
+        name: settings.name.to_string(),
+        source,
+    };
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    if let Some(path) = &options.extra_authorities {
-        add_authorities(&mut roots, path).map_err(|source| ClientProblem::Authorities { name: name(), source })?;
+    if let Some(authorities) = &settings.authorities {
+        authorities.add_to(&mut roots).map_err(refused)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|source| ClientProblem::Tls { name: name(), source })?;
+        .map_err(refused)?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn add_authorities(roots: &mut RootCertStore, path: &PathBuf) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let pem = testudo_bounded::read_file(path, AUTHORITIES_BYTES_MAX)?;
-    let mut found = false;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        roots.add(certificate?)?;
-        found = true;
-    }
-    if found {
-        Ok(())
-    } else {
-        Err("the file holds no certificate".into())
-    }
 }
 
 fn after(start: Instant, wait: Duration) -> Instant {

@@ -4,6 +4,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use testudo_gateway::upstream::Authorities;
 use testudo_policy::PolicySource;
 use testudo_types::Secret;
 
@@ -17,6 +18,8 @@ pub(crate) const CONFIGURATION_BYTES_MAX: usize = 4 << 20;
 const POLICY_BYTES_MAX: usize = 1 << 20;
 const SECRET_BYTES_MAX: usize = 64 << 10;
 const POLICY_FILES_MAX: usize = 1000;
+/// The public authorities together are a quarter of this.
+const AUTHORITIES_BYTES_MAX: usize = 1 << 20;
 
 /// Reads what a configuration points at, and remembers which files those were.
 #[derive(Debug)]
@@ -104,6 +107,38 @@ impl<'v> Files<'v> {
                 None
             }
         }
+    }
+
+    /// The certificate authorities of a PEM file; `name` is whose they are.
+    pub(crate) fn authorities(
+        &mut self,
+        file: &At<String>,
+        name: &str,
+        problems: &mut Problems,
+    ) -> Option<Authorities> {
+        let path = self.resolve(&file.value);
+        self.read.push(path.clone());
+        let shown = path.display();
+        if let Some(what) = changeable(&path) {
+            problems.at(
+                file.line,
+                format!("{name} are in `{shown}`: {what}"),
+                format!("run `chmod o-w {shown}`"),
+            );
+            return None;
+        }
+        let pem = testudo_bounded::read_file(&path, AUTHORITIES_BYTES_MAX)
+            .map_err(|error| problems.at(file.line, format!("{name}: {error}"), ""))
+            .ok()?;
+        Authorities::from_pem(&pem)
+            .map_err(|error| {
+                problems.at(
+                    file.line,
+                    format!("{name} cannot be taken from `{shown}`: {error}"),
+                    "give a PEM file with the certificate of each authority",
+                );
+            })
+            .ok()
     }
 
     /// The policy files that a pattern names; `*` may stand for a part of the last component.

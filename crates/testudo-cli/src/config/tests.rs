@@ -106,6 +106,44 @@ fn secrets_come_from_private_files_and_are_never_shown() {
 }
 
 #[test]
+fn authorities_of_an_upstream_come_from_a_file_that_is_watched() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("testudo.toml");
+    let text = MINIMAL.replace("practice", "https://models.internal");
+    fs::create_dir(dir.path().join("tls")).unwrap();
+    let file = dir.path().join("tls/ca.pem");
+    let load_with = |setting: &str, text: &str| {
+        fs::write(&path, text.replace("base_url", &format!("{setting}\nbase_url"))).unwrap();
+        load(&path, &BTreeMap::new())
+    };
+    let setting = "authorities = \"tls/ca.pem\"";
+    let refused = |setting: &str, text: &str| -> String {
+        let problems = load_with(setting, text).unwrap_err();
+        assert_eq!((problems.len(), problems[0].line), (1, Some(3)), "{problems:?}");
+        problems[0].to_string()
+    };
+    assert!(refused(setting, &text).contains("the authorities of upstream `u`: cannot open"));
+    for empty in ["", "-----BEGIN PRIVATE KEY-----\naGVsbG8=\n-----END PRIVATE KEY-----\n"] {
+        fs::write(&file, empty).unwrap();
+        assert!(refused(setting, &text).contains("it holds no PEM certificate"));
+    }
+    assert!(refused("authorities = true", &text).contains("write a text in quotes"));
+    assert!(refused("authorities = \"tls\"", &text).contains("cannot read"));
+
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+    fs::write(&file, certificate.pem()).unwrap();
+    let configuration = load_with(setting, &text).unwrap();
+    let upstream = configuration.settings.upstreams.values().next().unwrap();
+    assert!(upstream.authorities.is_some() && configuration.files.contains(&file));
+    for plain in ["practice", "http://models.internal"] {
+        assert!(refused(setting, &MINIMAL.replace("practice", plain)).contains("verify nothing"));
+    }
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(refused(setting, &text).contains("everyone may change this file"));
+}
+
+#[test]
 fn r12_nothing_is_exposed_without_a_word() {
     let listen = |listen: &str| {
         loaded(

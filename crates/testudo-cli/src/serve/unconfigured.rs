@@ -77,6 +77,7 @@ fn upstream(family: Family, base: UpstreamBase, secret: Option<Secret>) -> anyho
         base,
         family,
         secret,
+        authorities: None,
         allow_private: false,
         timeouts: resolve::TIMEOUTS,
         retries_max: resolve::RETRIES,

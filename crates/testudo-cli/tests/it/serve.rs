@@ -17,6 +17,7 @@ struct Served {
 }
 
 impl Served {
+    /// Serves the `testudo.toml` of a folder.
     fn start(dir: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
             .args(["serve", "--config", "testudo.toml"])
@@ -165,4 +166,64 @@ fn mistakes_and_busy_ports_stop_the_start() {
     let said = served.wait_for("cannot be listened on");
     assert!(said.contains(&address), "{said}");
     assert_eq!(served.child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn an_upstream_with_a_certificate_of_a_private_authority_needs_its_authorities() {
+    // Another gateway is the upstream: it speaks TLS, and answers from practice mode.
+    let (model, front) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (authority, stranger) = (private_authority(), private_authority());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = names.signed_by(&key, &authority).unwrap();
+    private_file(model.path(), "server.pem", &certificate.pem());
+    private_file(model.path(), "server.key", &key.serialize_pem());
+    let tls = "[listen.tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n";
+    fs::write(
+        model.path().join("testudo.toml"),
+        CONFIGURATION.replace("[upstreams.u]", &format!("{tls}[upstreams.u]")),
+    )
+    .unwrap();
+    let secret = create_key(model.path());
+    let mut served = Served::start(model.path());
+    let line = served.wait_for("listening");
+    let port = address(&line, "address").replace("127.0.0.1:", "");
+
+    let upstream = format!("\"https://localhost:{port}\"\nallow_private = true\nsecret = {{ file = \"secret\" }}");
+    let plain = CONFIGURATION.replace("\"practice\"", &upstream);
+    let trusting = plain.replace("allow_private", "authorities = \"tls/ca.pem\"\nallow_private");
+    let path = front.path().join("testudo.toml");
+    fs::create_dir(front.path().join("tls")).unwrap();
+    private_file(front.path(), "tls/ca.pem", &authority.pem());
+    private_file(front.path(), "secret", &secret);
+    fs::write(&path, &plain).unwrap();
+    let key = create_key(front.path());
+    let mut gateway = Served::start(front.path());
+    let data = address(&gateway.wait_for("listening"), "address");
+    assert!(chat(&data, &key, "hello").starts_with("HTTP/1.1 502"));
+
+    fs::write(&path, &trusting).unwrap();
+    gateway.wait_for("the configuration was reloaded");
+    let answer = chat(&data, &key, "hello");
+    assert!(answer.contains("You said: hello"), "{answer}");
+
+    // A changed file of authorities counts like a changed configuration; a broken one leaves the last good one.
+    private_file(front.path(), "tls/ca.pem", "");
+    gateway.wait_for("the new configuration was refused");
+    assert!(chat(&data, &key, "hello").contains("You said: hello"));
+    private_file(front.path(), "tls/ca.pem", &stranger.pem());
+    gateway.wait_for("the configuration was reloaded");
+    assert!(chat(&data, &key, "hello").starts_with("HTTP/1.1 502"));
+}
+
+fn private_authority() -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap()
+}
+
+fn private_file(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -14,10 +14,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::upstream::dial::tests::{Answers, counted};
 
-const OPTIONS: ClientOptions = ClientOptions {
-    response_bytes_max: 1 << 20,
-    extra_authorities: None,
-};
+const RESPONSE_BYTES_MAX: usize = 1 << 20;
 const LONG_MS: u64 = 3_600_000;
 const PATIENT: Timeouts = Timeouts {
     connect_ms: LONG_MS,
@@ -32,6 +29,7 @@ fn settings(base: &str, family: Family) -> UpstreamSettings {
         base: UpstreamBase::Url(base.parse().unwrap()),
         family,
         secret: Some(Secret::new("up¦stream-credential".replace('¦', ""))),
+        authorities: None,
         allow_private: true,
         timeouts: PATIENT,
         retries_max: 0,
@@ -39,7 +37,7 @@ fn settings(base: &str, family: Family) -> UpstreamSettings {
 }
 
 fn client(settings: UpstreamSettings) -> UpstreamClient {
-    UpstreamClient::new(Arc::new(settings), &OPTIONS).unwrap()
+    UpstreamClient::new(Arc::new(settings), RESPONSE_BYTES_MAX).unwrap()
 }
 
 fn to(address: SocketAddr) -> UpstreamSettings {
@@ -214,7 +212,7 @@ async fn each_deadline_has_its_own_error() {
     // Connect: the resolver never answers.
     let mut slow = settings("https://model.example", Family::OpenAi);
     slow.timeouts.connect_ms = 700;
-    let stuck = UpstreamClient::with_lookup(Arc::new(slow), &OPTIONS, Arc::new(Answers::Never)).unwrap();
+    let stuck = UpstreamClient::with_lookup(Arc::new(slow), RESPONSE_BYTES_MAX, Arc::new(Answers::Never)).unwrap();
     let began = Instant::now();
     let outcome = stuck.forward(request("/v1/models")).await;
     assert!(matches!(outcome, Err(UpstreamError::ConnectTimeout)), "{outcome:?}");
@@ -253,7 +251,8 @@ async fn only_failures_before_a_connection_stood_are_tried_again() {
     let mut unreachable = settings("https://model.example", Family::OpenAi);
     unreachable.retries_max = 2;
     let answers = counted(&lookups, Answers::Fails);
-    let client_of = |settings, answers| UpstreamClient::with_lookup(Arc::new(settings), &OPTIONS, answers).unwrap();
+    let client_of =
+        |settings, answers| UpstreamClient::with_lookup(Arc::new(settings), RESPONSE_BYTES_MAX, answers).unwrap();
     let began = Instant::now();
     let outcome = client_of(unreachable, answers).forward(request("/v1/models")).await;
     assert!(matches!(outcome, Err(UpstreamError::Resolve(_))), "{outcome:?}");
@@ -362,7 +361,7 @@ async fn a_dropped_send_stops_resolving() {
     }
     let (told, hears) = oneshot::channel();
     let settings = Arc::new(settings("https://model.example", Family::OpenAi));
-    let client = UpstreamClient::with_lookup(settings, &OPTIONS, Arc::new(Watch(Some(told).into()))).unwrap();
+    let client = UpstreamClient::with_lookup(settings, RESPONSE_BYTES_MAX, Arc::new(Watch(Some(told).into()))).unwrap();
     let sending = client.forward(request("/v1/models"));
     assert!(tokio::time::timeout(Duration::from_millis(20), sending).await.is_err());
     tokio::time::timeout(Duration::from_millis(50), hears)
@@ -407,18 +406,11 @@ fn settings_that_cannot_be_used_are_named() {
         (broken, "line break"),
         (settings("https://a@b.example", Family::OpenAi), "`secret`"),
     ] {
-        let problem = UpstreamClient::new(Arc::new(settings), &OPTIONS)
+        let problem = UpstreamClient::new(Arc::new(settings), RESPONSE_BYTES_MAX)
             .unwrap_err()
             .to_string();
         assert!(problem.contains("`mock`") && problem.contains(expected), "{problem}");
     }
-    let options = ClientOptions {
-        extra_authorities: Some("does-not-exist.pem".into()),
-        ..OPTIONS
-    };
-    let problem =
-        UpstreamClient::new(Arc::new(settings("https://model.example", Family::OpenAi)), &options).unwrap_err();
-    assert!(matches!(problem, ClientProblem::Authorities { .. }));
 }
 
 #[tokio::test]
@@ -529,7 +521,7 @@ async fn client_gone_cancels_upstream_through_the_listener() {
 }
 
 /// An authority's and a server's certificate for `localhost`, in a folder.
-fn certificates() -> (tempfile::TempDir, crate::settings::TlsSettings, PathBuf) {
+fn certificates() -> (tempfile::TempDir, crate::settings::TlsSettings, Authorities) {
     use std::os::unix::fs::PermissionsExt as _;
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -549,7 +541,7 @@ fn certificates() -> (tempfile::TempDir, crate::settings::TlsSettings, PathBuf) 
         key: write("server.key", key.serialize_pem()),
         client_authorities: None,
     };
-    let authorities = write("ca.pem", authority.pem());
+    let authorities = Authorities::from_pem(authority.pem().as_bytes()).unwrap();
     (folder, settings, authorities)
 }
 
@@ -602,15 +594,14 @@ async fn https_is_verified_and_speaks_http2() {
 
     let base = format!("https://localhost:{}", address.port());
     let local = || Arc::new(Answers::Fixed(vec!["127.0.0.1:0".parse().unwrap()]));
-    let stranger = UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), &OPTIONS, local()).unwrap();
+    let stranger =
+        UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), RESPONSE_BYTES_MAX, local()).unwrap();
     let outcome = stranger.forward(request("/v1/models")).await;
     assert!(matches!(outcome, Err(UpstreamError::Tls(_))), "{outcome:?}");
 
-    let options = ClientOptions {
-        extra_authorities: Some(authorities),
-        ..OPTIONS
-    };
-    let friend = UpstreamClient::with_lookup(Arc::new(settings(&base, Family::OpenAi)), &options, local()).unwrap();
+    let mut settings = settings(&base, Family::OpenAi);
+    settings.authorities = Some(authorities);
+    let friend = UpstreamClient::with_lookup(Arc::new(settings), RESPONSE_BYTES_MAX, local()).unwrap();
     let mut body = friend.forward(request("/v1/models")).await.unwrap().body;
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
     let dropped = Instant::now();

@@ -87,6 +87,7 @@ impl Plan {
                 base: base.clone(),
                 family,
                 secret: Some(Secret::new(UPSTREAM_SECRET)),
+                authorities: None,
                 allow_private: true,
                 timeouts: self.timeouts,
                 retries_max: 0,

@@ -74,6 +74,19 @@ pub(super) fn upstream(
         .secret
         .as_ref()
         .and_then(|source| files.secret(source, &format!("the secret of upstream `{name}`"), problems));
+    let authorities = typed
+        .authorities
+        .as_ref()
+        .and_then(|file| files.authorities(file, &format!("the authorities of upstream `{name}`"), problems));
+    if let (Some(file), Some(base)) = (&typed.authorities, &base)
+        && !matches!(base, UpstreamBase::Url(url) if url.scheme() == "https")
+    {
+        problems.at(
+            file.line,
+            format!("the authorities of upstream `{name}` verify nothing: its base_url is not https"),
+            "use https or remove the setting",
+        );
+    }
     let or = |value: &Option<At<u64>>, default| value.as_ref().map_or(default, |it| it.value);
     let timeouts = Timeouts {
         connect_ms: or(&typed.connect_ms, TIMEOUTS.connect_ms),
@@ -96,6 +109,7 @@ pub(super) fn upstream(
         // A missing family is reported; the rest is checked all the same.
         family: families.get(name).copied().flatten().unwrap_or(Family::OpenAi),
         secret,
+        authorities,
         allow_private: typed.allow_private.as_ref().is_some_and(|it| it.value),
         timeouts,
         retries_max: typed
