@@ -16,7 +16,7 @@ use std::sync::Arc;
 use testudo_ledger::tile::{self, TileLevel, Tiles, bundle};
 use testudo_ledger::{Frontier, Hash, Signature, SignedCheckpoint};
 
-pub(crate) use self::edge::Edge;
+use self::edge::{Edge, Growth};
 pub(crate) use self::integrator::{Integrator, Task, Waiter};
 use crate::files::{self, Files};
 use crate::folder::Folder;
@@ -144,6 +144,22 @@ impl Tree {
         let old_size = self.size();
         let growth = self.edge.grow(leaves);
         let growth = growth.ok_or_else(|| io::Error::other("an entry does not fit into a bundle"))?;
+        if let Err(error) = self.write_growth(&growth) {
+            // Folders that were made may not be durable.
+            self.known.clear();
+            return Err(error);
+        }
+        let checkpoint = self.folder.sign(growth.edge.size(), growth.edge.frontier.root());
+        let checkpoint = checkpoint.map_err(io::Error::other)?;
+        self.expose(&checkpoint)?;
+        self.edge = growth.edge;
+        self.checkpoint = checkpoint;
+        self.unsettled = Some(old_size);
+        self.settle()
+    }
+
+    /// Makes everything durable that the next checkpoint stands on.
+    fn write_growth(&mut self, growth: &Growth) -> io::Result<()> {
         let mut touched = BTreeSet::new();
         for (tile, content) in &growth.tiles {
             let path = self.folder.root().join(tile.path());
@@ -151,17 +167,7 @@ impl Tree {
             self.files.write(&path, content)?;
         }
         self.write_payloads(&growth.payloads, &mut touched)?;
-        for folder in &touched {
-            self.files.sync_folder(folder)?;
-        }
-        let size = growth.edge.size();
-        let checkpoint = self.folder.sign(size, growth.edge.frontier.root());
-        let checkpoint = checkpoint.map_err(io::Error::other)?;
-        self.expose(&checkpoint)?;
-        self.edge = growth.edge;
-        self.checkpoint = checkpoint;
-        self.unsettled = Some(old_size);
-        self.settle()
+        touched.iter().try_for_each(|folder| self.files.sync_folder(folder))
     }
 
     /// Gives a checkpoint its name. From here on it may be what the next start finds, so that nothing it stands on

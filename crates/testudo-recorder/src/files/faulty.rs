@@ -3,6 +3,8 @@
 //! What was not synced may be there, partly there, or not there: each block of a file and each change of a
 //! folder on its own. A rename, a new name or a removal lasts only once its folder is synced.
 
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -132,12 +134,24 @@ impl FaultyFiles {
         self.state().space = bytes;
     }
 
-    pub(crate) fn operations(&self) -> u64 {
-        self.state().operations
+    /// Changes files behind everybody's back, durably.
+    pub(crate) fn edit(&self, mut change: impl FnMut(&Path, &mut Vec<u8>)) {
+        let mut state = self.state();
+        let state = &mut *state;
+        for (path, thing) in &state.live {
+            if let Thing::File(node) = thing {
+                let node = state.nodes.get_mut(node).unwrap();
+                change(path, &mut node.live);
+                node.durable.clone_from(&node.live);
+            }
+        }
     }
 
-    pub(crate) fn is_dead(&self) -> bool {
-        self.state().is_dead
+    /// Removes a file behind everybody's back, durably.
+    pub(crate) fn lose(&self, path: &Path) {
+        let mut state = self.state();
+        state.live.remove(path);
+        state.durable.remove(path);
     }
 
     /// Every file with its live content.

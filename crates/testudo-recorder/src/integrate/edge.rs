@@ -1,8 +1,8 @@
 //! The right edge of the log: what a growing tree needs of what it already has.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use testudo_ledger::entry::Entry;
+use testudo_ledger::entry::{Commitment, Entry};
 use testudo_ledger::tile::{self, Tile, TileLevel, bundle};
 use testudo_ledger::{Frontier, Hash};
 
@@ -13,7 +13,7 @@ const LEVELS: u8 = 8;
 
 /// The incomplete tiles and bundle of a log, in memory.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Edge {
+pub(super) struct Edge {
     pub(super) frontier: Frontier,
     /// The hashes of the incomplete tile of each level.
     pub(super) tiles: Vec<Vec<Hash>>,
@@ -46,17 +46,18 @@ impl Edge {
         self.frontier.size()
     }
 
-    /// Entries of the incomplete bundle that have or had a payload; those that cannot be read may have.
-    pub(super) fn indexes_with_payload(&self) -> BTreeSet<u64> {
+    /// What the entries of the incomplete bundle say of their payloads; of those that cannot be read nothing is known.
+    pub(super) fn commitments(&self) -> BTreeMap<u64, Option<Commitment>> {
         let first = (self.size() / 256).saturating_mul(256);
         let width = u16::try_from(self.size() % 256).unwrap_or(0);
         let entries = bundle::decode(&self.bundle, width).unwrap_or_default();
-        let with = |bytes: &[u8]| Entry::decode(bytes).map_or(true, |entry| entry.payload.is_some());
-        let numbered = (first..).zip(entries);
-        numbered
-            .filter(|(_, bytes)| with(bytes))
-            .map(|(index, _)| index)
-            .collect()
+        let told = (first..)
+            .zip(entries)
+            .filter_map(|(index, bytes)| match Entry::decode(bytes) {
+                Ok(entry) => entry.payload.map(|payload| (index, Some(payload.commitment))),
+                Err(_) => Some((index, None)),
+            });
+        told.collect()
     }
 
     /// What changes when these leaves are added; the edge itself stays until the caller has written everything.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use testudo_ledger::entry::Commitment;
 use testudo_ledger::payload;
 
 use super::edge::PayloadWrite;
@@ -52,21 +53,37 @@ impl Tree {
             return Ok(());
         };
         // In the tail anything can stand, also what looks like a record of an entry without payload.
-        let mut expected = self.edge.indexes_with_payload();
+        let mut expected = self.edge.commitments();
         let mut bytes = 0;
+        let mut last = None;
         for record in records {
-            if !expected.remove(&record.index) {
+            let Some(commitment) = expected.remove(&record.index) else {
                 break;
-            }
+            };
             expected = expected.split_off(&record.index);
             bytes = record.end;
+            last = commitment.map(|commitment| (record, commitment));
         }
-        if self.holds_one_of(&path, bytes, &expected).map_err(failed)? {
+        // A damaged length must not have its own or later payloads cut away.
+        let ends_well = match last {
+            Some((record, commitment)) => self.is_sound(&path, record, &commitment).map_err(failed)?,
+            None => true,
+        };
+        let expected = expected.into_keys().collect();
+        if !ends_well || self.holds_one_of(&path, bytes, &expected).map_err(failed)? {
             return Err(TreeError::PayloadDamaged { path, offset: bytes });
         }
         self.files.truncate(&path, bytes).map_err(failed)?;
         self.edge.payload_bytes = bytes;
         Ok(())
+    }
+
+    fn is_sound(&self, path: &Path, place: Place, commitment: &Commitment) -> io::Result<bool> {
+        let start = place.start.saturating_add(LENGTH_BYTES);
+        let len = usize::try_from(place.end.saturating_sub(start)).unwrap_or(usize::MAX);
+        let bytes = self.files.read_range(path, start, len)?.unwrap_or_default();
+        let record = payload::Record::decode(&bytes);
+        Ok(record.is_ok_and(|it| it.commitment() == *commitment))
     }
 
     /// Whether the heads of some of these entries' records stand behind `offset`: then cutting there would destroy

@@ -10,7 +10,7 @@ use testudo_ledger::entry::{Body, Entry, RecorderAction};
 use testudo_ledger::tree::check_inclusion;
 use testudo_types::UnixMillis;
 
-use super::rig::{self, HandClock, PlainSealer, ROOT, check, draft, id, open, open_with, options};
+use super::rig::{HandClock, PlainSealer, ROOT, check, draft, id, open, open_with, options};
 use crate::files::Files;
 use crate::files::faulty::FaultyFiles;
 use crate::{AppendError, Draft, Level, LogFolder, Receipt, SubjectName, Unavailable};
@@ -328,7 +328,7 @@ async fn a_real_folder_works_like_the_faulty_one() {
     let home = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let folder = crate::Folder::prepare(home.path()).unwrap();
-        let mut with = rig::options();
+        let mut with = options();
         with.sealer = Box::new(PlainSealer);
         let recorder = crate::Recorder::open(folder, with).await.unwrap();
         for number in 0..300 {

@@ -1,5 +1,7 @@
 //! A log over faulty files, a sealer without a key store, a clock that does as it is told, and a check of everything.
 
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
