@@ -4,6 +4,7 @@ mod bench;
 mod e2e;
 mod fuzz;
 mod gateway;
+mod hsm;
 mod instructions;
 #[cfg(test)]
 mod layers;
@@ -35,6 +36,7 @@ cargo xtask <task>
                           every fuzz target, 60 s each, with the stable compiler
   ledger-peers [FOLDER]   the ledger's formats against Go's sumdb packages, both ways, or a log's folder by them
                           (installs Go from Debian once, 250 MB; then 10 s)
+  hsm                     tests of key-encryption keys in a PKCS#11 token, with SoftHSM 2 (installs it; 2 min)
   mock [ADDRESS] [key=value]...
                           the mock upstream, until standard input closes
   e2e [--direct]          official SDKs against a real model, direct and through the gateway, bodies
@@ -71,6 +73,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "soak" => soak::soak(rest),
         "ledger-peers" => ledger_peers::ledger_peers(rest),
         "e2e" => e2e::e2e(rest),
+        "hsm" => hsm::hsm(rest),
         other => bail!("there is no task `{other}`; `cargo xtask` lists them"),
     }
 }

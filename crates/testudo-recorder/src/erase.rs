@@ -5,7 +5,7 @@
 
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
-use testudo_ledger::entry::{Erasure, PrincipalPseudonym, Ranges, SubjectPseudonym};
+use testudo_ledger::entry::{Erasure, PrincipalPseudonym, Ranges, SubjectPseudonym, TenantPseudonym};
 use testudo_types::UnixMillis;
 
 use crate::code::Code;
@@ -45,6 +45,14 @@ impl ErasureRequest {
     }
 }
 
+/// An erasure whose tombstone may not be in the log yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingErasure {
+    pub wanted: ErasureRequest,
+    /// Whose subject it was.
+    pub tenant: TenantPseudonym,
+}
+
 /// Why a subject was not erased.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
@@ -74,7 +82,7 @@ impl Vault {
     /// When there is a hold, there is no such subject, or the key store cannot be written; then
     /// nothing has changed. After [`crate::StoreError::Busy`] the key is gone, and only its erased bytes
     /// are still to be overwritten: ask again.
-    pub async fn begin_erasure(&self, wanted: &ErasureRequest, now: UnixMillis) -> Result<(), EraseError> {
+    pub async fn begin_erasure(&self, wanted: &ErasureRequest, now: UnixMillis) -> Result<PendingErasure, EraseError> {
         let mut connection = self.0.connection.lock().await;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         if let Some(reason) = reason_of_hold(&mut transaction, wanted.subject).await? {
@@ -83,25 +91,26 @@ impl Vault {
                 reason,
             });
         }
-        match pending(&mut transaction, &wanted.request).await? {
-            Some(begun) if begun.subject == wanted.subject => {}
+        let begun = match pending(&mut transaction, &wanted.request).await? {
+            Some(begun) if begun.wanted.subject == wanted.subject => begun,
             Some(_) => return Err(EraseError::OtherRequest(wanted.request.clone())),
             None => note(&mut transaction, wanted, now).await?,
-        }
+        };
         transaction.commit().await?;
         self.forget_subject(wanted.subject);
         drop(connection);
-        Ok(self.scrub().await.map_err(VaultError::Store)?)
+        self.scrub().await.map_err(VaultError::Store)?;
+        Ok(begun)
     }
 
     /// Erasures that were begun and whose tombstone may not be in the log.
     ///
     /// # Errors
     /// When the key store cannot be read.
-    pub async fn pending_erasures(&self) -> Result<Vec<ErasureRequest>, EraseError> {
+    pub async fn pending_erasures(&self) -> Result<Vec<PendingErasure>, EraseError> {
         let mut connection = self.0.connection.lock().await;
         let rows: Vec<Row> =
-            sqlx::query_as("SELECT request, subject, basis, approver FROM erasures ORDER BY asked_at, request")
+            sqlx::query_as("SELECT request, subject, tenant, basis, approver FROM erasures ORDER BY asked_at, request")
                 .fetch_all(&mut *connection)
                 .await?;
         rows.into_iter().map(from_row).collect()
@@ -121,43 +130,56 @@ impl Vault {
     }
 }
 
-type Row = (String, Vec<u8>, String, Vec<u8>);
+type Row = (String, Vec<u8>, Vec<u8>, String, Vec<u8>);
 
-fn from_row((request, subject, basis, approver): Row) -> Result<ErasureRequest, EraseError> {
-    Ok(ErasureRequest {
-        request: sound_code(&request)?,
-        subject: SubjectPseudonym::from_bytes(sixteen(&subject).map_err(VaultError::Store)?),
-        basis: sound_code(&basis)?,
-        approver: PrincipalPseudonym::from_bytes(sixteen(&approver).map_err(VaultError::Store)?),
+fn from_row((request, subject, tenant, basis, approver): Row) -> Result<PendingErasure, EraseError> {
+    let sixteen = |bytes: &[u8]| sixteen(bytes).map_err(VaultError::Store);
+    Ok(PendingErasure {
+        wanted: ErasureRequest {
+            request: sound_code(&request)?,
+            subject: SubjectPseudonym::from_bytes(sixteen(&subject)?),
+            basis: sound_code(&basis)?,
+            approver: PrincipalPseudonym::from_bytes(sixteen(&approver)?),
+        },
+        tenant: TenantPseudonym::from_bytes(sixteen(&tenant)?),
     })
 }
 
-async fn pending(connection: &mut SqliteConnection, request: &Code) -> Result<Option<ErasureRequest>, EraseError> {
-    let row: Option<Row> = sqlx::query_as("SELECT request, subject, basis, approver FROM erasures WHERE request = ?1")
-        .bind(request.as_str())
-        .fetch_optional(connection)
-        .await?;
+async fn pending(connection: &mut SqliteConnection, request: &Code) -> Result<Option<PendingErasure>, EraseError> {
+    let row: Option<Row> =
+        sqlx::query_as("SELECT request, subject, tenant, basis, approver FROM erasures WHERE request = ?1")
+            .bind(request.as_str())
+            .fetch_optional(connection)
+            .await?;
     row.map(from_row).transpose()
 }
 
 /// Stores what is asked for and deletes the subject's row.
-async fn note(connection: &mut SqliteConnection, wanted: &ErasureRequest, now: UnixMillis) -> Result<(), EraseError> {
-    let deleted = sqlx::query("DELETE FROM subjects WHERE pseudonym = ?1")
+async fn note(
+    connection: &mut SqliteConnection,
+    wanted: &ErasureRequest,
+    now: UnixMillis,
+) -> Result<PendingErasure, EraseError> {
+    let tenant: Option<Vec<u8>> = sqlx::query_scalar("DELETE FROM subjects WHERE pseudonym = ?1 RETURNING tenant")
         .bind(wanted.subject.as_bytes().as_slice())
-        .execute(&mut *connection)
+        .fetch_optional(&mut *connection)
         .await?;
-    if deleted.rows_affected() == 0 {
-        return Err(EraseError::Unknown);
-    }
-    sqlx::query("INSERT INTO erasures (request, subject, basis, approver, asked_at) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .bind(wanted.request.as_str())
-        .bind(wanted.subject.as_bytes().as_slice())
-        .bind(wanted.basis.as_str())
-        .bind(wanted.approver.as_bytes().as_slice())
-        .bind(i64::try_from(now.0).unwrap_or(i64::MAX))
-        .execute(connection)
-        .await?;
-    Ok(())
+    let tenant = tenant.ok_or(EraseError::Unknown)?;
+    sqlx::query(
+        "INSERT INTO erasures (request, subject, tenant, basis, approver, asked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(wanted.request.as_str())
+    .bind(wanted.subject.as_bytes().as_slice())
+    .bind(&tenant)
+    .bind(wanted.basis.as_str())
+    .bind(wanted.approver.as_bytes().as_slice())
+    .bind(i64::try_from(now.0).unwrap_or(i64::MAX))
+    .execute(connection)
+    .await?;
+    Ok(PendingErasure {
+        wanted: wanted.clone(),
+        tenant: TenantPseudonym::from_bytes(sixteen(&tenant).map_err(VaultError::Store)?),
+    })
 }
 
 #[cfg(test)]

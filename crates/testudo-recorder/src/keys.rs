@@ -9,6 +9,8 @@ pub(crate) mod cipher;
 mod encryption;
 mod keyring;
 mod named;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod private_file;
 mod recent;
 mod rotation;
@@ -22,6 +24,9 @@ pub use cipher::CipherError;
 pub use encryption::{KekError, KekId, KekIdError, KeyEncryption, WrappedKey};
 pub use keyring::FileKeyring;
 pub use named::SubjectKind;
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11Keyring, Pkcs11Settings};
+pub use rotation::Rewrapped;
 pub use store::StoreError;
 pub use vault::{Vault, VaultError};
 

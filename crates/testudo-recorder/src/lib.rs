@@ -31,14 +31,16 @@ mod writer;
 
 pub use code::{Code, CodeError};
 pub use draft::{AppendError, Draft, Level, OnFailure, Receipt, SubjectName, SubjectNameError, Unavailable};
-pub use erase::{EraseError, ErasureRequest};
+pub use erase::{EraseError, ErasureRequest, PendingErasure};
 pub use folder::{Folder, FolderError, OwnCheckpointError};
 pub use hold::{HeldSubject, HoldError};
 pub use integrate::TreeError;
 pub use keys::{
-    CipherError, FileKeyring, KekError, KekId, KekIdError, KeyEncryption, StoreError, SubjectKind, Vault, VaultError,
-    WrappedKey,
+    CipherError, FileKeyring, KekError, KekId, KekIdError, KeyEncryption, Rewrapped, StoreError, SubjectKind, Vault,
+    VaultError, WrappedKey,
 };
+#[cfg(feature = "pkcs11")]
+pub use keys::{Pkcs11Keyring, Pkcs11Settings};
 pub use observer::{Observer, ObserverError};
 pub use reading::{LogFolder, ReadLogError};
 pub use recorder::{Limits, Options, Pending, Recorder, Slot};

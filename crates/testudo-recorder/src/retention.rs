@@ -6,7 +6,7 @@ mod due;
 mod regime;
 mod rules;
 
-pub(crate) use due::Judge;
+pub(crate) use due::{Judge, Judged};
 pub use regime::{Floor, Regime};
 pub use rules::{Period, RuleError, RuleWarning, Rules, Wanted};
 

@@ -94,11 +94,12 @@ async fn an_erasure_is_pending_until_it_is_finished_also_after_a_crash() {
     let first = vault(folder.path()).await;
     let ana = person(&first, "ana").await;
     let wanted = erasure(ana);
-    first.begin_erasure(&wanted, NOW).await.unwrap();
-    first.begin_erasure(&wanted, NOW).await.unwrap();
+    let begun = first.begin_erasure(&wanted, NOW).await.unwrap();
+    assert_eq!(begun.wanted, wanted);
+    assert_eq!(first.begin_erasure(&wanted, NOW).await.unwrap(), begun);
     drop(first);
     let again = vault(folder.path()).await;
-    assert_eq!(again.pending_erasures().await.unwrap(), std::slice::from_ref(&wanted));
+    assert_eq!(again.pending_erasures().await.unwrap(), [begun]);
     let other = ErasureRequest {
         subject: person(&again, "bo").await,
         ..wanted.clone()

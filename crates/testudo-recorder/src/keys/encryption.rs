@@ -73,6 +73,12 @@ pub enum KekError {
     Permissions { path: PathBuf, mode: u32, wanted: u32 },
     #[error("`{}` is not a key file of {bytes} bytes; bring it back from a backup", path.display())]
     Shape { path: PathBuf, bytes: usize },
+    #[error("there is no token `{token}`; `pkcs11-tool --list-slots` shows those that there are")]
+    Token { token: String },
+    #[error(
+        "key-encryption key `{0}` could leave its token; make it sensitive and not extractable, or give it another label"
+    )]
+    Extractable(KekId),
     #[error("the system gave no random bytes; try again")]
     Random,
     #[error("the keeper of the key-encryption keys failed: {what}")]

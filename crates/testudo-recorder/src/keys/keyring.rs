@@ -61,9 +61,7 @@ impl FileKeyring {
 
     /// Makes a key after the newest of `keys`.
     fn make(&self, keys: &mut BTreeMap<KekId, Arc<Cipher>>) -> Result<(KekId, Arc<Cipher>), KekError> {
-        let number = keys.keys().filter_map(number).max().unwrap_or(0).saturating_add(1);
-        let unique: String = random::<8>()?.iter().map(|byte| format!("{byte:02x}")).collect();
-        let id = KekId::parse(&format!("kek-{number:08}-{unique}")).map_err(|_| KekError::Random)?;
+        let id = next_id(keys.keys())?;
         let key = KeyBytes::random()?;
         let path = self.path(&id);
         private_file::create(&path, key.expose()).map_err(|source| file_error(&path, source))?;
@@ -145,8 +143,18 @@ fn bound(id: &KekId, aad: &[u8]) -> Vec<u8> {
     [id.as_str().as_bytes(), b"\0", aad].concat()
 }
 
+/// An id that comes after all of `keys`.
+pub(super) fn next_id<'a>(keys: impl Iterator<Item = &'a KekId>) -> Result<KekId, KekError> {
+    let number = keys.filter_map(number).max().unwrap_or(0).saturating_add(1);
+    let unique: String = random::<8>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    KekId::parse(&format!("kek-{number:08}-{unique}")).map_err(|error| KekError::Keeper {
+        what: "the key-encryption keys have run out of numbers",
+        source: Box::new(error),
+    })
+}
+
 /// The number in `kek-<8 digits>-<16 hex digits>`.
-fn number(id: &KekId) -> Option<u64> {
+pub(super) fn number(id: &KekId) -> Option<u64> {
     let (number, unique) = id.as_str().strip_prefix("kek-")?.split_once('-')?;
     let sound = number.len() == 8
         && number.bytes().all(|it| it.is_ascii_digit())

@@ -16,19 +16,30 @@ use super::vault::{Vault, VaultError, tenant_key};
 /// Subjects that are wrapped again before the next are read.
 const PAGE_ROWS: i64 = 1_000;
 
+/// What a rotation did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// What is to be appended about it; at least one.
+    pub bodies: Vec<Rotation>,
+    /// How many keys lie under the new key now.
+    pub keys: u64,
+}
+
 impl Vault {
-    /// Makes a new key-encryption key and wraps every tenant's key under it. Returns what is to be
-    /// appended about it. Old key-encryption keys stay until [`Self::retire_keks`].
+    /// Makes a new key-encryption key and wraps every tenant's key under it. Old
+    /// key-encryption keys stay until [`Self::retire_keks`].
     ///
     /// A crash leaves every tenant under its old key or every tenant under the new one.
     ///
     /// # Errors
     /// When a key is of no use or the key store cannot be written; then nothing has changed.
-    pub async fn rotate_kek(&self) -> Result<Vec<Rotation>, VaultError> {
+    pub async fn rotate_kek(&self) -> Result<Rewrapped, VaultError> {
         let keks = self.0.keks.as_ref();
         let mut connection = self.0.connection.lock().await;
+        let before = keks.list().await?.pop();
         let newest = keks.renew().await?;
-        let mut moved: BTreeMap<KekId, KekId> = BTreeMap::new();
+        let mut moved: BTreeMap<KekId, KekId> = before.map(|before| (before, newest.clone())).into_iter().collect();
+        let mut keys = 0_u64;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         for mut row in TenantRow::all(&mut transaction).await? {
             if row.key.kek == newest {
@@ -39,13 +50,18 @@ impl Vault {
             let old = std::mem::replace(&mut row.key, wrapped);
             row.update_key(&mut transaction).await?;
             moved.insert(old.kek, row.key.kek);
+            keys = keys.saturating_add(1);
         }
         transaction.commit().await?;
         store::scrub(&mut connection).await?;
-        Ok(moved
+        let mut bodies: Vec<Rotation> = moved
             .into_iter()
             .map(|(from, to)| rotation(RotationOf::EncryptionKey, from.as_str(), to.as_str()))
-            .collect())
+            .collect();
+        if bodies.is_empty() {
+            bodies.push(rotation(RotationOf::EncryptionKey, "none", newest.as_str()));
+        }
+        Ok(Rewrapped { bodies, keys })
     }
 
     /// Destroys the key-encryption keys that nothing lies under any more, except the newest.
@@ -71,11 +87,11 @@ impl Vault {
     }
 
     /// Gives a tenant a new key, under the newest key-encryption key, and wraps its subjects' keys
-    /// and tags again. Returns what is to be appended about it; `None` when there is no such tenant.
+    /// and tags again; `None` when there is no such tenant.
     ///
     /// # Errors
     /// When a key is of no use or the key store cannot be written; then nothing has changed.
-    pub async fn rotate_tenant(&self, tenant: TenantPseudonym) -> Result<Option<Rotation>, VaultError> {
+    pub async fn rotate_tenant(&self, tenant: TenantPseudonym) -> Result<Option<Rewrapped>, VaultError> {
         let keks = self.0.keks.as_ref();
         let mut connection = self.0.connection.lock().await;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -89,20 +105,24 @@ impl Vault {
         let old = Tenant::new(tenant, &old_key)?;
         let new = Tenant::new(tenant, &new_key)?;
         let mut after: Option<SubjectPseudonym> = None;
+        let mut keys = 0_u64;
         loop {
             let page = SubjectRow::page(&mut transaction, tenant, after, PAGE_ROWS).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.pseudonym);
             for subject in page {
                 move_subject(&mut transaction, &old, &new, subject).await?;
+                keys = keys.saturating_add(1);
             }
         }
         transaction.commit().await?;
         self.forget_all();
         store::scrub(&mut connection).await?;
-        let ids = [&old_key, &new_key].map(key_id);
-        let [from, to] = ids;
-        Ok(Some(rotation(RotationOf::TenantKey, &from?, &to?)))
+        let body = rotation(RotationOf::TenantKey, &key_id(&old_key)?, &key_id(&new_key)?);
+        Ok(Some(Rewrapped {
+            bodies: vec![body],
+            keys,
+        }))
     }
 
     /// The pseudonyms of all tenants.

@@ -1,6 +1,7 @@
 //! What tests of keys share: a clock, names, and a search through the bytes of files.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use testudo_types::{Clock, Millis, TenantId, UnixMillis};
 
@@ -15,6 +16,20 @@ impl Clock for FixedClock {
 
     fn wall(&self) -> UnixMillis {
         UnixMillis(1_700_000_000_000)
+    }
+}
+
+/// Stands still until it is told.
+#[derive(Debug)]
+pub(crate) struct SetClock(pub(crate) AtomicU64);
+
+impl Clock for SetClock {
+    fn monotonic(&self) -> Millis {
+        Millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn wall(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::Relaxed))
     }
 }
 

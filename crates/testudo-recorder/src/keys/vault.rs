@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use testudo_ledger::entry::{PrincipalPseudonym, SubjectPseudonym, TenantPseudonym};
-use testudo_types::{Clock, KeyId, TenantId};
+use testudo_types::{Clock, TenantId};
 use zeroize::Zeroizing;
 
 use super::cipher::{CipherError, KeyBytes, random};
@@ -184,15 +184,16 @@ impl Vault {
         Ok(Some(name))
     }
 
-    /// The pseudonym of a caller, made when it is new; for entries that name approvers and readers.
+    /// The pseudonym of a caller or an administrator, made when it is new; for entries that name
+    /// approvers and readers.
     ///
     /// # Errors
     /// When the key store cannot be written or a key is of no use.
-    pub async fn principal(&self, tenant: Option<&TenantId>, key: &KeyId) -> Result<PrincipalPseudonym, VaultError> {
+    pub async fn principal(&self, tenant: Option<&TenantId>, name: &str) -> Result<PrincipalPseudonym, VaultError> {
         let who = Who {
             tenant,
             kind: SubjectKind::Principal,
-            name: key.as_str(),
+            name,
         };
         let known = self.know(BTreeSet::new(), BTreeSet::from([who])).await?;
         let subject = known

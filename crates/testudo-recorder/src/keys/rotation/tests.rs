@@ -52,8 +52,8 @@ async fn a_new_key_encryption_key_takes_every_tenant_and_the_old_one_can_go() {
     let folder = tempfile::tempdir().unwrap();
     let first = vault(folder.path()).await;
     let before = people(&first, 3).await;
-    let rotated = first.rotate_kek().await.unwrap();
-    assert_eq!(rotated.len(), 1);
+    let Rewrapped { bodies: rotated, keys } = first.rotate_kek().await.unwrap();
+    assert_eq!((rotated.len(), keys), (1, 2));
     assert_eq!(rotated[0].what, RotationOf::EncryptionKey);
     assert_ne!(rotated[0].from, rotated[0].to);
     let retired = first.retire_keks().await.unwrap();
@@ -75,7 +75,9 @@ async fn a_tenants_new_key_leaves_pseudonyms_and_names_and_no_old_bytes() {
     let before = people(&first, 1500).await;
     let old = wrapped_keys(&first).await;
     for tenant in first.tenants().await.unwrap() {
-        let rotated = first.rotate_tenant(tenant).await.unwrap().unwrap();
+        let Rewrapped { bodies, keys } = first.rotate_tenant(tenant).await.unwrap().unwrap();
+        assert_eq!(keys, 1500);
+        let rotated = &bodies[0];
         assert_eq!(rotated.what, RotationOf::TenantKey);
         assert_ne!(rotated.from, rotated.to);
     }

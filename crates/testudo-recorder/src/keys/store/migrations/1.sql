@@ -41,6 +41,7 @@ CREATE TABLE holds (
 CREATE TABLE erasures (
     request TEXT PRIMARY KEY NOT NULL,
     subject BLOB NOT NULL CHECK (length(subject) = 16),
+    tenant BLOB NOT NULL REFERENCES tenants (pseudonym),
     basis TEXT NOT NULL,
     approver BLOB NOT NULL CHECK (length(approver) = 16),
     asked_at INTEGER NOT NULL
