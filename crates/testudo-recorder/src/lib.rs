@@ -4,6 +4,7 @@
 
 mod code;
 pub mod control;
+mod custody;
 mod draft;
 mod erase;
 mod files;
@@ -30,6 +31,7 @@ mod witnessing;
 mod writer;
 
 pub use code::{Code, CodeError};
+pub use custody::{Custody, CustodyError, ErasedSubject, Keeping, Noted, RetainedPayloads, ShownPayload};
 pub use draft::{AppendError, Draft, Level, OnFailure, Receipt, SubjectName, SubjectNameError, Unavailable};
 pub use erase::{EraseError, ErasureRequest, PendingErasure};
 pub use folder::{Folder, FolderError, OwnCheckpointError};

@@ -1,0 +1,77 @@
+//! Passes over the whole log: whose payloads are where, and which are due.
+
+use std::collections::BTreeSet;
+
+use testudo_ledger::entry::{Entry, SubjectPseudonym};
+use testudo_ledger::payload;
+use testudo_types::UnixMillis;
+
+use crate::files::Disk;
+use crate::integrate::payloads;
+use crate::reading::{LogFolder, ReadLogError};
+use crate::retention::{Judge, Judged, Rules};
+
+/// Every entry that has or had a payload of a subject.
+pub(super) fn payloads_of(log: &LogFolder, subject: SubjectPseudonym) -> Result<BTreeSet<u64>, ReadLogError> {
+    let named = subject.to_string();
+    let mut found = BTreeSet::new();
+    for number in bundles(log)? {
+        for (index, bytes) in numbered(number, log.bundle(number)?) {
+            // Most entries do not name the subject; the search is many times faster than the reader.
+            if !std::str::from_utf8(&bytes).is_ok_and(|text| text.contains(&named)) {
+                continue;
+            }
+            let entry = Entry::decode(&bytes).ok();
+            if entry
+                .and_then(|entry| entry.payload)
+                .is_some_and(|it| it.subject == subject)
+            {
+                found.insert(index);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Which payloads are due. Entries of an unknown kind are never.
+pub(super) fn judge(
+    log: &LogFolder,
+    rules: &Rules,
+    now: UnixMillis,
+    held: &BTreeSet<SubjectPseudonym>,
+) -> Result<Judged, ReadLogError> {
+    let mut judge = Judge::new(rules, now, held);
+    for number in bundles(log)? {
+        let present = present(log, number)?;
+        if present.is_empty() {
+            continue;
+        }
+        for (index, bytes) in numbered(number, log.bundle(number)?) {
+            let Ok(entry) = Entry::decode(&bytes) else { continue };
+            if judge.is_over(entry.at) {
+                return Ok(judge.end());
+            }
+            if present.contains(&index) {
+                judge.look(index, &entry);
+            }
+        }
+    }
+    Ok(judge.end())
+}
+
+/// The entries of a bundle whose payload record is there.
+fn present(log: &LogFolder, number: u64) -> Result<BTreeSet<u64>, ReadLogError> {
+    let path = log.root().join(payload::path(number));
+    match payloads::records(&Disk, &path) {
+        Ok(records) => Ok(records.unwrap_or_default().into_iter().map(|it| it.index).collect()),
+        Err(source) => Err(ReadLogError::File { path, source }),
+    }
+}
+
+fn bundles(log: &LogFolder) -> Result<std::ops::Range<u64>, ReadLogError> {
+    Ok(0..log.size()?.div_ceil(256))
+}
+
+fn numbered(number: u64, bundle: Vec<Vec<u8>>) -> impl Iterator<Item = (u64, Vec<u8>)> {
+    (number.saturating_mul(256)..).zip(bundle)
+}
