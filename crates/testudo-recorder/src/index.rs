@@ -8,6 +8,8 @@
 mod bits;
 mod chunk;
 mod facet;
+mod feed;
+mod folder;
 mod line;
 mod schema;
 #[cfg(test)]
@@ -29,6 +31,8 @@ use self::facet::Words;
 #[cfg(test)]
 pub(crate) use self::facet::{FIND_WORD, TEXTS, VALUES};
 pub(crate) use self::facet::{find, texts, values};
+pub use self::feed::{FILE_NAME, Feed, FeedError};
+pub use self::folder::{FolderSource, FolderSourceError};
 use self::line::Line;
 use self::schema::Standing;
 #[cfg(test)]

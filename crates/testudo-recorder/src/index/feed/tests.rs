@@ -1,0 +1,148 @@
+//! The index beside a log's folder: fed, behind, damaged.
+
+use std::fs;
+
+use tempfile::TempDir;
+use testudo_ledger::entry::{Body, Recorder, RecorderAction};
+use testudo_ledger::tile::{self, bundle};
+use testudo_ledger::{Checkpoint, KeyKind, KeyName, SignedCheckpoint, SigningKey, TileLevel};
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::query::{Filter, Order, Reader};
+
+const ORIGIN: &str = "testudo/0011223344556677";
+
+fn entry(index: u64) -> Entry {
+    Entry {
+        at: index,
+        tenant: None,
+        principal: None,
+        payload: None,
+        body: Body::Recorder(Recorder {
+            action: RecorderAction::Start,
+            size: index,
+            version: "1".to_owned(),
+        }),
+    }
+}
+
+/// Writes what a log of this size has for its readers; partial bundles of other sizes go.
+fn write_log(root: &TempDir, size: u64) {
+    let root = root.path();
+    let _gone = fs::remove_dir_all(root.join("tile"));
+    for tile in tile::growth(TileLevel::Entries, 0, size) {
+        let first = tile.index() * 256;
+        let leaves = (first..first + u64::from(tile.width())).map(|index| entry(index).encode().unwrap());
+        let path = root.join(tile.path());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bundle::encode(leaves).unwrap()).unwrap();
+    }
+    let name = KeyName::parse(ORIGIN).unwrap();
+    let key = SigningKey::from_seed(name, KeyKind::Ed25519, Zeroizing::new([7; 32])).unwrap();
+    let checkpoint = Checkpoint::new(ORIGIN, size, Hash::EMPTY).unwrap();
+    let signed = SignedCheckpoint::sign(checkpoint, &key, 0).unwrap();
+    fs::write(root.join("checkpoint"), signed.note().to_string()).unwrap();
+}
+
+fn tell(feed: &mut Feed, indexes: std::ops::Range<u64>) {
+    for index in indexes {
+        let entry = entry(index);
+        feed.observe(index, &entry.encode().unwrap(), Some(&entry)).unwrap();
+    }
+}
+
+fn found(root: &TempDir) -> u64 {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let mut reader = Reader::open(&root.path().join(FILE_NAME)).await.unwrap();
+        let filter = Filter {
+            kind: Some("recorder".to_owned()),
+            ..Filter::default()
+        };
+        let page = reader.find(&filter, Order::NewestFirst, 10_000, None).await.unwrap();
+        let times: Vec<u64> = page.rows.iter().map(|row| row.at.0).collect();
+        let wanted: Vec<u64> = (0..reader.size().await.unwrap()).rev().collect();
+        assert_eq!(times, wanted);
+        reader.size().await.unwrap()
+    })
+}
+
+#[test]
+fn it_starts_where_the_folder_is_and_follows() {
+    let root = tempfile::tempdir().unwrap();
+    let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
+    assert_eq!(feed.next_index().unwrap(), 0);
+    feed.pause().unwrap();
+    drop(feed);
+
+    write_log(&root, 700);
+    let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
+    assert_eq!(feed.next_index().unwrap(), 700);
+    // Told twice, and more than fits one batch.
+    tell(&mut feed, 690..2_000);
+    tell(&mut feed, 1_990..2_001);
+    feed.pause().unwrap();
+    assert_eq!(found(&root), 2_001);
+}
+
+#[test]
+fn what_it_was_not_told_is_read_from_the_folder() {
+    let root = tempfile::tempdir().unwrap();
+    write_log(&root, 100);
+    let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
+    assert_eq!(feed.next_index().unwrap(), 100);
+    write_log(&root, 520);
+    tell(&mut feed, 510..520);
+    feed.pause().unwrap();
+    tell(&mut feed, 520..525);
+    feed.pause().unwrap();
+    assert_eq!(found(&root), 525);
+}
+
+#[test]
+fn damage_is_mended_at_the_next_pause() {
+    let root = tempfile::tempdir().unwrap();
+    write_log(&root, 300);
+    let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
+    assert_eq!(feed.next_index().unwrap(), 300);
+    let sabotage = sqlx::query("DROP TABLE entries").execute(&mut feed.index.connection);
+    feed.runtime.block_on(sabotage).unwrap();
+    tell(&mut feed, 300..301);
+    assert!(feed.pause().is_err());
+    write_log(&root, 302);
+    feed.pause().unwrap();
+    assert_eq!(found(&root), 302);
+}
+
+#[test]
+fn a_bundle_that_is_damaged_or_gone_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    write_log(&root, 300);
+    let bundle = root.path().join("tile/entries/000");
+    fs::write(&bundle, b"\0\x05abc").unwrap();
+    let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
+    let problem = std::error::Error::source(&feed.next_index().unwrap_err()).map(ToString::to_string);
+    assert_eq!(
+        problem.as_deref(),
+        Some("the query index cannot read the log's entries from 0 on")
+    );
+    fs::remove_file(&bundle).unwrap();
+    assert!(feed.next_index().is_err());
+    fs::write(root.path().join("checkpoint"), b"none\n").unwrap();
+    assert!(feed.next_index().is_err());
+    write_log(&root, 300);
+    assert_eq!(feed.next_index().unwrap(), 300);
+}
+
+#[test]
+fn a_partial_bundle_that_was_replaced_meanwhile_is_read_in_its_new_form() {
+    let root = tempfile::tempdir().unwrap();
+    write_log(&root, 300);
+    let mut source = FolderSource::open(root.path()).unwrap();
+    assert_eq!(source.origin(), Some(ORIGIN));
+    write_log(&root, 400);
+    let leaves = super::super::LeafSource::leaves(&mut source, 290, 1_000).unwrap();
+    assert!(leaves.len() >= 10, "{}", leaves.len());
+    assert_eq!(Entry::decode(&leaves[9]).unwrap(), entry(299));
+}
