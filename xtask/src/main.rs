@@ -11,6 +11,7 @@ mod layers;
 mod ledger_peers;
 mod mock;
 mod output;
+mod query_bench;
 mod shell;
 mod soak;
 mod suite;
@@ -29,6 +30,9 @@ cargo xtask <task>
   bench [--quick] [--peers] [--only ID,ID]
                           direct and through the gateway, table and raw numbers under target/bench
                           (release build 5-10 min once; quick 1 min, full 4 min; peers 600 MB once)
+  bench-query [--entries N]
+                          the ledger's query index on ten million made-up entries: build rate, size,
+                          times, memory (release build 5 min once; then 3 min)
   instructions [--record] instructions per call of the hot paths against recorded numbers, +-3 %
                           (release build 1 min once, then 30 s; installs valgrind if it is missing)
   soak [--minutes N]      mixed load and vanishing clients; memory must stay flat (10 min)
@@ -67,6 +71,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "test" => suite::test(rest),
         "bench" => bench::bench(rest),
         "bench-measure" => bench::measure(rest),
+        "bench-query" => query_bench::run(rest),
         "mock" => mock::mock(rest),
         "fuzz" => fuzz::fuzz(rest),
         "instructions" => instructions::instructions(rest),
