@@ -10,6 +10,7 @@ mod instructions;
 mod layers;
 mod ledger_peers;
 mod mock;
+mod ocsf;
 mod output;
 mod query_bench;
 mod shell;
@@ -43,6 +44,8 @@ cargo xtask <task>
   hsm                     tests of key-encryption keys in a PKCS#11 token, with SoftHSM 2 (installs it; 2 min)
   mock [ADDRESS] [key=value]...
                           the mock upstream, until standard input closes
+  ocsf                    exports of the ledger against the OCSF schema, encrypted ones against age
+                          (installs 20 MB and age once; then 10 s)
   e2e [--direct]          official SDKs against a real model, direct and through the gateway, bodies
                           compared byte by byte (installs 200 MB once; then about 1 min)
 ";
@@ -77,6 +80,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "instructions" => instructions::instructions(rest),
         "soak" => soak::soak(rest),
         "ledger-peers" => ledger_peers::ledger_peers(rest),
+        "ocsf" => ocsf::run(rest),
         "e2e" => e2e::e2e(rest),
         "hsm" => hsm::hsm(rest),
         other => bail!("there is no task `{other}`; `cargo xtask` lists them"),

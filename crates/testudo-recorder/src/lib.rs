@@ -7,6 +7,7 @@ pub mod control;
 mod custody;
 mod draft;
 mod erase;
+pub mod export;
 mod files;
 mod folder;
 mod hold;

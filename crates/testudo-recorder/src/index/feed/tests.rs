@@ -32,8 +32,10 @@ fn write_log(root: &TempDir, size: u64) {
     let root = root.path();
     let _gone = fs::remove_dir_all(root.join("tile"));
     for tile in tile::growth(TileLevel::Entries, 0, size) {
-        let first = tile.index() * 256;
-        let leaves = (first..first + u64::from(tile.width())).map(|index| entry(index).encode().unwrap());
+        let first = tile.index().saturating_mul(256);
+        let leaves = (first..)
+            .take(usize::from(tile.width()))
+            .map(|index| entry(index).encode().unwrap());
         let path = root.join(tile.path());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bundle::encode(leaves).unwrap()).unwrap();
