@@ -96,8 +96,9 @@ impl Vault {
             Some(_) => return Err(EraseError::OtherRequest(wanted.request.clone())),
             None => note(&mut transaction, wanted, now).await?,
         };
-        transaction.commit().await?;
+        // Before the commit, which may go through although nobody waits for it any more.
         self.forget_subject(wanted.subject);
+        transaction.commit().await?;
         drop(connection);
         self.scrub().await.map_err(VaultError::Store)?;
         Ok(begun)

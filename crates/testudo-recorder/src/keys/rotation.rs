@@ -115,8 +115,9 @@ impl Vault {
                 keys = keys.saturating_add(1);
             }
         }
-        transaction.commit().await?;
+        // Before the commit, which may go through although nobody waits for it any more.
         self.forget_all();
+        transaction.commit().await?;
         store::scrub(&mut connection).await?;
         let body = rotation(RotationOf::TenantKey, &key_id(&old_key)?, &key_id(&new_key)?);
         Ok(Some(Rewrapped {

@@ -215,6 +215,11 @@ impl Vault {
             return Ok(known);
         }
         let mut connection = self.0.connection.lock().await;
+        // While this waited, a tenant's key may have been replaced or a subject erased.
+        let mut known = Known::default();
+        if self.recall(&tenants, &subjects, &mut known) {
+            return Ok(known);
+        }
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         for name in tenants {
             if let Entry::Vacant(unknown) = known.tenants.entry(name) {

@@ -117,3 +117,28 @@ async fn a_rotation_that_cannot_end_changes_nothing() {
     let missing = TenantPseudonym::from_bytes([0; 16]);
     assert_eq!(first.rotate_tenant(missing).await.unwrap(), None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotation_among_newcomers_loses_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = vault(folder.path()).await;
+    let mut found = BTreeSet::new();
+    for round in 0..20 {
+        let tasks: Vec<_> = (0..6)
+            .map(|_| {
+                let vault = first.clone();
+                tokio::spawn(async move { people(&vault, round + 1).await })
+            })
+            .collect();
+        for tenant in first.tenants().await.unwrap() {
+            first.rotate_tenant(tenant).await.unwrap();
+        }
+        for task in tasks {
+            found.extend(task.await.unwrap());
+        }
+    }
+    assert_eq!(found.len(), 40);
+    drop(first);
+    let again = vault(folder.path()).await;
+    assert_eq!(people(&again, 20).await.into_iter().collect::<BTreeSet<_>>(), found);
+}
