@@ -123,16 +123,21 @@ impl Custody {
             kept,
             turn: tokio::sync::Mutex::new(()),
         };
-        for pending in custody.kept.vault.pending_erasures().await? {
-            // The crash may have come before the bytes were overwritten.
-            custody
-                .kept
-                .vault
-                .begin_erasure(&pending.wanted, custody.kept.clock.wall())
-                .await?;
-            custody.carry_out(&pending).await?;
-        }
+        custody.finish_erasures().await?;
         Ok(custody)
+    }
+
+    /// Finishes what was begun and broken off.
+    async fn finish_erasures(&self) -> Result<(), CustodyError> {
+        for pending in self.kept.vault.pending_erasures().await? {
+            // It may have been broken off before the bytes were overwritten.
+            self.kept
+                .vault
+                .begin_erasure(&pending.wanted, self.kept.clock.wall())
+                .await?;
+            self.carry_out(&pending).await?;
+        }
+        Ok(())
     }
 
     /// The keys, for looking up names.
@@ -220,12 +225,14 @@ impl Custody {
         Ok(noted)
     }
 
-    /// Deletes the payloads whose time is over and that nobody holds.
+    /// Deletes the payloads whose time is over and that nobody holds, after finishing what erasures were
+    /// broken off.
     ///
     /// # Errors
     /// When something cannot be read or written; what was not deleted is due again the next time.
     pub async fn retain(&self, by: Option<KeyId>) -> Result<RetainedPayloads, CustodyError> {
         let _turn = self.turn.lock().await;
+        self.finish_erasures().await?;
         let now = self.kept.clock.wall();
         let held = self.kept.vault.held_subjects().await?;
         self.kept.recorder.flush().await?;
@@ -309,7 +316,9 @@ impl Custody {
         purpose: &Code,
     ) -> Result<ShownPayload, CustodyError> {
         let _turn = self.turn.lock().await;
-        self.kept.recorder.flush().await?;
+        if index >= self.kept.log.size()? {
+            self.kept.recorder.flush().await?;
+        }
         let log = self.kept.log.clone();
         let (bytes, record) = blocking(move || Ok((log.entry(index)?, log.payload(index)?))).await?;
         let entry = Entry::decode(&bytes).map_err(|_| CustodyError::Entry(index))?;

@@ -243,3 +243,31 @@ async fn people_ask_by_name_and_are_told_what_is_wrong() {
     );
     assert_eq!(custodian.status().await.unwrap().origin, ledger.kept().origin);
 }
+
+#[tokio::test]
+async fn a_caller_is_erased_by_the_id_of_its_key() {
+    let ledger = Ledger::open().await;
+    let draft = Draft {
+        tenant: Some(ledger.tenant()),
+        principal: Some(KeyId::parse("k1").unwrap()),
+        content: Some(Zeroizing::new(b"text".to_vec())),
+        ..Draft::new(control::AddedBody::Incident(ledger::incident()))
+    };
+    let caller = ledger.kept().recorder.append(draft, Level::Durable).await.unwrap();
+    ledger.say("k1", "text of a person").await;
+    let refused = ledger.custody.subject(&ledger.tenant(), "k1").await.unwrap_err();
+    assert!(matches!(refused, CustodyError::Ambiguous), "{refused}");
+    ledger.kept().recorder.flush().await.unwrap();
+    let entry = Entry::decode(&ledger.log().entry(caller.index().unwrap()).unwrap()).unwrap();
+    let principal = entry.principal.unwrap().to_string();
+    let subject = ledger.custody.subject(&ledger.tenant(), &principal).await.unwrap();
+    assert_eq!(
+        ledger.custody.erase(&ledger.request(subject)).await.unwrap().payloads,
+        1
+    );
+    let person = ledger.custody.subject(&ledger.tenant(), "k1").await.unwrap();
+    assert_eq!(ledger.payloads_of(person).len(), 1);
+    let nobody = ledger.custody.subject(&ledger.tenant(), &principal).await.unwrap_err();
+    assert!(matches!(nobody, CustodyError::Subject), "{nobody}");
+    ledger.verify(&[]);
+}

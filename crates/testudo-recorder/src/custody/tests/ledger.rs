@@ -31,6 +31,14 @@ pub(super) fn code(text: &str) -> Code {
     Code::parse(text).unwrap()
 }
 
+pub(super) fn incident() -> Incident {
+    Incident {
+        id: "inc_1".to_owned(),
+        state: "open".to_owned(),
+        step: "note".to_owned(),
+    }
+}
+
 impl Ledger {
     pub(super) async fn open() -> Self {
         Self::open_with(Rules::default()).await
@@ -115,11 +123,7 @@ impl Ledger {
             tenant: Some(self.tenant()),
             subject: Some(SubjectName::parse(name).unwrap()),
             content: Some(Zeroizing::new(text.as_bytes().to_vec())),
-            ..Draft::new(Incident {
-                id: "inc_1".to_owned(),
-                state: "open".to_owned(),
-                step: "note".to_owned(),
-            })
+            ..Draft::new(incident())
         };
         self.kept().recorder.slot().unwrap().append(draft, Level::Durable)
     }
