@@ -221,7 +221,7 @@ fn check_text(text: &str) -> Result<(), Flaw> {
         return Err(Flaw::TextTooLong { bytes: text.len() });
     }
     // Nearly all texts are ASCII; the others have further control characters.
-    let suspect = text.bytes().any(|byte| byte < b' ' || byte >= 0x7f);
+    let suspect = text.bytes().any(|byte| !(b' '..0x7f).contains(&byte));
     if suspect && text.chars().any(char::is_control) {
         return Err(Flaw::Control);
     }
