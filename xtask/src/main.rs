@@ -13,6 +13,7 @@ mod mock;
 mod ocsf;
 mod output;
 mod query_bench;
+mod s3;
 mod shell;
 mod soak;
 mod suite;
@@ -48,6 +49,7 @@ cargo xtask <task>
                           (installs 20 MB and age once; then 10 s)
   e2e [--direct]          official SDKs against a real model, direct and through the gateway, bodies
                           compared byte by byte (installs 200 MB once; then about 1 min)
+  s3                      the ledger's copy in an S3 server (installs 100 MB once; then about 1 min)
 ";
 
 fn main() -> ExitCode {
@@ -83,6 +85,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "ocsf" => ocsf::run(rest),
         "e2e" => e2e::e2e(rest),
         "hsm" => hsm::hsm(rest),
+        "s3" => s3::s3(rest),
         other => bail!("there is no task `{other}`; `cargo xtask` lists them"),
     }
 }

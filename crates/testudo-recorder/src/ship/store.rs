@@ -133,6 +133,8 @@ fn service(url: &Url, s3: &S3) -> Result<Store, StoreError> {
     use object_store::aws::AmazonS3Builder;
     use object_store::{ClientOptions, RetryConfig};
 
+    // The client would bring another library for TLS. Who has chosen one for this process has chosen.
+    let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let failed = |source| StoreError::Store {
         url: url.to_string(),
         source,

@@ -3,6 +3,8 @@
 
 mod faulty;
 pub(crate) mod log;
+#[cfg(feature = "s3")]
+mod s3;
 
 use std::fs;
 use std::path::Path as FilePath;
@@ -378,7 +380,7 @@ async fn a_copy_that_was_rolled_back_or_removed_is_an_alarm() {
     scene.log.grow(10, "a");
     scene.shipper().pass().await.unwrap();
     let place = Path::from("a/b/checkpoint");
-    let objects = &scene.faulty.inner;
+    let objects = scene.faulty.inner.as_ref();
     object_store::ObjectStoreExt::put(objects, &place, old.into())
         .await
         .unwrap();
@@ -406,7 +408,7 @@ async fn the_place_of_another_log_is_not_written_to() {
         testudo_bounded::read_file(other.path().join("checkpoint"), 1 << 20).unwrap()
     }] {
         let place = Path::from("a/b/checkpoint");
-        let put = object_store::ObjectStoreExt::put(&scene.faulty.inner, &place, foreign.clone().into());
+        let put = object_store::ObjectStoreExt::put(scene.faulty.inner.as_ref(), &place, foreign.clone().into());
         put.await.unwrap();
         assert_eq!(alarm(scene.shipper().pass().await), Alarm::Foreign);
         assert_eq!(scene.faulty.content("a/b/checkpoint").await.unwrap(), foreign);
@@ -418,7 +420,7 @@ async fn an_alarm_ends_the_work_until_the_next_start() {
     let mut scene = Scene::new();
     scene.log.grow(10, "a");
     let place = Path::from("a/b/checkpoint");
-    object_store::ObjectStoreExt::put(&scene.faulty.inner, &place, "x".into())
+    object_store::ObjectStoreExt::put(scene.faulty.inner.as_ref(), &place, "x".into())
         .await
         .unwrap();
     let stop = CancellationToken::new();
@@ -538,7 +540,7 @@ async fn what_is_not_there_cannot_be_fetched() {
     scene.log.grow(300, "a");
     scene.shipper().pass().await.unwrap();
     let place = Path::from("a/b/tile/entries/000");
-    object_store::ObjectStoreExt::delete(&scene.faulty.inner, &place)
+    object_store::ObjectStoreExt::delete(scene.faulty.inner.as_ref(), &place)
         .await
         .unwrap();
     let refused = fetch(scene.store(), folder.path(), 4).await.unwrap_err();

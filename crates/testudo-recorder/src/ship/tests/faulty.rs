@@ -1,4 +1,4 @@
-//! A store in memory that counts, and fails when it is told to.
+//! A store, in memory or another, that counts, and fails when it is told to.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,9 +17,9 @@ use object_store::{
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Faulty {
-    pub(super) inner: InMemory,
+    pub(super) inner: Arc<dyn ObjectStore>,
     /// How often each object was put.
     puts: Mutex<BTreeMap<String, u64>>,
     /// Requests that still succeed; all of them when it is 0.
@@ -28,7 +28,22 @@ pub(super) struct Faulty {
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
+impl Default for Faulty {
+    fn default() -> Self {
+        Self::over(Arc::new(InMemory::new()))
+    }
+}
+
 impl Faulty {
+    /// Another store that fails in the same way.
+    pub(super) fn over(inner: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            inner,
+            puts: Mutex::default(),
+            left: AtomicU64::new(0),
+        }
+    }
+
     /// Lets `requests` succeed, and then fails until this is called again; 0 lets all succeed.
     pub(super) fn fail_after(&self, requests: u64) {
         let left = if requests == 0 { 0 } else { requests + 1 };

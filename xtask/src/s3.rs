@@ -1,0 +1,104 @@
+//! `cargo xtask s3`: the shipping of the ledger against an S3 server.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, bail};
+
+use crate::{output, shell};
+
+/// An S3 server in memory, from PyPI.
+const SERVER: &str = "moto[server]==5.2.5";
+/// What the tests look for.
+const VARIABLE: &str = "TESTUDO_TEST_S3";
+
+/// Installs and starts the server, and runs the tests of the feature `s3`.
+pub(crate) fn s3(arguments: &[String]) -> anyhow::Result<()> {
+    if !arguments.is_empty() {
+        bail!("`s3` takes nothing");
+    }
+    let server = Server::start(&install()?)?;
+    output::step("testing against the S3 server");
+    shell::run(
+        shell::cargo()
+            .args(["nextest", "run", "-p", "testudo-recorder", "--features", "s3"])
+            .args(["-E", "test(/^ship::/)"])
+            .env(VARIABLE, &server.address),
+    )
+}
+
+/// The interpreter of a virtual environment with the server.
+fn install() -> anyhow::Result<PathBuf> {
+    let folder = shell::target().join("s3/venv");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("installed");
+    if stamp.exists() && shell::read_file(&stamp)? == SERVER {
+        return Ok(python);
+    }
+    output::step("installing the S3 server (100 MB, once)");
+    fs::create_dir_all(&folder)?;
+    shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    shell::run(Command::new(&python).args(pip).arg(SERVER))?;
+    fs::write(&stamp, SERVER)?;
+    Ok(python)
+}
+
+/// The server's process; stopped when dropped.
+struct Server {
+    address: String,
+    child: Child,
+    /// Reads what it says until it ends, so that it never waits for us.
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(python: &Path) -> anyhow::Result<Self> {
+        let child = Command::new(python)
+            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"])
+            .env("PYTHONUNBUFFERED", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("the S3 server cannot be started")?;
+        // Made before the first failure can return, so that the process is stopped then too.
+        let mut server = Self {
+            address: String::new(),
+            child,
+            reader: None,
+        };
+        let mut log = server.child.stderr.take().map(BufReader::new);
+        while let Some(reader) = &mut log {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 {
+                break;
+            }
+            if let Some((_, address)) = line.split_once("Running on ") {
+                address.trim().clone_into(&mut server.address);
+                server.reader = log.take().map(|it| std::thread::spawn(move || drain(it)));
+                return Ok(server);
+            }
+        }
+        bail!("the S3 server ended before it was ready")
+    }
+}
+
+fn drain(mut log: BufReader<ChildStderr>) {
+    let mut line = String::new();
+    while log.read_line(&mut line).is_ok_and(|read| read > 0) {
+        line.clear();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already gone is as good as stopped.
+        let _killed = self.child.kill();
+        let _waited = self.child.wait();
+        let _read = self.reader.take().map(JoinHandle::join);
+    }
+}
