@@ -7,7 +7,8 @@ use std::sync::Arc;
 use testudo_ledger::checkpoint::CheckpointError;
 use testudo_ledger::tile::{Tile, TileLevel, Tiles, TilesError, bundle};
 use testudo_ledger::tree::{self, ProveError};
-use testudo_ledger::{Hash, SignedCheckpoint, payload};
+use testudo_ledger::verify::LogFiles;
+use testudo_ledger::{Hash, Proof, SignedCheckpoint, payload};
 
 use crate::files::{Disk, Files};
 use crate::integrate::payloads;
@@ -173,6 +174,21 @@ impl LogFolder {
         })
     }
 
+    /// The proof file of an entry, for the newest checkpoint that witnesses have signed and that covers it, or else
+    /// for the newest. `extra` is put beside the proof and is not proven.
+    ///
+    /// # Errors
+    /// When the entry is under no checkpoint yet, or a file is missing or damaged.
+    pub fn prove(&self, index: u64, extra: &[u8]) -> Result<Proof, ReadLogError> {
+        let covers = |it: &SignedCheckpoint| it.checkpoint().size() > index;
+        let checkpoint = match self.witnessed()?.filter(covers) {
+            Some(witnessed) => witnessed,
+            None => self.checkpoint()?,
+        };
+        let hashes = self.inclusion(index, checkpoint.checkpoint().size())?;
+        Ok(Proof::new(index, hashes, checkpoint, extra.to_vec()))
+    }
+
     /// The inclusion proof of an entry in the tree of a checkpoint, from the leaf's sibling upwards.
     ///
     /// # Errors
@@ -221,6 +237,20 @@ impl LogFolder {
     fn wider(&self, tile: &Tile) -> Result<Option<Tile>, ReadLogError> {
         let now = Tile::of_tree(tile.level(), tile.index(), self.size()?);
         Ok(now.filter(|now| now.width() > tile.width()))
+    }
+}
+
+impl LogFiles for LogFolder {
+    type Error = ReadLogError;
+
+    fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, ReadLogError> {
+        Self::read(self, path, bytes_max)
+    }
+
+    fn read_part(&self, path: &str, offset: u64, bytes_max: usize) -> Result<Option<Vec<u8>>, ReadLogError> {
+        let path = self.root.join(path);
+        let part = self.files.read_range(&path, offset, bytes_max);
+        part.map_err(|source| ReadLogError::File { path, source })
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use testudo_ledger::Hash;
 use testudo_ledger::entry::{Body, Entry, RecorderAction};
 use testudo_ledger::tree::check_inclusion;
+use testudo_ledger::{Hash, Policy, Proof};
 use testudo_types::UnixMillis;
 
 use super::rig::{HandClock, PlainSealer, ROOT, check, draft, id, open, open_with, options};
@@ -83,7 +83,13 @@ async fn every_entry_can_be_proven_and_read() {
     for index in [0, 1, 255, 256, 300] {
         let entry = log.entry(index).unwrap();
         let proof = log.inclusion(index, size).unwrap();
-        check_inclusion(&Hash::leaf(&entry), index, size, &proof, &root).unwrap();
+        let leaf = Hash::leaf(&entry);
+        check_inclusion(&leaf, index, size, &proof, &root).unwrap();
+        let file = log.prove(index, b"").unwrap().to_string();
+        let policy = Policy::parse(&log.read("policy", 1 << 16).unwrap().unwrap()).unwrap();
+        let proof = Proof::parse(file.as_bytes()).unwrap();
+        proof.verify(&leaf, &policy).unwrap();
+        assert!(proof.verify(&Hash::leaf(b"other"), &policy).is_err());
         assert_eq!(log.payload(index).unwrap().is_some(), index > 0);
     }
     assert!(log.entry(301).is_err());

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::digest;
 use testudo_ledger::entry::{Body, Commitment, Entry, Incident, PrincipalPseudonym, SubjectPseudonym, TenantPseudonym};
 use testudo_ledger::payload::{self, Record, Records};
-use testudo_ledger::{Frontier, Hash};
+use testudo_ledger::verify::{self, verify_log};
+use testudo_ledger::{Frontier, Hash, Policy};
 use testudo_types::{Clock, KeyId, Millis, TenantId, UnixMillis};
 use zeroize::Zeroizing;
 
@@ -169,6 +170,10 @@ pub(super) fn check(files: &FaultyFiles) -> BTreeMap<u64, Entry> {
         assert!(commitments.is_empty(), "payloads without entries: {commitments:?}");
     }
     assert_eq!(frontier.root(), *checkpoint.checkpoint().root());
+    let policy = log.read("policy", 1 << 16).unwrap().unwrap();
+    let policy = Policy::parse(&policy).unwrap();
+    let report = verify_log(&log, &policy, &verify::Options::default()).unwrap();
+    assert_eq!(report.size, size);
     entries
 }
 
