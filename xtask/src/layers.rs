@@ -46,7 +46,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // Tools.
     ("testudo-testkit", &["testudo-types"]),
-    ("xtask", &["testudo-testkit"]),
+    (
+        "xtask",
+        &["testudo-types", "testudo-ledger", "testudo-recorder", "testudo-testkit"],
+    ),
 ];
 
 /// Crates whose whole dependency tree must stay free of an async runtime and of sockets.

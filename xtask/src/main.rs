@@ -1,6 +1,7 @@
 //! The project's automation: `cargo xtask` alone lists what there is and how long it takes.
 
 mod bench;
+mod crash;
 mod e2e;
 mod fuzz;
 mod gateway;
@@ -8,7 +9,9 @@ mod hsm;
 mod instructions;
 #[cfg(test)]
 mod layers;
+mod ledger_bench;
 mod ledger_peers;
+mod ledger_setup;
 mod mock;
 mod ocsf;
 mod output;
@@ -35,6 +38,10 @@ cargo xtask <task>
   bench-query [--entries N]
                           the ledger's query index on ten million made-up entries: build rate, size,
                           times, memory (release build 5 min once; then 3 min)
+  bench-ledger [--quick]  durable and queued entries, beside SQLite and the bare disk
+                          (release build once; quick 1 min, full 4 min)
+  crash [--kills N]       kills a process that writes a ledger, 200 times; nothing acknowledged may
+                          be lost (1-2 min)
   instructions [--record] instructions per call of the hot paths against recorded numbers, +-3 %
                           (release build 1 min once, then 30 s; installs valgrind if it is missing)
   soak [--minutes N]      mixed load and vanishing clients; memory must stay flat (10 min)
@@ -77,6 +84,10 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "bench" => bench::bench(rest),
         "bench-measure" => bench::measure(rest),
         "bench-query" => query_bench::run(rest),
+        "bench-ledger" => ledger_bench::bench(rest),
+        "bench-ledger-measure" => ledger_bench::measure(rest),
+        "crash" => crash::crash(rest),
+        "crash-writer" => crash::writer(rest),
         "mock" => mock::mock(rest),
         "fuzz" => fuzz::fuzz(rest),
         "instructions" => instructions::instructions(rest),
