@@ -96,6 +96,12 @@ proptest! {
         prop_assert_eq!(Entry::decode(&bytes).unwrap(), entry);
     }
 
+    #[test]
+    fn anything_can_be_recorded(mut entry in samples::any_oversized()) {
+        let bytes = entry.encode_clipped().unwrap();
+        prop_assert_eq!(Entry::decode(&bytes).unwrap(), entry);
+    }
+
     /// Whatever is read spells itself the same way: no second spelling of anything gets in.
     #[test]
     fn what_reads_is_canonical(entry in samples::any_entry(), changes in samples::any_changes()) {

@@ -394,6 +394,32 @@ pub(super) fn any_entry() -> impl Strategy<Value = Entry> {
         })
 }
 
+/// Exchanges as hostile callers and large configurations may make them.
+pub(super) fn any_oversized() -> impl Strategy<Value = Entry> {
+    let text =
+        || (any::<char>(), 0..400_usize, "\\PC{0,8}").prop_map(|(it, count, end)| it.to_string().repeat(count) + &end);
+    let texts = || (text(), 0..400_usize).prop_map(|(it, count)| vec![it; count]);
+    (text(), texts(), texts(), texts(), any::<u64>()).prop_map(|(model, policies, scanned, rules, number)| {
+        let finding = |rule: &String| FindingCount {
+            count: number,
+            kind: rule.clone(),
+            rule: rule.clone(),
+            ..exchange().findings[0].clone()
+        };
+        entry(Body::Exchange(Exchange {
+            findings: rules.iter().map(finding).collect(),
+            duration_ms: number,
+            detail: model.clone(),
+            id: model.clone(),
+            model: Some(model),
+            policies,
+            scanned_request: scanned.clone(),
+            scanned_response: scanned,
+            ..exchange()
+        }))
+    })
+}
+
 /// A small change of bytes, made of what JSON is made of.
 #[derive(Debug, Clone)]
 pub(super) struct Change {
