@@ -106,6 +106,27 @@ async fn an_interrupted_erasure_is_finished_at_the_next_start() {
 }
 
 #[tokio::test]
+async fn an_erasure_that_broke_off_after_its_tombstone_is_told_twice_and_done_once() {
+    let ledger = Ledger::open().await;
+    for _ in 0..3 {
+        ledger.say("ana", "text").await;
+    }
+    let ana = ledger.subject("ana").await;
+    let wanted = ledger.request(ana);
+    ledger.kept().vault.begin_erasure(&wanted, UnixMillis(1)).await.unwrap();
+    ledger.kept().recorder.flush().await.unwrap();
+    let places = ledger.payloads_of(ana);
+    for tombstone in wanted.tombstones(places.into_keys()) {
+        ledger.custody.note(None, None, tombstone).await.unwrap();
+    }
+    let ledger = ledger.reopen().await;
+    assert_eq!(ledger.payloads_of(ana).len(), 0);
+    let report = ledger.verify(&[]);
+    assert_eq!(report.entries["erasure"], 2);
+    assert_eq!(report.payloads.deleted, 3);
+}
+
+#[tokio::test]
 async fn a_hold_stops_erasure_and_aging_until_it_is_released() {
     let ledger = Ledger::open().await;
     let mut places = Vec::new();

@@ -100,7 +100,7 @@ fn classes_have_floors_of_their_own() {
 
 fn entry(at_day: u64, subject: Option<u8>, body: impl Into<Body>) -> Entry {
     Entry {
-        at: at_day * DAY_MS,
+        at: at_day.saturating_mul(DAY_MS),
         tenant: None,
         principal: None,
         payload: subject.map(|byte| PayloadRef {
