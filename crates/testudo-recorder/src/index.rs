@@ -31,8 +31,8 @@ use self::facet::Words;
 #[cfg(test)]
 pub(crate) use self::facet::{FIND_WORD, TEXTS, VALUES};
 pub(crate) use self::facet::{find, texts, values};
-pub use self::feed::{FILE_NAME, Feed, FeedError};
-pub use self::folder::{FolderSource, FolderSourceError};
+pub use self::feed::{FILE_NAME, Feed};
+pub use self::folder::FolderSource;
 use self::line::Line;
 use self::schema::Standing;
 #[cfg(test)]

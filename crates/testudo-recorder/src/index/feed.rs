@@ -3,37 +3,30 @@
 #[cfg(test)]
 mod tests;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use testudo_ledger::Hash;
 use testudo_ledger::entry::Entry;
-use tokio::runtime::{Builder, Runtime};
 
 use super::folder::FolderSource;
 use super::line::Line;
 use super::{Index, IndexError};
 use crate::observer::{Observer, ObserverError};
+use crate::reading::LogFolder;
 
 /// The index's file in the folder of its log.
 pub const FILE_NAME: &str = "index.sqlite";
 /// Entries that are kept back to be written in one transaction.
 const BATCH: usize = 1_024;
 
-/// Why the index of a folder was not opened.
-#[derive(Debug, thiserror::Error)]
-pub enum FeedError {
-    #[error("the system gives no thread timer for the query index")]
-    Runtime(#[source] io::Error),
-    #[error(transparent)]
-    Index(#[from] IndexError),
-}
-
-/// Feeds the index in a log's folder; runs on a thread without an asynchronous runtime.
+/// Feeds the index in a log's folder. It blocks the thread that it is used on, for some milliseconds at a time.
 #[derive(Debug)]
 pub struct Feed {
-    root: PathBuf,
-    runtime: Runtime,
+    log: LogFolder,
     index: Index,
     /// Entries that are not written yet.
     waiting: Vec<Option<Line>>,
@@ -47,15 +40,10 @@ impl Feed {
     ///
     /// # Errors
     /// When no index can be made there; the log works without.
-    pub fn open(root: &Path, origin: &str) -> Result<Self, FeedError> {
-        let runtime = Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .map_err(FeedError::Runtime)?;
-        let index = runtime.block_on(Index::open(&root.join(FILE_NAME), origin))?;
+    pub fn open(root: &Path, origin: &str) -> Result<Self, IndexError> {
+        let index = wait(Index::open(&root.join(FILE_NAME), origin))?;
         Ok(Self {
-            root: root.to_owned(),
-            runtime,
+            log: LogFolder::new(root),
             index,
             waiting: Vec::new(),
             last: Hash::EMPTY,
@@ -64,11 +52,11 @@ impl Feed {
     }
 
     fn catch_up(&mut self) -> Result<(), ObserverError> {
-        let mut source = FolderSource::open(&self.root).map_err(failed)?;
+        let mut source = FolderSource::open(self.log.clone()).map_err(failed)?;
         let caught = self.index.catch_up(&mut source, |done, of| {
             tracing::debug!(done, of, "the query index catches up");
         });
-        self.runtime.block_on(caught).map_err(failed)?;
+        wait(caught).map_err(failed)?;
         self.behind = false;
         Ok(())
     }
@@ -80,7 +68,7 @@ impl Feed {
         }
         let lines = std::mem::take(&mut self.waiting);
         let fed = self.index.append_lines(self.index.size(), lines, &self.last);
-        self.runtime.block_on(fed).map_err(|problem| {
+        wait(fed).map_err(|problem| {
             self.behind = true;
             failed(problem)
         })
@@ -124,4 +112,26 @@ impl Observer for Feed {
 
 fn failed(problem: impl std::error::Error + Send + Sync + 'static) -> ObserverError {
     ObserverError(Box::new(problem))
+}
+
+/// Waits for SQLite, which works on a thread of its own and needs no reactor; the thread that waits may
+/// belong to an asynchronous runtime, on which another could not be started.
+fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Parked(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+struct Parked(Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }

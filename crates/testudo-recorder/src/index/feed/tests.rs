@@ -9,6 +9,7 @@ use testudo_ledger::{Checkpoint, KeyKind, KeyName, SignedCheckpoint, SigningKey,
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::index::LeafSource as _;
 use crate::query::{Filter, Order, Reader};
 
 const ORIGIN: &str = "testudo/0011223344556677";
@@ -55,8 +56,7 @@ fn tell(feed: &mut Feed, indexes: std::ops::Range<u64>) {
 }
 
 fn found(root: &TempDir) -> u64 {
-    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(async {
+    wait(async {
         let mut reader = Reader::open(&root.path().join(FILE_NAME)).await.unwrap();
         let filter = Filter {
             kind: Some("recorder".to_owned()),
@@ -109,7 +109,7 @@ fn damage_is_mended_at_the_next_pause() {
     let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
     assert_eq!(feed.next_index().unwrap(), 300);
     let sabotage = sqlx::query("DROP TABLE entries").execute(&mut feed.index.connection);
-    feed.runtime.block_on(sabotage).unwrap();
+    wait(sabotage).unwrap();
     tell(&mut feed, 300..301);
     assert!(feed.pause().is_err());
     write_log(&root, 302);
@@ -138,13 +138,39 @@ fn a_bundle_that_is_damaged_or_gone_is_named() {
 }
 
 #[test]
-fn a_partial_bundle_that_was_replaced_meanwhile_is_read_in_its_new_form() {
+fn the_source_gives_what_was_asked_for() {
     let root = tempfile::tempdir().unwrap();
     write_log(&root, 300);
-    let mut source = FolderSource::open(root.path()).unwrap();
-    assert_eq!(source.origin(), Some(ORIGIN));
-    write_log(&root, 400);
-    let leaves = super::super::LeafSource::leaves(&mut source, 290, 1_000).unwrap();
-    assert!(leaves.len() >= 10, "{}", leaves.len());
-    assert_eq!(Entry::decode(&leaves[9]).unwrap(), entry(299));
+    let mut source = FolderSource::open(LogFolder::new(root.path())).unwrap();
+    assert_eq!((source.origin(), source.size()), (Some(ORIGIN), 300));
+    write_log(&root, 600);
+    for (first, max, wanted) in [
+        (0, 10, 0..10),
+        (290, 1_000, 290..300),
+        (250, 20, 250..270),
+        (256, 1, 256..257),
+    ] {
+        let leaves = source.leaves(first, max).unwrap();
+        let expected: Vec<Vec<u8>> = wanted.map(|index| entry(index).encode().unwrap()).collect();
+        assert_eq!(leaves, expected, "{first}, {max}");
+    }
+    assert!(source.leaves(300, 10).is_err());
+    assert!(
+        FolderSource::open(LogFolder::new(&root.path().join("none")))
+            .unwrap()
+            .origin()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn it_works_on_the_recorders_thread() {
+    let root = tempfile::tempdir().unwrap();
+    write_log(&root, 300);
+    // Opened inside a runtime, as the recorder's thread has one.
+    let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
+    assert_eq!(feed.next_index().unwrap(), 300);
+    tell(&mut feed, 300..310);
+    feed.pause().unwrap();
+    assert_eq!(found(&root), 310);
 }
