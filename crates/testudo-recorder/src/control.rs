@@ -10,6 +10,7 @@ mod custodian;
 mod members;
 mod server;
 mod socket;
+mod watched;
 mod wire;
 
 pub use client::Client;
@@ -19,6 +20,7 @@ pub use custodian::{
 };
 pub use server::Server;
 pub use socket::{SOCKET_NAME, SocketError};
+pub use watched::Watched;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 
 mod faulty;
 pub(crate) mod log;
+mod recorded;
 #[cfg(feature = "s3")]
 mod s3;
 
