@@ -3,4 +3,5 @@
 mod appends;
 mod crash;
 mod failure;
+mod indexed;
 mod rig;
