@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use crate::{output, shell};
 
 /// How many tasks append at once in the process that is killed.
 const WRITERS: u64 = 8;
-/// The longest life of one process; opening takes a part of it.
+/// What a process has to live, more or less; opening takes a part of it.
+const LIFE_MS_MIN: u64 = 20;
 const LIFE_MS_MAX: u64 = 400;
 
 /// `crash [--kills N]`: 200 kills unless told otherwise.
@@ -105,14 +106,18 @@ fn run(kills: u64, folder: &Path, writer: impl Fn(u64) -> Command) -> anyhow::Re
     let mut chance = Random::new(u64::from(std::process::id()));
     let mut acknowledged = BTreeMap::new();
     for life in 0..kills {
-        let life_ms = 20 + chance.below(LIFE_MS_MAX);
+        let life_ms = chance.below(LIFE_MS_MAX).saturating_add(LIFE_MS_MIN);
         for (index, id) in live(writer(life), Duration::from_millis(life_ms))? {
             if let Some(before) = acknowledged.insert(index, id.clone()) {
                 bail!("entry {index} was acknowledged as `{before}` and as `{id}`");
             }
         }
         if life % 20 == 19 {
-            output::step(&format!("{} kills, {} acknowledged", life + 1, acknowledged.len()));
+            output::step(&format!(
+                "{} kills, {} acknowledged",
+                life.saturating_add(1),
+                acknowledged.len()
+            ));
         }
     }
     let entries = check(folder, &acknowledged)?;
@@ -166,7 +171,7 @@ fn check(folder: &Path, acknowledged: &BTreeMap<u64, String>) -> anyhow::Result<
     let report = verify_log(&log, &Policy::parse(&policy)?, &verify::Options::default())?;
     let mut ids = BTreeSet::new();
     for number in 0..report.size.div_ceil(256) {
-        for (index, bytes) in (number * 256..).zip(log.bundle(number)?) {
+        for (index, bytes) in (number.saturating_mul(256)..).zip(log.bundle(number)?) {
             let Body::Incident(incident) = Entry::decode(&bytes)?.body else {
                 ensure!(!acknowledged.contains_key(&index), "entry {index} is another one");
                 continue;
@@ -181,7 +186,9 @@ fn check(folder: &Path, acknowledged: &BTreeMap<u64, String>) -> anyhow::Result<
             ensure!(ids.insert(incident.id.clone()), "`{}` stands twice", incident.id);
         }
     }
-    let last = acknowledged.last_key_value().map_or(0, |(index, _)| index + 1);
+    let last = acknowledged
+        .last_key_value()
+        .map_or(0, |(index, _)| index.saturating_add(1));
     ensure!(last <= report.size, "the log ends before acknowledged entry {last}");
     Ok(report.size)
 }
@@ -192,6 +199,8 @@ const FOLDER_VARIABLE: &str = "TESTUDO_CRASH_FOLDER";
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     /// The process that the test below kills; does nothing when it runs as a test.

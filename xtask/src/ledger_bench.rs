@@ -59,12 +59,12 @@ pub(crate) fn measure(arguments: &[String]) -> anyhow::Result<()> {
         for window in 0..effort.windows {
             output::step(&format!(
                 "{writers} writers, window {} of {}",
-                window + 1,
+                window.saturating_add(1),
                 effort.windows
             ));
             // Alternated, so that a machine that grows slower or faster favours nobody.
-            for step in 0..3 {
-                match (step + window) % 3 {
+            for step in 0..3_usize {
+                match step.wrapping_add(window) % 3 {
                     0 => ledger.push(runtime.block_on(sides::ledger(&folder()?, writers, effort.window))?),
                     1 => sqlite.push(runtime.block_on(sides::sqlite(&folder()?, writers, effort.window))?),
                     _ => disk.push(sides::disk(&folder()?, effort.window)?),

@@ -64,6 +64,7 @@ impl Random {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % end.max(1)
+        let mixed = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
+        mixed.checked_rem(end).unwrap_or(0)
     }
 }
