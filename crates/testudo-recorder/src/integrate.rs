@@ -199,15 +199,25 @@ impl Tree {
         Ok(())
     }
 
-    /// Removes what crashes have left: partial tiles beside the right edge that the tree does not stand on.
+    /// Removes what crashes have left: partial tiles at the right edge that the tree does not stand on.
     pub(crate) fn sweep(&self) -> io::Result<()> {
-        for partial in edge::partial_tiles(self.size()) {
-            let path = self.folder.root().join(partial.path());
-            let Some(folder) = path.parent() else { continue };
+        for last in edge::last_tiles(self.size()) {
+            let kept = self.folder.root().join(last.path());
+            let full = self.folder.root().join(last.full().path());
+            let Some(folder) = full.parent() else { continue };
             for name in self.files.list(folder)? {
-                let found = folder.join(name);
-                if found != path {
-                    self.files.remove(&found)?;
+                if !name.ends_with(".p") {
+                    continue;
+                }
+                let partials = folder.join(name);
+                for name in self.files.list(&partials)? {
+                    let found = partials.join(name);
+                    if found != kept {
+                        self.files.remove(&found)?;
+                    }
+                }
+                if kept.parent() != Some(&*partials) {
+                    self.files.remove_folder(&partials)?;
                 }
             }
         }

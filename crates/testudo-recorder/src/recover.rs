@@ -97,6 +97,7 @@ pub(crate) async fn open(folder: Folder, options: Options) -> Result<Recorder, O
         integrator: tasks,
         integrated: integrated.clone(),
         failure: None,
+        retry_at: tokio::time::Instant::now(),
     };
     if let Some(observer) = options.observer {
         let log = LogFolder::with(folder.root(), Arc::clone(folder.files()));

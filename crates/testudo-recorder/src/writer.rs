@@ -9,6 +9,7 @@ use std::time::Duration;
 use testudo_ledger::entry::{self, Gap, RecorderAction};
 use testudo_types::UnixMillis;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::draft::{AppendError, Draft, Level, Receipt};
 use crate::files::Files;
@@ -61,6 +62,8 @@ pub(crate) struct Writer {
     pub(crate) integrated: watch::Receiver<u64>,
     /// Why nothing can be written now.
     pub(crate) failure: Option<Arc<str>>,
+    /// When to look whether it can be written again.
+    pub(crate) retry_at: Instant,
 }
 
 impl Writer {
@@ -69,7 +72,7 @@ impl Writer {
         let mut taken = Vec::new();
         loop {
             let stalled = self.shared.backlog() >= self.limits.backlog_bytes && !self.must_refuse();
-            let retry = Duration::from_millis(self.limits.retry_every_ms);
+            let retry_at = self.retry_at;
             tokio::select! {
                 biased;
                 control = self.control.recv() => match control {
@@ -91,7 +94,7 @@ impl Writer {
                     }
                     None => break,
                 },
-                () = tokio::time::sleep(retry), if self.failure.is_some() => self.probe().await,
+                () = tokio::time::sleep_until(retry_at), if self.failure.is_some() => self.probe().await,
                 changed = self.integrated.changed() => match changed {
                     Ok(()) => self.retire(),
                     Err(_) => break,
@@ -174,6 +177,13 @@ impl Writer {
 
     fn fail(&mut self, reason: &Arc<str>) {
         tracing::error!(%reason, "the recorder cannot write; it tries again by itself");
+        self.stay_failed(reason);
+    }
+
+    fn stay_failed(&mut self, reason: &Arc<str>) {
+        let now = Instant::now();
+        let retry = Duration::from_millis(self.limits.retry_every_ms);
+        self.retry_at = now.checked_add(retry).unwrap_or(now);
         self.failure = Some(Arc::clone(reason));
         self.shared.fail(Part::Writer, Arc::clone(reason));
     }
@@ -186,8 +196,7 @@ impl Writer {
         let repaired = room.and(removed).and_then(|()| self.wal.repair());
         if let Err(error) = repaired {
             let reason: Arc<str> = error.to_string().into();
-            self.shared.fail(Part::Writer, Arc::clone(&reason));
-            self.failure = Some(reason);
+            self.stay_failed(&reason);
             return;
         }
         self.failure = None;

@@ -151,12 +151,17 @@ impl Growth {
 
 /// The incomplete tiles of a log of this size.
 pub(super) fn partial_tiles(size: u64) -> impl Iterator<Item = Tile> {
+    last_tiles(size).filter(|tile| !tile.is_full())
+}
+
+/// The last tile of each level that a log of this size has.
+pub(super) fn last_tiles(size: u64) -> impl Iterator<Item = Tile> {
     levels().filter_map(move |level| {
         let items = match level {
             TileLevel::Entries => size,
             TileLevel::Hashes(level) => size >> u32::from(level).saturating_mul(8),
         };
-        Tile::of_tree(level, items / 256, size)
+        Tile::of_tree(level, items.checked_sub(1)? / 256, size)
     })
 }
 

@@ -10,6 +10,7 @@ use testudo_ledger::SignedCheckpoint;
 use testudo_ledger::entry::{Body, Entry, Gap};
 
 use super::rig::{ROOT, check, draft, id, open, open_with, options};
+use crate::files::Files as _;
 use crate::files::faulty::{Chance, Crash, FaultyFiles};
 use crate::{
     AppendError, Batch, Cosigned, Level, OpenError, Recorder, ReplayError, SealError, Sealer, Sealing, TreeError,
@@ -78,6 +79,19 @@ async fn a_full_disk_refuses_and_then_goes_on_by_itself() {
     let ids: Vec<&str> = entries.values().map(id).collect();
     assert!(ids.contains(&"before") && ids.contains(&"after"), "{ids:?}");
     assert!(!ids.contains(&"queued") && !ids.contains(&"durable"), "{ids:?}");
+}
+
+/// Who does not take slots is refused all the time and must not keep the writer from looking at the disk.
+#[tokio::test]
+async fn a_storm_of_appends_does_not_hold_the_recovery_up() {
+    let files = files();
+    let recorder = open(&files).await.unwrap();
+    files.set_space(Some(0));
+    while recorder.append(draft("x", 1), Level::Durable).await.is_ok() {}
+    files.set_space(None);
+    while recorder.append(draft("x", 1), Level::Durable).await.is_err() {}
+    recorder.close().await.unwrap();
+    assert!(!gaps(&check(&files)).is_empty());
 }
 
 #[tokio::test]
@@ -255,6 +269,32 @@ async fn left_behind() -> FaultyFiles {
             .unwrap();
     }
     files.crash(Crash::Process, 0)
+}
+
+#[tokio::test]
+async fn tiles_that_a_crash_left_are_swept() {
+    let files = left_behind().await;
+    let open_file = |path: &str| files.write(Path::new(path), b"stale").unwrap();
+    files.create_folder(Path::new("/log/tile/entries/000.p")).unwrap();
+    open_file("/log/tile/entries/000.p/3");
+    open_file("/log/tile/0/000.p/200");
+    let recorder = open(&files).await.unwrap();
+    for number in 0..300 {
+        recorder
+            .append(draft(&number.to_string(), 0), Level::Queued)
+            .await
+            .unwrap();
+    }
+    recorder.close().await.unwrap();
+    for folder in ["/log/tile/0/000.p", "/log/tile/entries/000.p"] {
+        files.create_folder(Path::new(folder)).unwrap();
+        open_file(&format!("{folder}/7"));
+    }
+    let recorder = open(&files).await.unwrap();
+    recorder.close().await.unwrap();
+    let stale = files.snapshot().into_iter().filter(|(_, content)| content == b"stale");
+    assert_eq!(stale.count(), 0);
+    check(&files);
 }
 
 /// Damage in the log's files, and what the next start says of it.
