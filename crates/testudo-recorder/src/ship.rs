@@ -6,6 +6,9 @@
 //! another history, stops shipping with an alarm: one of the two is not what it should be.
 //!
 //! Keys stay behind. A copy proves everything and opens nothing.
+//!
+//! A bucket that keeps old versions of objects keeps erased payloads too, sealed with keys that are
+//! gone. Let it expire old versions and unfinished uploads.
 
 mod alarm;
 mod dirty;

@@ -243,6 +243,7 @@ impl Shipper {
     }
 
     async fn attempt(&mut self) -> Result<Passed, ShipError> {
+        let started = self.progress.clock.monotonic();
         let Some(local) = self.read(|source| source.note(CHECKPOINT)).await? else {
             return Ok(Passed::Idle);
         };
@@ -265,7 +266,7 @@ impl Shipper {
         self.clean(local.size()).await?;
         self.remote.put(CHECKPOINT, local.bytes.clone()).await?;
         self.witnessed(local.size()).await?;
-        self.remember(local).await
+        self.remember(local, started).await
     }
 
     /// Ships the newest checkpoint that others have signed, when it is not above the one in the store.
@@ -280,7 +281,7 @@ impl Shipper {
         Ok(())
     }
 
-    async fn remember(&mut self, local: Noted) -> Result<Passed, ShipError> {
+    async fn remember(&mut self, local: Noted, started: Millis) -> Result<Passed, ShipError> {
         let size = local.size();
         self.shipped = Some(local.bytes);
         if size != self.state.size {
@@ -295,7 +296,11 @@ impl Shipper {
             })
             .await?;
         }
-        self.progress.update(|known| known.shipped = size);
+        self.progress.update(|known| {
+            known.shipped = size;
+            // What is still missing came after this run had begun.
+            known.behind_since = known.behind_since.map(|since| since.max(started));
+        });
         Ok(Passed::Shipped { size })
     }
 

@@ -191,6 +191,26 @@ async fn a_long_backlog_is_continued_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn the_lag_is_that_of_what_is_missing_now() {
+    let mut scene = Scene::new();
+    scene.log.grow(10, "a");
+    let mut shipper = scene.shipper();
+    let watch = shipper.watch();
+    watch.checkpoint(10);
+    scene.clock.0.store(1000, Ordering::SeqCst);
+    assert_eq!((watch.status().lag_entries, watch.status().lag_ms), (10, 1000));
+    // The writer is never idle: there is always something newer than what is being shipped.
+    watch.checkpoint(15);
+    shipper.pass().await.unwrap();
+    scene.clock.0.store(1500, Ordering::SeqCst);
+    let status = watch.status();
+    assert_eq!((status.size, status.lag_entries, status.lag_ms), (10, 5, 500));
+    scene.log.grow(5, "a");
+    shipper.pass().await.unwrap();
+    assert_eq!((watch.status().lag_entries, watch.status().lag_ms), (0, 0));
+}
+
+#[tokio::test]
 async fn rewritten_payloads_are_rewritten_in_the_store() {
     let mut scene = Scene::new();
     scene.log.grow(600, "a");
