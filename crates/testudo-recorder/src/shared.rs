@@ -169,6 +169,10 @@ impl Shared {
         loss.to_at = loss.to_at.max(now);
     }
 
+    pub(crate) fn has_loss(&self) -> bool {
+        self.trouble().loss.is_some()
+    }
+
     /// What the next `gap` entry tells; it is the caller's to write it or to put it back.
     pub(crate) fn take_loss(&self) -> Option<Loss> {
         self.trouble().loss.take()

@@ -96,7 +96,12 @@ impl Writer {
                 },
                 () = tokio::time::sleep_until(retry_at), if self.failure.is_some() => self.probe().await,
                 changed = self.integrated.changed() => match changed {
-                    Ok(()) => self.retire(),
+                    Ok(()) => {
+                        self.retire();
+                        if self.failure.is_none() && self.shared.has_loss() {
+                            self.write(Vec::new()).await;
+                        }
+                    }
                     Err(_) => break,
                 },
                 count = self.items.recv_many(&mut taken, self.limits.batch_entries), if !stalled => {

@@ -1,5 +1,8 @@
 //! The right edge of the log: what a growing tree needs of what it already has.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use testudo_ledger::entry::{Commitment, Entry};

@@ -352,3 +352,24 @@ async fn a_real_folder_works_like_the_faulty_one() {
     }
     assert_eq!(LogFolder::new(home.path()).size().unwrap(), 606);
 }
+
+#[tokio::test]
+async fn a_recorder_that_is_only_dropped_finishes_what_is_queued() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = crate::Recorder::open(crate::Folder::prepare(home.path()).unwrap(), options())
+        .await
+        .unwrap();
+    for number in 0..100 {
+        recorder
+            .append(draft(&number.to_string(), 20), Level::Queued)
+            .await
+            .unwrap();
+    }
+    drop(recorder);
+    // Its threads let go of the lock when they are done.
+    while let Err(error) = crate::Folder::prepare(home.path()) {
+        assert!(matches!(error, crate::FolderError::Locked { .. }), "{error}");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(LogFolder::new(home.path()).size().unwrap(), 102);
+}

@@ -179,6 +179,21 @@ async fn no_single_fault_loses_an_acknowledged_entry() {
 }
 
 #[tokio::test]
+async fn what_passed_unrecorded_is_told_without_further_entries() {
+    let files = files();
+    let recorder = open(&files).await.unwrap();
+    recorder.count_unrecorded();
+    recorder.count_unrecorded();
+    // Something moves once more; nobody appends.
+    recorder.append(draft("a", 0), Level::Integrated).await.unwrap();
+    recorder.close().await.unwrap();
+    let entries = check(&files);
+    let told = gaps(&entries);
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].count, told[0].reason.as_str()), (2, "unavailable"));
+}
+
+#[tokio::test]
 async fn a_key_store_that_fails_is_a_failed_writer() {
     struct Broken(u32);
     impl Sealer for Broken {
