@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "the program's purpose is this table")]
 #![expect(clippy::disallowed_types, reason = "measures real time")]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use testudo_types::{
 const ROUTES: usize = 30;
 const ROUNDS: u32 = 50;
 const REPEATS: usize = 200;
+/// More than the engine remembers, so that each admission is decided.
+const MODELS: usize = 2000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let facts = Facts::new()?;
@@ -27,12 +30,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let by_route = engine(policies, true)?;
         let everywhere = engine(policies, false)?;
         report(policies, "use", [&by_route, &everywhere], |engine| {
-            admit(engine, &facts)
+            admit(engine, &facts, facts.model());
         });
         report(policies, "release", [&by_route, &everywhere], |engine| {
             judge(engine, &facts)
         });
     }
+    let plain = engine(0, true)?;
+    let remembered = least_us(|| admit(&plain, &facts, facts.models.first()));
+    println!("an admission that was decided before: {remembered:.2} us");
     let mut judging = Judging::new(Arc::new(engine(0, true)?));
     let remembered = least_us(|| {
         black_box(judging.judge(&facts.finding()));
@@ -102,7 +108,8 @@ fn route(number: usize) -> Result<RouteFacts, NameError> {
 struct Facts {
     principal: Principal,
     route: RouteName,
-    model: ModelName,
+    models: Vec<ModelName>,
+    asked: Cell<usize>,
     rule: RuleId,
 }
 
@@ -117,9 +124,19 @@ impl Facts {
                 roles: vec![Role("staff".into())],
             },
             route: RouteName::parse("r1")?,
-            model: ModelName::parse("gpt-4o-mini")?,
+            models: (0..MODELS)
+                .map(|number| ModelName::parse(&format!("gpt-4o-mini-{number}")))
+                .collect::<Result<_, _>>()?,
+            asked: Cell::new(0),
             rule: RuleId::new("secret.github-pat"),
         })
+    }
+
+    /// Each model in turn.
+    fn model(&self) -> Option<&ModelName> {
+        let asked = self.asked.get();
+        self.asked.set(asked.wrapping_add(1));
+        self.models.get(asked.checked_rem(self.models.len())?)
     }
 
     fn finding(&self) -> FindingFacts<'_> {
@@ -137,11 +154,11 @@ impl Facts {
     }
 }
 
-fn admit(engine: &PolicyEngine, facts: &Facts) {
+fn admit(engine: &PolicyEngine, facts: &Facts, model: Option<&ModelName>) {
     black_box(engine.admit(&AdmitFacts {
         principal: &facts.principal,
         route: &facts.route,
-        model: Some(&facts.model),
+        model,
         operation: "chat_completions",
         key_routes: &RouteScope::All,
         key_models: &ModelScope::All,

@@ -8,6 +8,7 @@ use testudo_types::{Action, Decision, PolicyName, Reason, RouteName, Verdict};
 
 use crate::index::{Deciding, RoutePolicies, index};
 use crate::loading::{Loaded, load};
+use crate::remembered::{Admissions, Facts};
 use crate::requests::{self, Asked};
 use crate::vocabulary::Vocabulary;
 use crate::{Admission, AdmitFacts, EffectivePolicy, FindingFacts, Permit, PolicyProblem, PolicySource, RouteFacts};
@@ -19,6 +20,7 @@ pub struct PolicyEngine {
     routes: BTreeMap<RouteName, RoutePolicies>,
     asks_for: BTreeMap<String, AsksFor>,
     authorizer: Authorizer,
+    pub(crate) admissions: Admissions,
 }
 
 /// What a policy asks for when it applies.
@@ -64,6 +66,7 @@ impl PolicyEngine {
             routes,
             asks_for,
             authorizer: Authorizer::new(),
+            admissions: Admissions::default(),
         })
     }
 
@@ -84,15 +87,18 @@ impl PolicyEngine {
     /// Whether a caller may send a request through a route. The permit is there exactly when the
     /// action is [`Action::Pass`] or [`Action::Observe`].
     pub fn admit(&self, facts: &AdmitFacts<'_>) -> Admission {
-        let decision = match self.routes.get(facts.route) {
-            None => no_such_route(facts.route),
-            Some(route) => match requests::on_use(facts, route, &self.vocabulary) {
-                Ok(asked) => without_mask(self.decide(&asked, &route.on_use)),
-                Err(error) => failed(vec![error], Vec::new()),
-            },
+        let known = Facts::of(facts);
+        let decision = match self.admissions.get(&known) {
+            Some(decision) => decision,
+            None => {
+                let decision = self.decide_use(facts);
+                if lets_through(&decision) {
+                    self.admissions.keep(known, &decision);
+                }
+                decision
+            }
         };
-        let lets_through = matches!(decision.action, Action::Pass | Action::Observe);
-        let permit = lets_through.then(|| {
+        let permit = lets_through(&decision).then(|| {
             Permit::new(
                 facts.route.clone(),
                 facts.principal.key.clone(),
@@ -101,6 +107,17 @@ impl PolicyEngine {
             )
         });
         Admission { decision, permit }
+    }
+
+    /// What policies say, whatever is remembered.
+    pub(crate) fn decide_use(&self, facts: &AdmitFacts<'_>) -> Decision {
+        let Some(route) = self.routes.get(facts.route) else {
+            return no_such_route(facts.route);
+        };
+        match requests::on_use(facts, route, &self.vocabulary) {
+            Ok(asked) => without_mask(self.decide(&asked, &route.on_use)),
+            Err(error) => failed(vec![error], Vec::new()),
+        }
     }
 
     /// What is to be done about a finding. A mask where nothing can be masked is a block.
@@ -168,6 +185,10 @@ impl PolicyEngine {
         applying.sort_by(|one, other| one.name.cmp(&other.name));
         applying
     }
+}
+
+fn lets_through(decision: &Decision) -> bool {
+    matches!(decision.action, Action::Pass | Action::Observe)
 }
 
 /// What went wrong while asking.

@@ -14,6 +14,7 @@ mod judging;
 mod loading;
 mod permit;
 mod problem;
+mod remembered;
 mod requests;
 mod scope;
 mod shape;
