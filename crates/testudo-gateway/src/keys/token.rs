@@ -86,7 +86,7 @@ impl<'a> PresentedKey<'a> {
             .strip_prefix(PREFIX)
             .and_then(|rest| rest.split_once('_'))
             .ok_or(TokenError::Grammar)?;
-        let sound = |part: &str, len: usize| part.len() == len && part.bytes().all(|b| SYMBOLS.contains(&b));
+        let sound = |part: &str, len: usize| part.len() == len && part.bytes().all(is_symbol);
         if sound(id, ID_SYMBOLS) && sound(secret, SECRET_SYMBOLS) {
             Ok(Self { id, whole: text })
         } else {
@@ -99,6 +99,11 @@ impl<'a> PresentedKey<'a> {
     pub fn id(&self) -> &'a str {
         self.id
     }
+}
+
+/// Whether a byte is one of [`SYMBOLS`], without a search in it.
+fn is_symbol(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'2'..=b'7')
 }
 
 impl fmt::Debug for PresentedKey<'_> {
@@ -162,5 +167,17 @@ impl KeyHasher {
 impl fmt::Debug for KeyHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyHasher([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SYMBOLS, is_symbol};
+
+    #[test]
+    fn symbols_are_those_that_keys_are_made_of() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_symbol(byte), SYMBOLS.contains(&byte), "{byte}");
+        }
     }
 }
