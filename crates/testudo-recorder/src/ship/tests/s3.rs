@@ -1,6 +1,6 @@
 //! The same against an S3 server; `cargo xtask s3` installs and starts one and runs these.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,8 +42,7 @@ fn bucket() -> Url {
          authorization: AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.take(1 << 16).read_to_end(&mut answer).unwrap();
+    let answer = testudo_bounded::read_to_end(stream, 1 << 16).unwrap();
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     Url::parse(&format!("s3://{name}/a/b")).unwrap()
