@@ -239,11 +239,14 @@ impl Slot {
         }
         self.shared.enter_queue(draft.queue_bytes());
         if level == Level::Queued {
-            let _sender = self.permit.send(Item {
+            let items = self.permit.send(Item {
                 draft,
                 level,
                 ack: None,
             });
+            if items.capacity() < items.max_capacity() / 2 || self.shared.queue_is_filling() {
+                self.shared.urgent().notify_one();
+            }
             return Pending(State::Ready(Some(Ok(Receipt::Queued))));
         }
         let (ack, answer) = oneshot::channel();
@@ -252,6 +255,7 @@ impl Slot {
             level,
             ack: Some(ack),
         });
+        self.shared.urgent().notify_one();
         Pending(State::Waiting(answer))
     }
 }

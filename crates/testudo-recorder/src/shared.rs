@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use testudo_types::Clock;
+use tokio::sync::Notify;
 
 /// How a recorder is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     queue_bytes_max: usize,
     queue_bytes: AtomicUsize,
+    /// Cuts short the time in which the writer lets entries gather.
+    urgent: Arc<Notify>,
     /// Bytes on the disk and under no checkpoint.
     backlog: AtomicUsize,
     durable: AtomicU64,
@@ -77,6 +80,7 @@ impl Shared {
             clock,
             queue_bytes_max,
             queue_bytes: AtomicUsize::new(0),
+            urgent: Arc::default(),
             backlog: AtomicUsize::new(0),
             durable: AtomicU64::new(0),
             size: AtomicU64::new(0),
@@ -94,6 +98,15 @@ impl Shared {
 
     pub(crate) fn leave_queue(&self, bytes: usize) {
         self.queue_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn urgent(&self) -> &Arc<Notify> {
+        &self.urgent
+    }
+
+    /// Whether the queue has half the bytes it may have.
+    pub(crate) fn queue_is_filling(&self) -> bool {
+        self.queue_bytes.load(Ordering::Relaxed) >= self.queue_bytes_max / 2
     }
 
     pub(crate) fn queue_is_heavy(&self) -> bool {

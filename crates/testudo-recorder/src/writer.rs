@@ -1,6 +1,7 @@
 //! The writer: takes drafts from the queue in batches, gives them places, makes them durable with one sync each batch.
 
 mod batch;
+mod gather;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use testudo_types::UnixMillis;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use self::gather::Gathering;
 use crate::draft::{AppendError, Draft, Level, Receipt};
 use crate::files::Files;
 use crate::folder::Folder;
@@ -70,6 +72,7 @@ impl Writer {
     /// Runs until it is closed or nobody can ask any more.
     pub(crate) async fn run(mut self) {
         let mut taken = Vec::new();
+        let mut gathering = Gathering::new(Arc::clone(self.shared.urgent()));
         loop {
             let stalled = self.shared.backlog() >= self.limits.backlog_bytes && !self.must_refuse();
             let retry_at = self.retry_at;
@@ -104,10 +107,14 @@ impl Writer {
                     }
                     Err(_) => break,
                 },
-                count = self.items.recv_many(&mut taken, self.limits.batch_entries), if !stalled => {
+                () = gathering.over(), if gathering.is_on() => gathering.end(self.items.is_empty()),
+                count = self.items.recv_many(&mut taken, self.limits.batch_entries),
+                    if !stalled && !gathering.is_on() =>
+                {
                     if count == 0 {
                         break;
                     }
+                    gathering.follow(taken.iter().all(|item| item.ack.is_none()));
                     self.take(&mut taken).await;
                 }
             }
