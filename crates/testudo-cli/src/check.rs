@@ -3,8 +3,11 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use testudo_gateway::settings::{GuardSetting, Limits, Route, UpstreamBase};
+use testudo_gateway::settings::{
+    Content, GuardSetting, LedgerSettings, Limits, OnFailure, Recording, Route, UpstreamBase,
+};
 use testudo_policy::Question;
+use testudo_recorder::RecordClass;
 use testudo_types::{Action, ThreatKind};
 
 use crate::arguments::{Check, Format};
@@ -62,6 +65,7 @@ fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
             "plaintext"
         },
     )?;
+    writeln!(out, "{}", kept(&proven.ledger))?;
     for route in &proven.routes {
         writeln!(out)?;
         self::route(route, proven, out)?;
@@ -95,6 +99,7 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
     let mut facts = vec![
         ["upstream".to_owned(), upstream(route, proven)],
         ["limits".to_owned(), limits(&route.limits)],
+        ["recorded".to_owned(), recorded(&route.recording)],
         ["hosted tools".to_owned(), yes(route.hosted_tools).to_owned()],
         ["server history".to_owned(), yes(route.server_history).to_owned()],
     ];
@@ -154,6 +159,53 @@ fn limits(limits: &Limits) -> String {
     }
 }
 
+fn recorded(recording: &Recording) -> String {
+    let content = match recording.content {
+        Content::Sealed { bytes_max } => format!("content sealed up to {} each way", size(bytes_max)),
+        Content::None => "no content".to_owned(),
+    };
+    let otherwise = match recording.on_failure {
+        OnFailure::Block => "block",
+        OnFailure::Degrade => "go on",
+    };
+    format!("{}, else {otherwise}; {content}", recording.level.as_str())
+}
+
+fn size(bytes: usize) -> String {
+    [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+        .into_iter()
+        .find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift)
+        .map_or_else(
+            || format!("{bytes} bytes"),
+            |(shift, unit)| format!("{} {unit}", bytes >> shift),
+        )
+}
+
+/// How the ledger as a whole is kept.
+fn kept(ledger: &LedgerSettings) -> String {
+    let witnesses = match ledger.witnesses.len() {
+        0 => "no witness".to_owned(),
+        all => format!("{} of {}", ledger.quorum, counted(all, "witness")),
+    };
+    let kept = |class: RecordClass| {
+        Some(format!(
+            "{} {} days",
+            class.as_str(),
+            ledger.retention.period(class)?.days
+        ))
+    };
+    let kept: Vec<String> = RecordClass::ALL.into_iter().filter_map(kept).collect();
+    let kept = kept.join(", ");
+    let shipped = match &ledger.ship {
+        Some(ship) => format!("shipped to {}", ship.url),
+        None => "not shipped".to_owned(),
+    };
+    format!(
+        "ledger: a checkpoint each {} ms, {witnesses}, {shipped}; content is kept: {kept}",
+        ledger.checkpoint_interval_ms
+    )
+}
+
 fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {
     let effective = proven.policies.get(&route.name).map(Vec::as_slice).unwrap_or_default();
     effective
@@ -161,6 +213,15 @@ fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {
         .filter(|policy| policy.questions.contains(&question))
         .map(|policy| policy.name.to_string())
         .collect()
+}
+
+fn recorded_json(recording: &Recording) -> Value {
+    let (content, bytes_max) = match recording.content {
+        Content::Sealed { bytes_max } => ("sealed", Some(bytes_max)),
+        Content::None => ("none", None),
+    };
+    let (level, on_failure) = (recording.level.as_str(), recording.on_failure.as_str());
+    json!({"level": level, "on_failure": on_failure, "content": content, "content_bytes_max": bytes_max})
 }
 
 fn route_json(route: &Route, proven: &Proven) -> Value {
@@ -198,6 +259,7 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
             "cost_micros_per_day": route.limits.cost_micros_per_day,
             "concurrent": route.limits.concurrent,
         },
+        "ledger": recorded_json(&route.recording),
         "hosted_tools": route.hosted_tools,
         "server_history": route.server_history,
         "policies": policies,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use testudo_gateway::server::StartProblem;
-use testudo_gateway::settings::{ListenSettings, Profile, Route, Settings, UpstreamSettings};
+use testudo_gateway::settings::{LedgerSettings, ListenSettings, Profile, Route, Settings, UpstreamSettings};
 use testudo_gateway::upstream::ClientProblem;
 use testudo_gateway::{BuildProblem, route_facts};
 use testudo_policy::{EffectivePolicy, PolicyEngine, PolicyFault, PolicyProblem};
@@ -34,6 +34,7 @@ pub(crate) struct Configuration {
     pub(crate) listen: ListenSettings,
     pub(crate) admin_token: Option<Secret>,
     pub(crate) data_dir: PathBuf,
+    pub(crate) ledger: LedgerSettings,
     pub(crate) settings: Settings,
     /// What was read, and folders in which new files would be read.
     pub(crate) files: Vec<PathBuf>,
@@ -46,6 +47,7 @@ pub(crate) struct Draft {
     listen: ListenSettings,
     admin_token: Option<Secret>,
     data_dir: PathBuf,
+    ledger: LedgerSettings,
     settings: Settings,
     files: Vec<PathBuf>,
     places: Places,
@@ -155,6 +157,7 @@ pub(crate) fn load(path: &Path, variables: &dyn Variables) -> Result<Configurati
 #[derive(Debug)]
 pub(crate) struct Proven {
     pub(crate) listen: ListenSettings,
+    pub(crate) ledger: LedgerSettings,
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
     pub(crate) policies: BTreeMap<RouteName, Vec<EffectivePolicy>>,
@@ -172,6 +175,7 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
     };
     let mut proven = Proven {
         listen: draft.listen,
+        ledger: draft.ledger,
         routes: draft.settings.routes.clone(),
         upstreams: draft.settings.upstreams.clone(),
         policies: BTreeMap::new(),
@@ -242,6 +246,24 @@ pub(crate) fn profile(path: &Path, name: &str) -> Result<Arc<Profile>, Vec<Probl
     }
 }
 
+/// How the ledger is kept, whatever else is wrong in the configuration.
+///
+/// # Errors
+/// When the file cannot be read, or there is a mistake in its ledger.
+pub(crate) fn ledger(path: &Path, variables: &dyn Variables) -> Result<LedgerSettings, Vec<Problem>> {
+    let mut problems = Problems::new(&path.display().to_string());
+    let Some(text) = read(path, &mut problems) else {
+        return Err(problems.into_sorted());
+    };
+    let typed = Typed::read(&text, &mut Problems::new(""));
+    let settings = resolve::ledger_alone(&typed, Files::new(path, variables), &mut problems);
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(problems.into_sorted())
+    }
+}
+
 /// The data folder of a configuration, for commands that need nothing else of it.
 ///
 /// # Errors
@@ -298,6 +320,7 @@ impl Draft {
             listen: self.listen,
             admin_token: self.admin_token,
             data_dir: self.data_dir,
+            ledger: self.ledger,
             settings: self.settings,
             files: self.files,
             places: self.places,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use testudo_gateway::server::{Running, StartProblem, Startup, start};
-use testudo_gateway::settings::{ListenSettings, UpstreamBase, UpstreamSettings};
+use testudo_gateway::settings::{LedgerSettings, ListenSettings, UpstreamBase, UpstreamSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -41,16 +41,18 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
         listen,
         admin_token,
         data_dir,
+        ledger,
         settings,
         files,
         places,
     } = configuration;
-    let fixed = Fixed::of(&listen, &data_dir);
+    let fixed = Fixed::of(&listen, &data_dir, &ledger);
     let upstreams: Vec<_> = settings.upstreams.values().cloned().collect();
     let startup = Startup {
         listen,
         admin_token,
         data_dir,
+        ledger,
         settings,
     };
     let running = match start(startup).await {
@@ -186,10 +188,10 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn of(listen: &ListenSettings, data_dir: &Path) -> Self {
+    fn of(listen: &ListenSettings, data_dir: &Path, ledger: &LedgerSettings) -> Self {
         // Only compared, never shown.
         Self {
-            text: format!("{listen:?} {}", data_dir.display()),
+            text: format!("{listen:?} {} {ledger:?}", data_dir.display()),
         }
     }
 }
@@ -243,10 +245,13 @@ impl Reload<'_> {
     /// Puts the configuration in use, or leaves everything as it was.
     fn replace(&mut self, path: &Path) -> Result<(), Vec<Problem>> {
         let configuration =
-            config::load(path, self.variables).inspect_err(|_mistakes| self.running.reload_refused())?;
+            config::load(path, self.variables).inspect_err(|mistakes| self.running.reload_refused(mistakes.len()))?;
         warn_of_gaps(&configuration);
-        if Fixed::of(&configuration.listen, &configuration.data_dir) != self.fixed {
-            tracing::warn!("[listen] and data_dir have changed; that takes effect at the next start");
+        let fixed = Fixed::of(&configuration.listen, &configuration.data_dir, &configuration.ledger);
+        if fixed != self.fixed {
+            tracing::warn!(
+                "[listen], data_dir or how the ledger is kept have changed; that takes effect at the next start"
+            );
         }
         self.files = configuration.files;
         self.running

@@ -36,6 +36,19 @@ pub enum ReadyState {
     Draining,
 }
 
+/// Whether exchanges can be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerState {
+    Writable,
+    /// They go on without entries on every route.
+    Degraded,
+    /// Some routes refuse them.
+    Blocked,
+}
+
+/// Asked by `/readyz` and `/metrics`: how the ledger is doing.
+pub type LedgerCheck = Arc<dyn Fn() -> LedgerState + Send + Sync>;
+
 /// Shared between those who change the state and `/readyz`.
 #[derive(Debug)]
 pub struct Readiness(AtomicU8);
@@ -173,6 +186,7 @@ pub struct AdminState {
     pub readiness: Arc<Readiness>,
     pub metrics: Arc<Metrics>,
     pub keys: Arc<KeyRing>,
+    pub ledger: LedgerCheck,
 }
 
 impl std::fmt::Debug for AdminState {
@@ -216,7 +230,15 @@ async fn is_ready(State(state): State<AdminState>) -> Response {
     if !state.keys.is_current() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "keys cannot be checked\n");
     }
+    let ledger = (state.ledger)();
+    if ledger == LedgerState::Blocked {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "the ledger cannot be written\n");
+    }
     match state.readiness.state() {
+        ReadyState::Accepting if ledger == LedgerState::Degraded => plain(
+            StatusCode::OK,
+            "ready; the ledger cannot be written and exchanges are not recorded\n",
+        ),
         ReadyState::Starting => plain(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         ReadyState::Accepting => plain(StatusCode::OK, "ready\n"),
         ReadyState::AcceptingPrevious => plain(
@@ -232,6 +254,8 @@ async fn render(State(state): State<AdminState>) -> Response {
         (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),
     ];
+    // Brings the ledger's gauges up to date.
+    let _state = (state.ledger)();
     (headers, state.metrics.render()).into_response()
 }
 

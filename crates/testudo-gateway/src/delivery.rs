@@ -1,5 +1,7 @@
 //! The answer on its way to the client: passed unread, guarded whole, or guarded as it streams.
 
+mod confirmed;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +14,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use testudo_dialects::read_response;
 
+use self::confirmed::{Confirmed, Framing, Holding, Recorded};
 use crate::exchange::{Forwarded, json_limits};
 use crate::guard::{BodyOutcome, StreamBounds, StreamGuard, StreamStep, guard_response};
 use crate::heavy;
@@ -32,24 +35,24 @@ pub(crate) async fn deliver(
 ) -> Result<Response<Body>, Box<(Refusal, Record)>> {
     record.status = forwarded.response.status().as_u16();
     if forwarded.passes_unread() {
-        return Ok(pass(forwarded, record));
+        return pass(forwarded, record).await;
     }
     match kind(&forwarded.response) {
-        BodyKind::EventStream => Ok(stream(forwarded, record)),
+        BodyKind::EventStream => stream(forwarded, record).await,
         BodyKind::Json => whole(forwarded, record).await,
-        BodyKind::Empty => Ok(pass(forwarded, record)),
-        BodyKind::Other => unreadable(forwarded, record),
+        BodyKind::Empty => pass(forwarded, record).await,
+        BodyKind::Other => unreadable(forwarded, record).await,
     }
 }
 
 /// A body that no guard can read: guards that only watch note it, all others let nothing through.
-fn unreadable(mut forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
+async fn unreadable(mut forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
     if forwarded.only_watched() {
         let mut inspection = forwarded.inspection(std::mem::take(&mut record.findings));
         let stop = inspection.unscannable("response.content-type", &Arc::from(""));
         record.findings = inspection.finish().0;
         if !stop {
-            return Ok(pass(forwarded, record));
+            return pass(forwarded, record).await;
         }
     }
     let refusal = match record.status {
@@ -96,15 +99,40 @@ fn kind(response: &Response<Body>) -> BodyKind {
     }
 }
 
-fn pass(forwarded: Forwarded, record: Record) -> Response<Body> {
+async fn pass(forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
+    let family = forwarded.route.settings.family;
+    let framing = match kind(&forwarded.response) {
+        BodyKind::EventStream => Framing::Events,
+        BodyKind::Json | BodyKind::Empty | BodyKind::Other => Framing::Other,
+    };
     let (parts, body) = forwarded.response.into_parts();
     let id = record.id.clone();
-    let mut response = Response::from_parts(parts, Body::new(Passed { body, record }));
+    let body = if http_body::Body::is_end_stream(&body) {
+        // Nobody polls an empty body: its exchange ends here.
+        record.end(Outcome::Delivered);
+        if let Err(unrecorded) = record.settle().await {
+            record.withheld();
+            return Err(Box::new((unrecorded.into(), record)));
+        }
+        body
+    } else if let Err(unrecorded) = record.begin().await {
+        return Err(Box::new((unrecorded.into(), record)));
+    } else if record.holds_answer() {
+        Body::new(Confirmed::new(Passed { body, record }, family, framing))
+    } else {
+        Body::new(Passed { body, record })
+    };
+    let mut response = Response::from_parts(parts, body);
     mark(&mut response, &id);
-    response
+    Ok(response)
 }
 
-fn stream(mut forwarded: Forwarded, mut record: Record) -> Response<Body> {
+async fn stream(mut forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
+    record.streamed = true;
+    if let Err(unrecorded) = record.begin().await {
+        return Err(Box::new((unrecorded.into(), record)));
+    }
+    let family = forwarded.route.settings.family;
     let bounds = forwarded.runtime.bounds();
     let stream_bounds = StreamBounds {
         event_bytes_max: bounds.sse_event_bytes_max,
@@ -112,7 +140,7 @@ fn stream(mut forwarded: Forwarded, mut record: Record) -> Response<Body> {
         channels_max: CHANNELS_MAX,
         json: json_limits(&forwarded.runtime, bounds.sse_event_bytes_max),
     };
-    record.streamed = true;
+    record.scanned_response = forwarded.route.response.kinds();
     let inspection = forwarded.inspection(std::mem::take(&mut record.findings));
     let guard = StreamGuard::new(forwarded.operation, inspection, stream_bounds);
     let (mut parts, body) = forwarded.response.into_parts();
@@ -129,13 +157,19 @@ fn stream(mut forwarded: Forwarded, mut record: Record) -> Response<Body> {
         held,
         record,
     };
-    let mut response = Response::from_parts(parts, Body::new(guarded));
+    let body = if guarded.record.holds_answer() {
+        Body::new(Confirmed::new(guarded, family, Framing::Events))
+    } else {
+        Body::new(guarded)
+    };
+    let mut response = Response::from_parts(parts, body);
     mark(&mut response, &id);
-    response
+    Ok(response)
 }
 
 async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
     let bytes_max = forwarded.runtime.bounds().response_bytes_max;
+    record.scanned_response = forwarded.route.response.kinds();
     let inspection = forwarded.inspection(std::mem::take(&mut record.findings));
     let (mut parts, body) = forwarded.response.into_parts();
     let bytes = match http_body_util::Limited::new(body, bytes_max).collect().await {
@@ -185,8 +219,13 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
         }
     };
     record.response_bytes = length(&bytes);
+    record.content.answer(&bytes);
     record.first_byte();
     record.end(Outcome::Delivered);
+    if let Err(unrecorded) = record.settle().await {
+        record.withheld();
+        return Err(Box::new((unrecorded.into(), record)));
+    }
     parts.headers.remove(CONTENT_LENGTH);
     let mut response = Response::from_parts(parts, Body::from(bytes));
     mark(&mut response, &record.id);
@@ -213,6 +252,9 @@ impl http_body::Body for Passed {
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    this.record.content.piece(data);
+                }
                 let bytes = frame.data_ref().map_or(0, |data| length(data));
                 this.record.response_bytes = this.record.response_bytes.saturating_add(bytes);
                 this.record.first_byte();
@@ -265,6 +307,7 @@ impl Guarded {
     fn send(&mut self, out: Vec<u8>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.record.first_byte();
         self.record.response_bytes = self.record.response_bytes.saturating_add(length(&out));
+        self.record.content.piece(&out);
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))))
     }
 }
@@ -314,6 +357,30 @@ impl http_body::Body for Guarded {
                     };
                 }
             }
+        }
+    }
+}
+
+impl Recorded for Passed {
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    fn holding(&self) -> Holding {
+        Holding::Latest
+    }
+}
+
+impl Recorded for Guarded {
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    fn holding(&self) -> Holding {
+        if self.guard.as_ref().is_none_or(StreamGuard::is_ending) {
+            Holding::All
+        } else {
+            Holding::Nothing
         }
     }
 }

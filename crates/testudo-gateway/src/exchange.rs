@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use testudo_bounded::json;
 use testudo_dialects::{Family, Form, Operation, RequestView, read_request};
 use testudo_policy::{AdmitFacts, Permit};
+use testudo_recorder::SubjectName;
 use testudo_types::{ModelName, Origin, ThreatKind};
 
 use crate::auth::presented_key;
@@ -21,8 +22,11 @@ use crate::guard::{BodyOutcome, Exchanger, FindingLog, Inspection, Judge, Leaks,
 use crate::keys::Caller;
 use crate::limits::{Estimate, estimate_tokens};
 use crate::record::{Outcome, Record};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, SUBJECT_HEADER};
 use crate::runtime::{RouteRuntime, Runtime};
+
+/// The longest name of a subject that a client may give.
+const SUBJECT_BYTES_MAX: usize = 128;
 
 /// The head is read, `Host` and `Origin` are allowed, and a route was found from the path alone.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ impl Received {
         record.route = Some(route.settings.name.clone());
         record.upstream = Some(route.settings.upstream.clone());
         record.operation = Some(operation);
+        record.policy_digest = route.digest;
+        record.record_as(route.settings.recording);
         let target = match parts.uri.query() {
             Some(query) => format!("{rest}?{}", plain_query(query)?),
             None => rest,
@@ -68,7 +74,35 @@ impl Received {
         let presented = presented_key(&self.parts.headers)?;
         let caller = gateway.keys.authenticate(presented, gateway.clock.wall())?;
         record.principal = Some(caller.principal.clone());
+        record.reserve()?;
+        record.subject = subject(&self.parts.headers)?;
         Ok(Authenticated { received: self, caller })
+    }
+}
+
+/// Whom the texts are about, as the client says.
+fn subject(headers: &HeaderMap) -> Result<Option<SubjectName>, Refusal> {
+    let mut values = headers.get_all(SUBJECT_HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let sound = |text: &&str| {
+        (1..=SUBJECT_BYTES_MAX).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.:@+".contains(&b))
+    };
+    let name = value
+        .to_str()
+        .ok()
+        .filter(sound)
+        .and_then(|text| SubjectName::parse(text).ok());
+    match (name, values.next()) {
+        (Some(name), None) => Ok(Some(name)),
+        _ => Err(Refusal::new(
+            Outcome::Refused,
+            400,
+            "invalid_request",
+            "the header testudo-subject stands once, with 1 to 128 letters, digits and `-_.:@+`",
+        )),
     }
 }
 
@@ -105,6 +139,7 @@ impl Authenticated {
         let body = std::mem::take(&mut self.received.body);
         let bytes = collect(body, bounds.request_bytes_max, bounds.client_idle_ms).await?;
         record.request_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        record.content.request(&bytes);
         Ok(bytes)
     }
 
@@ -145,6 +180,7 @@ impl Authenticated {
         let Some(permit) = admission.permit else {
             return Err(Refusal::forbidden(&admission.decision));
         };
+        record.model.clone_from(&model);
         let route = &received.route.settings;
         let each = view.output_tokens_max.unwrap_or(route.output_tokens_default);
         let estimate = Estimate {
@@ -270,6 +306,7 @@ impl Admitted {
             let log = std::mem::take(&mut record.findings);
             let hide = Exchanger::Hide(gateway.pseudonyms());
             let plan = Arc::clone(&received.route.request);
+            record.scanned_request = plan.kinds();
             let mut inspection = Inspection::new(plan, judge.clone(), Leaks::default(), hide, log);
             let outcome = guard_request(view, &mut inspection, &limits);
             let blocked = inspection.blocked().cloned();

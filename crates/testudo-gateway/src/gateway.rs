@@ -11,6 +11,8 @@ use moka::sync::Cache;
 use testudo_detect::pseudonym::Pseudonyms;
 use testudo_detect::{Detector, Fingerprint};
 use testudo_dialects::{Family, RequestView};
+use testudo_ledger::entry::ConfigurationAction;
+use testudo_recorder::{OnFailure, Recorder};
 use testudo_types::{Clock, ExchangeId};
 
 use crate::delivery::deliver;
@@ -18,9 +20,10 @@ use crate::exchange::{Forwarded, Received, system_text, view, watches_leaks};
 use crate::heavy;
 use crate::host::{HostRules, check};
 use crate::keys::KeyRing;
+use crate::ledger::Ledger;
 use crate::limits::Limiter;
 use crate::metrics::Metrics;
-use crate::record::Record;
+use crate::record::{Record, Surroundings};
 use crate::refusal::Refusal;
 use crate::runtime::{BuildProblem, RouteRuntime, Runtime};
 use crate::settings::Settings;
@@ -41,6 +44,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub hosts: HostRules,
+    /// Where every exchange is entered.
+    pub recorder: Recorder,
 }
 
 /// Takes requests; shared by all connections.
@@ -52,6 +57,7 @@ pub struct Gateway {
     pub(crate) limiter: Arc<Limiter>,
     metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
+    ledger: Arc<Ledger>,
     hosts: HostRules,
     random: SystemRandom,
     fingerprints: Cache<[u8; 32], Arc<Fingerprint>>,
@@ -62,6 +68,12 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: Parts, runtime: Runtime) -> Self {
         parts.metrics.configure(&runtime.settings.routes);
+        let ledger = Arc::new(Ledger::new(
+            parts.recorder,
+            Arc::clone(&parts.clock),
+            Arc::clone(parts.metrics.ledger()),
+        ));
+        ledger.configuration(ConfigurationAction::Load, runtime.digest, 0);
         Self {
             runtime: ArcSwap::from_pointee(runtime),
             detector: parts.detector,
@@ -69,6 +81,7 @@ impl Gateway {
             limiter: parts.limiter,
             metrics: parts.metrics,
             clock: parts.clock,
+            ledger,
             hosts: parts.hosts,
             random: SystemRandom::new(),
             fingerprints: Cache::new(FINGERPRINTS_MAX),
@@ -80,10 +93,23 @@ impl Gateway {
     /// # Errors
     /// All problems of `settings`; the running configuration stays.
     pub fn reload(&self, settings: Settings) -> Result<(), Vec<BuildProblem>> {
-        let runtime = Runtime::build(settings, &self.detector)?;
+        let runtime = match Runtime::build(settings, &self.detector) {
+            Ok(runtime) => runtime,
+            Err(problems) => {
+                self.refused(problems.len());
+                return Err(problems);
+            }
+        };
+        self.ledger.configuration(ConfigurationAction::Load, runtime.digest, 0);
         self.metrics.configure(&runtime.settings.routes);
         self.runtime.store(Arc::new(runtime));
         Ok(())
+    }
+
+    /// Enters that a configuration was refused; what it said is not known here, so the digest is of the one that stays.
+    pub(crate) fn refused(&self, problems: usize) {
+        let digest = self.runtime.load().digest;
+        self.ledger.configuration(ConfigurationAction::Refuse, digest, problems);
     }
 
     /// Answers one request. Dropping the future cancels everything it began.
@@ -91,17 +117,25 @@ impl Gateway {
         let Some(id) = self.exchange_id() else {
             return unavailable();
         };
-        let mut record = Record::open(Arc::clone(&self.clock), Arc::clone(&self.metrics), id);
+        let mut record = Record::open(self.surroundings(), id);
         let mut family = family_of(request.headers());
         match self.forward(request, &mut record, &mut family).await {
             Ok(forwarded) => match deliver(forwarded, record).await {
                 Ok(response) => response,
                 Err(stopped) => {
                     let (refusal, mut record) = *stopped;
-                    refusal.respond(family, &mut record)
+                    refuse(refusal, family, &mut record).await
                 }
             },
-            Err(refusal) => refusal.respond(family, &mut record),
+            Err(refusal) => refuse(refusal, family, &mut record).await,
+        }
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+            ledger: Arc::clone(&self.ledger),
         }
     }
 
@@ -111,8 +145,10 @@ impl Gateway {
         record: &mut Record,
         family: &mut Family,
     ) -> Result<Forwarded, Refusal> {
+        let runtime = self.runtime.load_full();
+        record.policy_digest = runtime.digest;
         check(request.version(), request.uri(), request.headers(), &self.hosts)?;
-        let received = Received::accept(self.runtime.load_full(), request, record)?;
+        let received = Received::accept(runtime, request, record)?;
         *family = received.family();
         let mut authenticated = received.authenticate(self, record)?;
         let body = authenticated.read_body(record).await?;
@@ -128,6 +164,18 @@ impl Gateway {
     /// The counters.
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Where exchanges are entered.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Whether a failing ledger stops exchanges of any route.
+    pub(crate) fn blocks_unrecorded(&self) -> bool {
+        let runtime = self.runtime.load();
+        let mut routes = runtime.settings.routes.iter();
+        routes.any(|route| route.recording.on_failure == OnFailure::Block)
     }
 
     fn exchange_id(&self) -> Option<ExchangeId> {
@@ -168,6 +216,18 @@ impl Gateway {
             self.fingerprints
                 .get_with(key, || Arc::new(Fingerprint::of(&text, LEAK_BYTES_MIN))),
         )
+    }
+}
+
+/// The refusal as an answer, once it is recorded as its route asks.
+async fn refuse(refusal: Refusal, family: Family, record: &mut Record) -> Response<Body> {
+    let response = refusal.respond(family, record);
+    match record.settle().await {
+        Ok(()) => response,
+        Err(unrecorded) => {
+            record.withheld();
+            Refusal::from(unrecorded).respond(family, record)
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod guard;
 mod heavy;
 pub mod host;
 pub mod keys;
+mod ledger;
 pub mod limits;
 pub mod listener;
 pub mod metrics;
@@ -25,5 +26,5 @@ pub mod upstream;
 
 pub use gateway::{Gateway, Parts};
 pub use record::Outcome;
-pub use refusal::EXCHANGE_HEADER;
+pub use refusal::{EXCHANGE_HEADER, SUBJECT_HEADER};
 pub use runtime::{BuildProblem, Runtime, route_facts};

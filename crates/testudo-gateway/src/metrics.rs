@@ -16,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::Route;
 
+mod ledger;
 mod names;
 mod route;
 
+pub use ledger::LedgerMetrics;
 pub use route::RouteMetrics;
 
 /// Histogram samples are folded into buckets this often, so that they do not pile up between scrapes.
@@ -39,6 +41,7 @@ pub struct Metrics {
     /// What happens before a route is known.
     unrouted: Arc<RouteMetrics>,
     gauges: Gauges,
+    ledger: Arc<LedgerMetrics>,
 }
 
 impl Metrics {
@@ -53,6 +56,7 @@ impl Metrics {
         describe(&recorder);
         let handle = Handle(recorder.handle());
         let gauges = Gauges::new(&recorder);
+        let ledger = Arc::new(LedgerMetrics::new(&recorder));
         let recorder = SharedRecorder(Arc::new(recorder));
         let unrouted = Arc::new(RouteMetrics::new(recorder.clone(), labels("", "", "")));
         Ok(Arc::new(Self {
@@ -61,6 +65,7 @@ impl Metrics {
             routes: ArcSwap::default(),
             unrouted,
             gauges,
+            ledger,
         }))
     }
 
@@ -90,6 +95,12 @@ impl Metrics {
     pub fn of(&self, route: Option<&RouteName>) -> Arc<RouteMetrics> {
         let routes = self.routes.load();
         Arc::clone(route.and_then(|route| routes.get(route)).unwrap_or(&self.unrouted))
+    }
+
+    /// The series of the ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<LedgerMetrics> {
+        &self.ledger
     }
 
     /// A new configuration was not sound and the old one stays.

@@ -1,14 +1,23 @@
 //! The record of one exchange: filled as it goes, written once when it ends, however it ends.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use testudo_dialects::{Operation, Usage};
-use testudo_types::{Action, Clock, ExchangeId, Millis, PolicyName, Principal, RouteName, ThreatKind, UpstreamName};
+use testudo_recorder::{Pending, Slot, SubjectName};
+use testudo_types::{
+    Action, Clock, ExchangeId, Millis, ModelName, PolicyName, Principal, RouteName, ThreatKind, UpstreamName,
+};
 
 use crate::guard::{FindingLog, Seen};
+use crate::ledger::{Captured, Ledger, Unrecorded};
 use crate::limits::Reservation;
 use crate::metrics::{Counted, HeldBytes, Metrics};
+use crate::settings::Recording;
+
+mod entry;
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +40,8 @@ pub enum Outcome {
     UpstreamFailed,
     /// The client went away before the end.
     ClientGone,
+    /// It could not be recorded as its route asks, so it was refused or its answer withheld.
+    Unrecorded,
 }
 
 impl Outcome {
@@ -47,15 +58,19 @@ impl Outcome {
             Self::Limited => "limited",
             Self::UpstreamFailed => "upstream_failed",
             Self::ClientGone => "client_gone",
+            Self::Unrecorded => "unrecorded",
         }
     }
 }
 
-/// Filled on the way; its drop writes the line, counts, and settles what was reserved.
+/// Filled on the way; its drop enters it into the ledger, writes the line, counts, and settles what was reserved.
 #[derive(Debug)]
 pub(crate) struct Record {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    ledger: Arc<Ledger>,
+    place: Place,
+    recording: Recording,
     _in_flight: Counted,
     pub(crate) id: ExchangeId,
     started: Millis,
@@ -63,7 +78,17 @@ pub(crate) struct Record {
     pub(crate) upstream: Option<UpstreamName>,
     pub(crate) operation: Option<Operation>,
     pub(crate) principal: Option<Principal>,
+    /// As the request names it, once policy has admitted it.
+    pub(crate) model: Option<ModelName>,
+    /// Whom the texts are about, as the client says.
+    pub(crate) subject: Option<SubjectName>,
     pub(crate) policies: Vec<PolicyName>,
+    /// Of the policies and settings that decide.
+    pub(crate) policy_digest: [u8; 32],
+    /// Kinds whose guards ran.
+    pub(crate) scanned_request: Arc<[&'static str]>,
+    pub(crate) scanned_response: Arc<[&'static str]>,
+    pub(crate) content: Captured,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) findings: FindingLog,
     pub(crate) usage: Option<Usage>,
@@ -80,20 +105,50 @@ pub(crate) struct Record {
     outcome: Outcome,
 }
 
+/// Where the exchange's entry will stand.
+#[derive(Debug)]
+enum Place {
+    /// No place was asked for: nobody with a valid key began this.
+    None,
+    Reserved(Slot),
+    /// There was none to be had.
+    Unavailable,
+    /// The entry is on its way.
+    Entered,
+}
+
+/// What all records are made with.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
 impl Record {
-    pub(crate) fn open(clock: Arc<dyn Clock>, metrics: Arc<Metrics>, id: ExchangeId) -> Self {
+    pub(crate) fn open(surroundings: Surroundings, id: ExchangeId) -> Self {
+        let Surroundings { clock, metrics, ledger } = surroundings;
         let started = clock.monotonic();
         Self {
             clock,
             _in_flight: metrics.in_flight(),
             metrics,
+            ledger,
+            place: Place::None,
+            recording: Recording::DEFAULT,
             id,
             started,
             route: None,
             upstream: None,
             operation: None,
             principal: None,
+            model: None,
+            subject: None,
             policies: Vec::new(),
+            policy_digest: [0; 32],
+            scanned_request: Arc::from([]),
+            scanned_response: Arc::from([]),
+            content: Captured::default(),
             reservation: None,
             findings: FindingLog::default(),
             usage: None,
@@ -119,6 +174,86 @@ impl Record {
     pub(crate) fn end(&mut self, outcome: Outcome) {
         if self.outcome == Outcome::ClientGone {
             self.outcome = outcome;
+        }
+    }
+
+    /// Says how the route records; until then as when nothing is configured.
+    pub(crate) fn record_as(&mut self, recording: Recording) {
+        self.recording = recording;
+        self.content.keep(recording.content);
+    }
+
+    /// Takes a place in the ledger, so that whatever happens from here on can be entered.
+    pub(crate) fn reserve(&mut self) -> Result<(), Unrecorded> {
+        self.place = Place::Unavailable;
+        if let Some(slot) = self.ledger.reserve(self.recording.on_failure)? {
+            self.place = Place::Reserved(slot);
+        }
+        Ok(())
+    }
+
+    /// Whether the answer waits for the entry.
+    pub(crate) fn holds_answer(&self) -> bool {
+        self.recording.holds_answers() && matches!(self.place, Place::Reserved(_))
+    }
+
+    /// Enters that a stream begins, and waits for that, where the route asks for it.
+    pub(crate) async fn begin(&mut self) -> Result<(), Unrecorded> {
+        if !self.holds_answer() {
+            return Ok(());
+        }
+        let Recording { level, on_failure, .. } = self.recording;
+        match self.ledger.reserve(on_failure)? {
+            Some(slot) => {
+                let pending = slot.append(self.begun_entry(), level);
+                self.ledger.wait(pending, on_failure).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Enters the exchange as it has ended; nothing when there is no place or it is entered already.
+    pub(crate) fn enter(&mut self) -> Option<Confirmation> {
+        self.judge_edits();
+        let duration_ms = self.clock.monotonic().since(self.started);
+        match std::mem::replace(&mut self.place, Place::Entered) {
+            Place::Reserved(slot) => {
+                let draft = self.exchange_entry(duration_ms);
+                let pending = slot.append(draft, self.recording.level);
+                return Some(Confirmation {
+                    pending,
+                    ledger: Arc::clone(&self.ledger),
+                    recording: self.recording,
+                });
+            }
+            Place::None => {
+                let draft = self.exchange_entry(duration_ms);
+                self.ledger.enter_unauthenticated(draft);
+            }
+            Place::Unavailable | Place::Entered => {}
+        }
+        None
+    }
+
+    /// Enters the exchange and waits for that, where the route asks for it.
+    pub(crate) async fn settle(&mut self) -> Result<(), Unrecorded> {
+        if !self.holds_answer() {
+            return Ok(());
+        }
+        match self.enter() {
+            Some(confirmation) => confirmation.reached().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The answer was withheld because its entry failed, whatever the exchange was before.
+    pub(crate) fn withheld(&mut self) {
+        self.outcome = Outcome::Unrecorded;
+    }
+
+    fn judge_edits(&mut self) {
+        if self.edited && self.outcome == Outcome::Delivered {
+            self.outcome = Outcome::Masked;
         }
     }
 
@@ -212,11 +347,34 @@ impl Drop for Record {
                 None => drop(reservation),
             }
         }
-        if self.edited && self.outcome == Outcome::Delivered {
-            self.outcome = Outcome::Masked;
-        }
+        self.judge_edits();
+        // Nobody waits for it any more.
+        drop(self.enter());
         let duration_ms = self.clock.monotonic().since(self.started);
         self.count(duration_ms);
         self.write_line(duration_ms);
+    }
+}
+
+/// An entry on its way to the level that its route asks for.
+#[derive(Debug)]
+pub(crate) struct Confirmation {
+    pending: Pending,
+    ledger: Arc<Ledger>,
+    recording: Recording,
+}
+
+impl Confirmation {
+    /// Waits for it.
+    pub(crate) async fn reached(self) -> Result<(), Unrecorded> {
+        self.ledger.wait(self.pending, self.recording.on_failure).await
+    }
+
+    /// The same, polled.
+    pub(crate) fn poll_reached(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unrecorded>> {
+        Pin::new(&mut self.pending).poll(cx).map(|outcome| match outcome {
+            Ok(_receipt) => Ok(()),
+            Err(error) => self.ledger.failed(&error, self.recording.on_failure),
+        })
     }
 }

@@ -9,12 +9,16 @@ use testudo_types::{Decision, ExchangeId};
 use crate::auth::AuthError;
 use crate::guard::FindingLog;
 use crate::host::HostRefusal;
+use crate::ledger::Unrecorded;
 use crate::limits::LimitExceeded;
 use crate::record::{Outcome, Record};
 use crate::upstream::{Fault, UpstreamError};
 
 /// The header that names the exchange in every answer.
 pub const EXCHANGE_HEADER: &str = "x-testudo-exchange";
+
+/// The header in which a client names the person that an exchange is about; never forwarded.
+pub const SUBJECT_HEADER: &str = "testudo-subject";
 
 /// An exchange that ends without an answer from the upstream.
 #[derive(Debug)]
@@ -71,6 +75,23 @@ impl Refusal {
         Self::new(Outcome::Forbidden, 403, "forbidden", message)
     }
 
+    /// The ledger cannot take what the route wants recorded.
+    pub(crate) fn unrecorded() -> Self {
+        let mut refusal = Self::new(
+            Outcome::Unrecorded,
+            503,
+            "unrecorded",
+            "this cannot be recorded now, and what is not recorded does not pass here; try again later",
+        );
+        refusal.retry_after_s = Some(1);
+        refusal
+    }
+
+    /// What the client is told.
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
     /// Writes the answer and tells the record how the exchange ended.
     pub(crate) fn respond(self, family: Family, record: &mut Record) -> Response<Body> {
         record.end(self.outcome);
@@ -105,6 +126,12 @@ impl From<HostRefusal> for Refusal {
             "host_refused",
             refusal.to_string(),
         )
+    }
+}
+
+impl From<Unrecorded> for Refusal {
+    fn from(Unrecorded: Unrecorded) -> Self {
+        Self::unrecorded()
     }
 }
 

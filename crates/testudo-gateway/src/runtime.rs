@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use testudo_detect::{Canaries, Detector};
 use testudo_dialects::{Family, Operation};
-use testudo_policy::{Guard, PolicyEngine, PolicyProblem, RouteFacts};
+use testudo_policy::{Guard, PolicyEngine, PolicyProblem, PolicySource, RouteFacts};
 use testudo_types::{Direction, RouteName, ThreatKind, UpstreamName};
 
 use crate::guard::GuardPlan;
@@ -50,6 +51,8 @@ pub(crate) struct RouteRuntime {
     pub(crate) request: Arc<GuardPlan>,
     pub(crate) response: Arc<GuardPlan>,
     pub(crate) canaries: Canaries,
+    /// Of the policies and of what this route does.
+    pub(crate) digest: [u8; 32],
 }
 
 /// One configuration, ready to run.
@@ -58,6 +61,8 @@ pub struct Runtime {
     routes: Vec<Arc<RouteRuntime>>,
     pub(crate) policy: Arc<PolicyEngine>,
     pub(crate) settings: Settings,
+    /// Of the policies and of what all routes do.
+    pub(crate) digest: [u8; 32],
 }
 
 impl Runtime {
@@ -78,12 +83,13 @@ impl Runtime {
                 None
             }
         };
+        let of_policies = digest_of_policies(&sources);
         let clients = clients(&settings, &mut problems);
         let mut routes = Vec::with_capacity(settings.routes.len());
         for route in &settings.routes {
             dead_guards(&route.profile, !route.canaries.is_empty(), detector, &mut problems);
             match clients.get(&route.upstream) {
-                Some(client) => routes.push(Arc::new(route_runtime(route, client, detector))),
+                Some(client) => routes.push(Arc::new(route_runtime(route, client, detector, &of_policies))),
                 None if settings.upstreams.contains_key(&route.upstream) => {}
                 None => problems.push(BuildProblem::UnknownUpstream {
                     route: route.name.clone(),
@@ -95,8 +101,11 @@ impl Runtime {
         routes.sort_by(|a, b| {
             (b.settings.prefix.len(), &a.settings.name).cmp(&(a.settings.prefix.len(), &b.settings.name))
         });
+        let digests: Vec<&[u8]> = routes.iter().map(|route| route.digest.as_slice()).collect();
+        let digest = hash(&digests);
         match policy {
             Some(policy) if problems.is_empty() => Ok(Self {
+                digest,
                 routes,
                 policy,
                 settings,
@@ -155,9 +164,69 @@ fn clients(settings: &Settings, problems: &mut Vec<BuildProblem>) -> BTreeMap<Up
     clients
 }
 
-fn route_runtime(route: &Arc<Route>, upstream: &Arc<UpstreamClient>, detector: &Arc<Detector>) -> RouteRuntime {
+/// The policies as they were read, by name.
+fn digest_of_policies(sources: &[PolicySource]) -> [u8; 32] {
+    let mut parts: Vec<(&[u8], &[u8])> = sources
+        .iter()
+        .map(|source| (source.name.as_bytes(), source.text.as_bytes()))
+        .collect();
+    parts.sort_unstable();
+    let flat: Vec<&[u8]> = parts.into_iter().flat_map(|(name, text)| [name, text]).collect();
+    hash(&flat)
+}
+
+/// The policies, and everything of a route that decides what happens to an exchange.
+fn digest_of_route(route: &Route, policies: &[u8]) -> [u8; 32] {
+    let mut lines = format!(
+        "{} {} {} {} {} {}\n",
+        route.name,
+        route.upstream,
+        route.profile.name,
+        route.profile.hold_bytes_max,
+        route.hosted_tools,
+        route.server_history
+    );
+    for (direction, guards) in [
+        (Direction::Request, &route.profile.request),
+        (Direction::Response, &route.profile.response),
+    ] {
+        for (kind, guard) in guards {
+            lines.push_str(&format!(
+                "{} {} {} {}\n",
+                direction.as_str(),
+                kind.as_str(),
+                guard.action.as_str(),
+                guard.score_min
+            ));
+        }
+    }
+    hash(&[policies, lines.as_bytes()])
+}
+
+/// SHA-256 of parts with their lengths, so that no two lists of parts have the same.
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
+        context.update(&length.to_be_bytes());
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    for (to, from) in out.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
+fn route_runtime(
+    route: &Arc<Route>,
+    upstream: &Arc<UpstreamClient>,
+    detector: &Arc<Detector>,
+    policies: &[u8],
+) -> RouteRuntime {
     let profile = &route.profile;
     RouteRuntime {
+        digest: digest_of_route(route, policies),
         settings: Arc::clone(route),
         upstream: Arc::clone(upstream),
         request: Arc::new(GuardPlan::new(detector, Direction::Request, &profile.request, WORK_MAX)),

@@ -11,12 +11,15 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use testudo_detect::{Detector, RuleProblem};
+use testudo_recorder::Recorder;
 use testudo_types::{Clock, Secret};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{AdminAccess, AdminRefused, AdminState, Readiness, ReadyState, router};
+use crate::admin::{
+    AdminAccess, AdminRefused, AdminState, HostCheck, LedgerCheck, LedgerState, Readiness, ReadyState, router,
+};
 use crate::gateway::{Gateway, Parts};
 use crate::host::{HostRules, HostRulesProblem, check as check_host};
 use crate::keys::{KeyRefresh, KeyRing, KeyStore, RefreshError, StoreOpenError};
@@ -24,8 +27,12 @@ use crate::limits::Limiter;
 use crate::listener::{DrainReport, TlsProblem, acceptor, serve};
 use crate::metrics::{Counted, Metrics};
 use crate::runtime::{BuildProblem, Runtime};
-use crate::settings::{Bounds, ListenSettings, Settings};
+use crate::settings::{Bounds, LedgerSettings, ListenSettings, Settings};
 use crate::system_clock::SystemClock;
+
+mod ledger;
+
+pub use ledger::{FOLDER as LEDGER_FOLDER, KEK_FOLDER, LedgerProblem, OpenLedger, open_ledger};
 
 /// Connections that the admin listener keeps open at once.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -38,6 +45,8 @@ pub struct Startup {
     pub admin_token: Option<Secret>,
     /// Holds the key store and its pepper; created when absent.
     pub data_dir: PathBuf,
+    /// How the ledger in the data folder is kept.
+    pub ledger: LedgerSettings,
     pub settings: Settings,
 }
 
@@ -64,6 +73,8 @@ pub enum StartProblem {
     Keys(#[from] StoreOpenError),
     #[error("the keys cannot be read")]
     Refresh(#[from] RefreshError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerProblem),
     #[error("the counters cannot be set up")]
     Metrics(#[source] metrics_exporter_prometheus::BuildError),
 }
@@ -89,15 +100,38 @@ pub fn check(settings: Settings) -> Result<Runtime, StartProblem> {
     Runtime::build(settings, &detector).map_err(StartProblem::Build)
 }
 
-/// Starts a gateway.
+/// Starts a gateway with the ledger of its data folder.
 ///
 /// # Errors
 /// The first thing that cannot be set up; nothing is left running then.
 pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
+    let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let kept = ledger::open(&startup.data_dir, &startup.ledger, &clock, &metrics).await?;
+    run(startup, kept, clock, metrics).await
+}
+
+/// Starts a gateway that enters what happens into a ledger that is open already; closing it is the gateway's.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_recording(startup: Startup, recorder: Recorder) -> Result<Running, StartProblem> {
+    let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    run(startup, OpenLedger::bare(recorder), clock, metrics).await
+}
+
+async fn run(
+    startup: Startup,
+    kept: OpenLedger,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Result<Running, StartProblem> {
     let Startup {
         listen,
         admin_token,
         data_dir,
+        ledger: _,
         settings,
     } = startup;
     let bounds = settings.bounds;
@@ -112,8 +146,6 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
     let (keys, refresh) = KeyRing::start(&store).await?;
     let socket = bind(listen.address).await?;
     let address = socket.local_addr().unwrap_or(listen.address);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
     let parts = Parts {
         detector,
         keys: Arc::clone(&keys),
@@ -121,6 +153,7 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
         metrics: Arc::clone(&metrics),
         clock,
         hosts: HostRules::new(&listen.hosts, &listen.origins, address)?,
+        recorder: kept.recorder().clone(),
     };
     let gateway = Arc::new(Gateway::new(parts, runtime));
     let readiness = Arc::new(Readiness::new());
@@ -132,19 +165,18 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
             let rules = HostRules::new(&listen.hosts, &[], bound)?;
             let state = AdminState {
                 access: Arc::new(access),
-                host_check: Arc::new(move |parts: &http::request::Parts| {
-                    check_host(parts.version, &parts.uri, &parts.headers, &rules)
-                        .map_err(crate::host::HostRefusal::status)
-                }),
+                host_check: host_check(rules),
                 readiness: Arc::clone(&readiness),
                 metrics: Arc::clone(&metrics),
                 keys,
+                ledger: ledger_check(&gateway),
             };
             Some((bound, serve_admin(socket, state, stop.clone(), bounds)))
         }
         _ => None,
     };
     let upkeep = tokio::spawn(Arc::clone(&metrics).upkeep(stop.clone()));
+    let told = tokio::spawn(Arc::clone(gateway.ledger()).upkeep(stop.clone()));
     let serving = tokio::spawn(serve_data(socket, tls, Arc::clone(&gateway), stop.clone(), bounds));
     readiness.set(ReadyState::Accepting);
     Ok(Running {
@@ -158,6 +190,28 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
         admin,
         serving,
         upkeep,
+        told,
+        kept,
+    })
+}
+
+fn host_check(rules: HostRules) -> HostCheck {
+    Arc::new(move |parts: &http::request::Parts| {
+        check_host(parts.version, &parts.uri, &parts.headers, &rules).map_err(crate::host::HostRefusal::status)
+    })
+}
+
+/// How the ledger is doing, for those who ask.
+fn ledger_check(gateway: &Arc<Gateway>) -> LedgerCheck {
+    let gateway = Arc::clone(gateway);
+    Arc::new(move || {
+        if gateway.ledger().health().writable {
+            LedgerState::Writable
+        } else if gateway.blocks_unrecorded() {
+            LedgerState::Blocked
+        } else {
+            LedgerState::Degraded
+        }
     })
 }
 
@@ -236,6 +290,8 @@ pub struct Running {
     admin: Option<(SocketAddr, JoinHandle<DrainReport>)>,
     serving: JoinHandle<DrainReport>,
     upkeep: JoinHandle<()>,
+    told: JoinHandle<()>,
+    kept: OpenLedger,
 }
 
 impl Running {
@@ -268,14 +324,19 @@ impl Running {
                 Ok(())
             }
             Err(problems) => {
-                self.reload_refused();
+                self.stays();
                 Err(problems)
             }
         }
     }
 
-    /// Notes that a new configuration could not even be read.
-    pub fn reload_refused(&self) {
+    /// Notes that a new configuration could not even be read, and for how many reasons.
+    pub fn reload_refused(&self, problems: usize) {
+        self.gateway.refused(problems);
+        self.stays();
+    }
+
+    fn stays(&self) {
         self.readiness.set(ReadyState::AcceptingPrevious);
         self.metrics.reload_refused();
     }
@@ -289,6 +350,8 @@ impl Running {
             let _report = admin.await.unwrap_or_default();
         }
         let _ended = self.upkeep.await;
+        let _told = self.told.await;
+        self.kept.close().await;
         self.refresh.stop().await;
         self.store.close().await;
         report

@@ -15,6 +15,10 @@ use url::Url;
 
 use crate::upstream::Authorities;
 
+mod ledger;
+
+pub use ledger::{Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings};
+
 /// Everything the gateway needs to run; replaced whole on reload.
 #[derive(Debug)]
 pub struct Settings {
@@ -74,6 +78,7 @@ pub struct Route {
     pub server_history: bool,
     /// Literal strings that must never leave in an answer.
     pub canaries: Canaries,
+    pub recording: Recording,
 }
 
 /// A named set of guards with their thresholds and actions.

@@ -204,6 +204,28 @@ impl<'d> Section<'d> {
         found
     }
 
+    /// A list of tables; empty when absent.
+    pub(crate) fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Section<'d>> {
+        let Some((line, value)) = self.take(key) else {
+            return Vec::new();
+        };
+        let name = self.name(key);
+        let remedy = format!("write each as [[{name}]]");
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong(key, line, value.get_ref(), &remedy, problems);
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items.iter() {
+            let line = line_at(self.text, item.span().start);
+            match item.get_ref() {
+                DeValue::Table(table) => tables.push(Section::new(name.clone(), line, table, self.text)),
+                other => self.wrong(key, line, other, &remedy, problems),
+            }
+        }
+        tables
+    }
+
     /// Reports a key that is absent.
     pub(crate) fn require(&self, key: &str, example: &str, problems: &mut Problems) {
         if !self.entries.contains_key(key) {

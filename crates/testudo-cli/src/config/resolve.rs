@@ -1,5 +1,6 @@
 //! From the configuration as typed to the settings as used: names resolved, files read, contradictions found.
 
+mod ledger;
 mod listeners;
 mod routes;
 mod upstreams;
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use testudo_gateway::settings::{Bounds, Price, Route, Settings, Timeouts};
+use testudo_gateway::settings::{Bounds, LedgerSettings, Price, Route, Settings, Timeouts};
 use testudo_types::{ModelName, RouteName};
 
 use self::listeners::listen;
@@ -55,6 +56,8 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
             routes.push(Arc::new(settings));
         }
     }
+    ledger::shared(typed, problems);
+    let ledger = ledger::ledger(typed, &mut files, problems);
     unbound(typed, problems);
     same_doors(&routes, typed, problems);
     let policies = typed
@@ -74,10 +77,16 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         listen,
         admin_token,
         data_dir,
+        ledger,
         settings,
         files: files.into_read(),
         places: Places::of(typed),
     }
+}
+
+/// How the ledger is kept, for commands that need nothing else.
+pub(crate) fn ledger_alone(typed: &Typed, mut files: Files<'_>, problems: &mut Problems) -> LedgerSettings {
+    ledger::ledger(typed, &mut files, problems)
 }
 
 /// A control that is bound to nothing protects nothing, and its owner believes that it does.

@@ -7,6 +7,10 @@ use super::problem::Problems;
 use super::quantity::{self, NotThis};
 use super::suggest::did_you_mean;
 
+mod ledger;
+
+pub(crate) use ledger::{Ledger, Recording, Retention, Ship, Witness};
+
 /// A whole file.
 #[derive(Debug, Default)]
 pub(crate) struct Typed {
@@ -17,6 +21,7 @@ pub(crate) struct Typed {
     pub(crate) profiles: Vec<Profile>,
     pub(crate) prices: Vec<Price>,
     pub(crate) policy_files: Vec<At<String>>,
+    pub(crate) ledger: Ledger,
     pub(crate) bounds: Bounds,
 }
 
@@ -73,6 +78,7 @@ pub(crate) struct Route {
     pub(crate) hosted_tools: Option<At<bool>>,
     pub(crate) server_history: Option<At<bool>>,
     pub(crate) limits: Limits,
+    pub(crate) ledger: Recording,
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +143,10 @@ impl Typed {
             policy_files: root
                 .section("policies", problems)
                 .map(|section| policies(section, problems))
+                .unwrap_or_default(),
+            ledger: root
+                .section("ledger", problems)
+                .map(|section| ledger::ledger(section, problems))
                 .unwrap_or_default(),
             bounds: root
                 .section("bounds", problems)
@@ -265,6 +275,10 @@ fn route(name: At<String>, mut section: Section<'_>, problems: &mut Problems) ->
         hosted_tools: section.flag("hosted_tools", problems),
         server_history: section.flag("server_history", problems),
         limits: Limits::default(),
+        ledger: section
+            .section("ledger", problems)
+            .map(|section| ledger::recording(section, problems))
+            .unwrap_or_default(),
     };
     if let Some(mut limits) = section.section("limits", problems) {
         route.limits = Limits {

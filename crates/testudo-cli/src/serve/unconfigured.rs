@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use testudo_detect::Canaries;
 use testudo_dialects::Family;
 use testudo_gateway::settings::{
-    Bounds, Limits, ListenSettings, Profile, Route, Settings, UpstreamBase, UpstreamSettings,
+    Bounds, LedgerSettings, Limits, ListenSettings, Profile, Recording, Route, Settings, UpstreamBase, UpstreamSettings,
 };
 use testudo_types::{RouteName, Secret, UpstreamName};
 use url::Url;
@@ -59,6 +59,7 @@ pub(super) fn configuration(variables: &dyn Variables) -> anyhow::Result<Configu
         },
         admin_token: None,
         data_dir: PathBuf::from(resolve::DATA_DIR),
+        ledger: LedgerSettings::default(),
         settings: Settings {
             routes,
             upstreams,
@@ -97,6 +98,7 @@ fn route(family: Family, name: &str, prefix: &str, profile: &str) -> anyhow::Res
         hosted_tools: false,
         server_history: false,
         canaries: Canaries::default(),
+        recording: Recording::DEFAULT,
     }))
 }
 

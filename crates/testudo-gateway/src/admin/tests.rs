@@ -10,7 +10,9 @@ use testudo_dialects::{Family, Operation};
 use testudo_types::Secret;
 use tower::ServiceExt;
 
-use super::{ADMIN_PATHS, AdminAccess, AdminRefused, AdminState, HostCheck, Readiness, ReadyState, router};
+use super::{
+    ADMIN_PATHS, AdminAccess, AdminRefused, AdminState, HostCheck, LedgerState, Readiness, ReadyState, router,
+};
 use crate::keys::{KeyRefresh, KeyRing, KeyStore};
 use crate::metrics::Metrics;
 
@@ -41,11 +43,28 @@ async fn admin(token: Option<&str>) -> Admin {
         readiness: Arc::new(Readiness::new()),
         metrics: Metrics::new().unwrap(),
         keys,
+        ledger: Arc::new(|| LedgerState::Writable),
     };
     Admin {
         state,
         refresh: Some(refresh),
         _dir: dir,
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_is_said() {
+    let mut admin = admin(None).await;
+    admin.state.readiness.set(ReadyState::Accepting);
+    for (ledger, status, says) in [
+        (LedgerState::Writable, 200, "ready\n"),
+        (LedgerState::Degraded, 200, "exchanges are not recorded"),
+        (LedgerState::Blocked, 503, "the ledger cannot be written"),
+    ] {
+        admin.state.ledger = Arc::new(move || ledger);
+        let (found, body) = admin.get("/readyz", None).await;
+        assert_eq!(found.as_u16(), status, "{ledger:?}");
+        assert!(body.contains(says), "{body}");
     }
 }
 

@@ -23,6 +23,8 @@ pub struct GuardPlan {
     direction: Direction,
     by_origin: BTreeMap<&'static str, Selection>,
     settings: BTreeMap<ThreatKind, GuardSetting>,
+    /// The names of the kinds that are looked for.
+    kinds: Arc<[&'static str]>,
     work_max: u64,
 }
 
@@ -60,8 +62,15 @@ impl GuardPlan {
             direction,
             by_origin,
             settings,
+            kinds: kinds.iter().map(|kind| kind.as_str()).collect(),
             work_max,
         }
+    }
+
+    /// The names of the kinds that are looked for.
+    #[must_use]
+    pub fn kinds(&self) -> Arc<[&'static str]> {
+        Arc::clone(&self.kinds)
     }
 
     /// No guard is on: bodies pass unread.

@@ -51,6 +51,7 @@ pub struct StreamGuard {
     queue: VecDeque<HeldFrame>,
     held_bytes: usize,
     usage: Option<Usage>,
+    ending: bool,
     over: bool,
 }
 
@@ -106,6 +107,7 @@ impl StreamGuard {
             queue: VecDeque::new(),
             held_bytes: 0,
             usage: None,
+            ending: false,
             over: false,
         }
     }
@@ -158,6 +160,12 @@ impl StreamGuard {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.held_bytes
+    }
+
+    /// Whether the frame after which nothing of meaning follows was read: what leaves may be the end.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.ending || self.over
     }
 
     /// What was seen so far.
@@ -227,6 +235,7 @@ impl StreamGuard {
             }
         }
         if frame.end {
+            self.ending = true;
             self.close_all();
         }
         let strip_lines = frame.other_lines && self.has_findings_beside_data(event);

@@ -7,6 +7,15 @@ pub(super) const REFUSALS: &str = "testudo_refusals_total";
 pub(super) const TOKENS: &str = "testudo_tokens_total";
 pub(super) const RELOADS_REFUSED: &str = "testudo_reloads_refused_total";
 
+pub(super) const LEDGER_ENTRIES: &str = "testudo_ledger_entries_total";
+pub(super) const LEDGER_ERRORS: &str = "testudo_ledger_errors_total";
+pub(super) const LEDGER_GAPS: &str = "testudo_ledger_gaps_total";
+
+pub(super) const LEDGER_QUEUE: &str = "testudo_ledger_queue";
+pub(super) const LEDGER_TREE_SIZE: &str = "testudo_ledger_tree_size";
+pub(super) const LEDGER_CHECKPOINT_AGE: &str = "testudo_ledger_checkpoint_age_seconds";
+pub(super) const LEDGER_WITNESSED_AGE: &str = "testudo_ledger_witnessed_age_seconds";
+pub(super) const LEDGER_WRITABLE: &str = "testudo_ledger_writable";
 pub(super) const IN_FLIGHT: &str = "testudo_requests_in_flight";
 pub(super) const CONNECTIONS: &str = "testudo_connections";
 pub(super) const HELD_BYTES: &str = "testudo_held_bytes";
@@ -28,12 +37,29 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
         RELOADS_REFUSED,
         "Configurations that were not sound and did not replace the running one",
     ),
+    (LEDGER_ENTRIES, "Entries in the ledger's tree since the start, by type"),
+    (
+        LEDGER_ERRORS,
+        "Entries that did not reach the level that their route asks for",
+    ),
+    (
+        LEDGER_GAPS,
+        "Exchanges without an entry of their own: `lost` could not be written, `flood` had no valid key and were too many",
+    ),
 ];
 
 pub(super) const GAUGES: &[(&str, &str)] = &[
     (IN_FLIGHT, "Exchanges that are running"),
     (CONNECTIONS, "Client connections that are open"),
     (HELD_BYTES, "Bytes of responses that guards hold back"),
+    (LEDGER_QUEUE, "Places taken in the ledger's queue"),
+    (LEDGER_TREE_SIZE, "Entries under the newest checkpoint"),
+    (LEDGER_CHECKPOINT_AGE, "Since the newest checkpoint"),
+    (
+        LEDGER_WITNESSED_AGE,
+        "Since the newest checkpoint that enough witnesses signed",
+    ),
+    (LEDGER_WRITABLE, "Whether the ledger can be written, as 1 or 0"),
 ];
 
 pub(super) const HISTOGRAMS: &[(&str, &str)] = &[

@@ -14,14 +14,17 @@ use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
 use testudo_dialects::Family;
 use testudo_gateway::keys::NewKey;
-use testudo_gateway::server::{Running, Startup, open_keys, start};
+use testudo_gateway::server::{Running, Startup, open_keys, start, start_recording};
 use testudo_gateway::settings::{
-    Bounds, GuardSetting, Limits, ListenSettings, Profile, Route, Settings, Timeouts, UpstreamBase, UpstreamSettings,
+    Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, Profile, Recording, Route, Settings, Timeouts,
+    UpstreamBase, UpstreamSettings,
 };
+use testudo_recorder::Recorder;
 use testudo_testkit::mock::{MockSettings, MockUpstream};
 use testudo_types::{PrincipalKind, ProfileName, RouteName, Secret, TenantId, ThreatKind, UnixMillis, UpstreamName};
 
 use crate::guards::Actions;
+use crate::notebook::Notebook;
 
 /// What the upstream's credential is; it must be seen nowhere but there.
 pub(crate) const UPSTREAM_SECRET: &str = concat!("upstream", "-credential-", "8f2c91d7");
@@ -37,6 +40,7 @@ pub(crate) struct Plan {
     pub(crate) mock: MockSettings,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) practice: bool,
+    pub(crate) recording: Recording,
 }
 
 impl Plan {
@@ -55,6 +59,7 @@ impl Plan {
             mock: MockSettings::default(),
             upstream: None,
             practice: false,
+            recording: Recording::DEFAULT,
         }
     }
 
@@ -106,6 +111,7 @@ impl Plan {
                 hosted_tools: false,
                 server_history: false,
                 canaries: testudo_detect::Canaries::default(),
+                recording: self.recording,
             })
         });
         Settings {
@@ -124,7 +130,8 @@ pub(crate) struct Rig {
     pub(crate) running: Running,
     pub(crate) key: String,
     client: Client<HttpConnector, Full<Bytes>>,
-    _data: TempDir,
+    pub(crate) data: TempDir,
+    _ledger: Option<TempDir>,
 }
 
 /// What the client got.
@@ -144,7 +151,23 @@ impl Answer {
 }
 
 impl Rig {
+    /// With the ledger of its own data folder.
     pub(crate) async fn start(plan: &Plan) -> Self {
+        Self::begin(plan, None).await
+    }
+
+    /// With a ledger whose entries the test reads and whose writer it rules.
+    pub(crate) async fn recording(plan: &Plan) -> (Self, Notebook) {
+        let folder = tempfile::tempdir().unwrap();
+        let (recorder, notebook) = Notebook::recorder(&folder.path().join("ledger")).await;
+        let mut rig = Self::begin(plan, Some(recorder)).await;
+        rig._ledger = Some(folder);
+        // What a test does next meets a writer at rest.
+        notebook.until_written("configuration").await;
+        (rig, notebook)
+    }
+
+    async fn begin(plan: &Plan, recorder: Option<Recorder>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let data_dir = data.path().join("data");
         let store = open_keys(&data_dir).await.unwrap();
@@ -165,9 +188,13 @@ impl Rig {
             listen,
             admin_token: None,
             data_dir,
+            ledger: LedgerSettings::default(),
             settings,
         };
-        let running = start(startup).await.unwrap();
+        let running = match recorder {
+            None => start(startup).await.unwrap(),
+            Some(recorder) => start_recording(startup, recorder).await.unwrap(),
+        };
         let client = Client::builder(TokioExecutor::new()).build_http();
         let key = created.token.expose().to_owned();
         Self {
@@ -175,7 +202,8 @@ impl Rig {
             running,
             key,
             client,
-            _data: data,
+            data,
+            _ledger: None,
         }
     }
 

@@ -19,6 +19,10 @@ mod guards;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod notebook;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod streams;

@@ -108,9 +108,49 @@ async fn r15_secrets_never_printed() {
             written.contains("outcome=\"blocked\"") || written.contains("outcome=\"masked\""),
             "{written}"
         );
+        let data = rig.data;
         assert_eq!(rig.running.stop().await.panicked, 0);
+        nothing_of_it_in_files(data.path(), &quiet);
     }
     drop(guard);
+}
+
+/// Entries are plain, the content beside them is sealed, and neither they nor any key file hold the text.
+fn nothing_of_it_in_files(folder: &Path, quiet: &[&str]) {
+    let files = files_under(folder);
+    assert!(
+        files.iter().any(|path| path.ends_with("ledger/checkpoint")),
+        "{files:?}"
+    );
+    assert!(
+        files.iter().any(|path| path.to_string_lossy().contains("/payload/")),
+        "{files:?}"
+    );
+    for path in files {
+        // The key store removes its own log when its last connection has gone.
+        let Ok(bytes) = testudo_bounded::read_file(&path, 64 << 20) else {
+            continue;
+        };
+        for forbidden in quiet {
+            let found = bytes
+                .windows(forbidden.len())
+                .any(|window| window == forbidden.as_bytes());
+            assert!(!found, "`{forbidden}` stands in {}", path.display());
+        }
+    }
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_under(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use testudo_dialects::Family;
 use testudo_gateway::settings::{Limits, Profile, Route};
 use testudo_types::{RouteName, UpstreamName};
 
-use super::OUTPUT_TOKENS;
 use super::upstreams::family;
+use super::{OUTPUT_TOKENS, ledger};
 use crate::config::document::{At, shown};
 use crate::config::files::Files;
 use crate::config::problem::Problems;
@@ -38,6 +38,7 @@ impl Context<'_> {
         let profile = self.profile(typed, problems);
         let canaries = self.canaries(typed, files, problems);
         let limits = self.limits(typed, problems);
+        let recording = ledger::recording(typed, &self.typed.ledger, problems);
         Some(Route {
             name: parsed.ok()?,
             prefix,
@@ -52,6 +53,7 @@ impl Context<'_> {
             hosted_tools: typed.hosted_tools.as_ref().is_some_and(|it| it.value),
             server_history: typed.server_history.as_ref().is_some_and(|it| it.value),
             canaries,
+            recording,
         })
     }
 

@@ -1,0 +1,303 @@
+//! The ledger: every promise that it makes has to be one it can keep.
+
+use testudo_gateway::settings::{
+    Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings,
+};
+use testudo_ledger::{KeyKind, VerifierKey};
+use testudo_recorder::ship::S3;
+use testudo_recorder::{RecordClass, Regime, RuleError, Wanted};
+use url::Url;
+
+use crate::config::document::{At, shown};
+use crate::config::files::Files;
+use crate::config::problem::Problems;
+use crate::config::suggest::did_you_mean;
+use crate::config::typed::{self, SecretSource, Typed};
+
+/// What `[ledger]` says, apart from how routes record.
+pub(super) fn ledger(typed: &Typed, files: &mut Files<'_>, problems: &mut Problems) -> LedgerSettings {
+    let ledger = &typed.ledger;
+    let witnesses: Vec<WitnessSettings> = ledger.witnesses.iter().filter_map(|it| witness(it, problems)).collect();
+    LedgerSettings {
+        checkpoint_interval_ms: ledger
+            .checkpoint_interval_ms
+            .as_ref()
+            .map_or(LedgerSettings::CHECKPOINT_INTERVAL_MS_DEFAULT, |it| it.value),
+        quorum: quorum(ledger, problems),
+        witnesses,
+        retention: retention(ledger.retention.as_ref(), problems),
+        ship: ledger.ship.as_ref().and_then(|ship| self::ship(ship, files, problems)),
+    }
+}
+
+/// How a route records: what it says itself, else what `[ledger]` says, else the default.
+pub(super) fn recording(route: &typed::Route, all: &typed::Ledger, problems: &mut Problems) -> Recording {
+    let own = named(&route.ledger, &format!("routes.{}.ledger", route.name.value), problems);
+    // What is wrong in `[ledger]` itself is reported once, not for each route.
+    let shared = named(&all.recording, "ledger", &mut Problems::new(""));
+    let level = own.level.or(shared.level).unwrap_or(Recording::DEFAULT.level);
+    if level == Level::Witnessed && all.witnesses.is_empty() {
+        let line = route.ledger.level.as_ref().or(all.recording.level.as_ref());
+        problems.add(
+            line.map(|it| it.line),
+            "the level `witnessed` waits for witnesses and there are none, so no answer would ever leave",
+            "add [[ledger.witnesses]] with name, url and vkey, or choose the level `integrated`",
+        );
+    }
+    Recording {
+        level,
+        on_failure: own
+            .on_failure
+            .or(shared.on_failure)
+            .unwrap_or(Recording::DEFAULT.on_failure),
+        content: match own.content.or(shared.content) {
+            Some(Kept::Nothing) => Content::None,
+            Some(Kept::Sealed) | None => Content::Sealed {
+                bytes_max: own.bytes_max.or(shared.bytes_max).unwrap_or(Content::BYTES_MAX_DEFAULT),
+            },
+        },
+    }
+}
+
+/// Reports what is wrong in `[ledger]` about how routes record.
+pub(super) fn shared(typed: &Typed, problems: &mut Problems) {
+    let _named = named(&typed.ledger.recording, "ledger", problems);
+}
+
+#[derive(Debug, Default)]
+struct Named {
+    level: Option<Level>,
+    on_failure: Option<OnFailure>,
+    content: Option<Kept>,
+    bytes_max: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Sealed,
+    Nothing,
+}
+
+fn named(typed: &typed::Recording, path: &str, problems: &mut Problems) -> Named {
+    let content = one_of(
+        typed.content.as_ref(),
+        &format!("{path}.content"),
+        &[("sealed", Kept::Sealed), ("none", Kept::Nothing)],
+        problems,
+    );
+    if let (Some(Kept::Nothing), Some(bytes)) = (content, &typed.content_bytes_max) {
+        problems.at(
+            bytes.line,
+            format!("`{path}.content_bytes_max` bounds nothing: no content is kept"),
+            "remove it, or set content = \"sealed\"",
+        );
+    }
+    Named {
+        level: one_of(
+            typed.level.as_ref(),
+            &format!("{path}.level"),
+            &Level::ALL.map(|level| (level.as_str(), level)),
+            problems,
+        ),
+        on_failure: one_of(
+            typed.on_failure.as_ref(),
+            &format!("{path}.on_failure"),
+            &[OnFailure::Block, OnFailure::Degrade].map(|it| (it.as_str(), it)),
+            problems,
+        ),
+        content,
+        bytes_max: typed.content_bytes_max.as_ref().map(|it| it.value),
+    }
+}
+
+fn one_of<T: Copy>(text: Option<&At<String>>, name: &str, known: &[(&str, T)], problems: &mut Problems) -> Option<T> {
+    let text = text?;
+    let found = known
+        .iter()
+        .find(|(known, _)| *known == text.value)
+        .map(|(_, value)| *value);
+    if found.is_none() {
+        let remedy = did_you_mean(&text.value, known.iter().map(|(known, _)| *known));
+        problems.at(
+            text.line,
+            format!("`{name}` cannot be `{}`", shown(&text.value)),
+            remedy,
+        );
+    }
+    found
+}
+
+fn witness(typed: &typed::Witness, problems: &mut Problems) -> Option<WitnessSettings> {
+    let name = typed.name.as_ref()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.value.is_empty() || name.value == "none" || !name.value.chars().all(plain) {
+        problems.at(
+            name.line,
+            format!("a witness cannot be called `{}`", shown(&name.value)),
+            "use letters, digits, `-`, `_` and `.`, and not the word `none`",
+        );
+    }
+    let url = typed.url.as_ref()?;
+    let address = web_address(url, &["https", "http"], "the witness's `url`", problems);
+    if let Some(address) = &address
+        && address.scheme() == "http"
+        && !is_loopback(address)
+    {
+        // What a witness says is signed; who listens still learns how much happens here.
+        problems.at(
+            url.line,
+            "the witness would be asked in the clear",
+            "write https, or run it on loopback",
+        );
+    }
+    let vkey = typed.vkey.as_ref()?;
+    match VerifierKey::parse(&vkey.value) {
+        Ok(key) if key.kind() == KeyKind::Cosignature => {}
+        Ok(_) => problems.at(
+            vkey.line,
+            "this key signs logs and not as a witness",
+            "write the key that `testudo ledger witness-key` prints on the witness's machine",
+        ),
+        Err(error) => problems.at(vkey.line, error.to_string(), "copy the whole key again"),
+    }
+    Some(WitnessSettings {
+        name: name.value.clone(),
+        url: address?,
+        vkey: vkey.value.clone(),
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+fn quorum(ledger: &typed::Ledger, problems: &mut Problems) -> usize {
+    let all = ledger.witnesses.len();
+    let Some(quorum) = &ledger.quorum else {
+        return all.min(1);
+    };
+    let wanted = usize::try_from(quorum.value).unwrap_or(usize::MAX);
+    if wanted > all {
+        let what = if all == 0 {
+            "`ledger.quorum` asks for witnesses and there are none".to_owned()
+        } else {
+            format!(
+                "`ledger.quorum` is {wanted} and there are only {all} witnesses, so nothing would ever be witnessed"
+            )
+        };
+        problems.at(quorum.line, what, "add [[ledger.witnesses]] or ask for fewer");
+    }
+    wanted.min(all)
+}
+
+fn retention(typed: Option<&typed::Retention>, problems: &mut Problems) -> Rules {
+    let Some(typed) = typed else {
+        return Rules::default();
+    };
+    let mut wanted = Wanted::default();
+    for regime in &typed.regimes {
+        match Regime::from_name(&regime.value) {
+            Some(known) => {
+                wanted.regimes.insert(known);
+            }
+            None => problems.at(
+                regime.line,
+                format!("there is no regime `{}`", shown(&regime.value)),
+                did_you_mean(&regime.value, Regime::ALL.map(Regime::as_str)),
+            ),
+        }
+    }
+    let by_class = |all: &[(RecordClass, At<u32>)]| all.iter().map(|(class, days)| (*class, days.value)).collect();
+    wanted.days = by_class(&typed.periods);
+    wanted.maximum_days = by_class(&typed.maxima);
+    match Rules::settle(&wanted) {
+        Ok((rules, _warnings)) => rules,
+        Err(error) => {
+            let (RuleError::BelowFloor { class, .. }
+            | RuleError::AboveMaximum { class, .. }
+            | RuleError::Days { class, .. }) = &error;
+            let own = typed.periods.iter().chain(&typed.maxima).find(|(own, _)| own == class);
+            problems.add(own.map(|(_, days)| days.line), error.to_string(), "");
+            Rules::default()
+        }
+    }
+}
+
+fn ship(typed: &typed::Ship, files: &mut Files<'_>, problems: &mut Problems) -> Option<ShipSettings> {
+    let url = web_address(typed.url.as_ref()?, &["s3", "file"], "`ledger.ship.url`", problems);
+    let endpoint = typed
+        .endpoint
+        .as_ref()
+        .and_then(|it| web_address(it, &["https", "http"], "`ledger.ship.endpoint`", problems));
+    let url = url?;
+    if url.scheme() == "s3" && !cfg!(feature = "s3") {
+        problems.at(
+            typed.line,
+            "this testudo was built without S3, so nothing would be shipped",
+            "build it with `--features s3`, or ship to a folder with file:///PATH",
+        );
+    }
+    if let (Some(endpoint), "file") = (&typed.endpoint, url.scheme()) {
+        problems.at(
+            endpoint.line,
+            "`ledger.ship.endpoint` has no effect on a folder",
+            "remove it",
+        );
+    }
+    let mut secret = |source: &Option<At<SecretSource>>, name: &str, problems: &mut Problems| {
+        files.secret(source.as_ref()?, &format!("`ledger.ship.{name}`"), problems)
+    };
+    let access_key_id = secret(&typed.access_key_id, "access_key_id", problems);
+    let secret_access_key = secret(&typed.secret_access_key, "secret_access_key", problems);
+    let plain = endpoint.as_ref().is_some_and(|it| it.scheme() == "http");
+    if let (Some(text), Some(found), true) = (&typed.endpoint, &endpoint, plain)
+        && !is_loopback(found)
+    {
+        problems.at(
+            text.line,
+            "the copy would cross the network in the clear",
+            "write https, or run the store on loopback",
+        );
+    }
+    let s3 = S3 {
+        endpoint,
+        region: typed.region.as_ref().map(|it| it.value.clone()),
+        access_key_id: access_key_id.map(|it| String::from_utf8_lossy(it.expose()).into_owned()),
+        secret_access_key,
+        session_token: None,
+        dangerous_allow_http: plain,
+    };
+    Some(ShipSettings { url, s3 })
+}
+
+fn web_address(text: &At<String>, schemes: &[&str], name: &str, problems: &mut Problems) -> Option<Url> {
+    let parsed = Url::parse(&text.value).ok().filter(|url| {
+        schemes.contains(&url.scheme())
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && (url.scheme() == "file" || url.has_host())
+    });
+    if parsed.is_none() {
+        // The text is not shown: a key may stand in it.
+        problems.at(
+            text.line,
+            format!("{name} is not an address that can be used"),
+            format!(
+                "write {} with host and path, without user, query or fragment",
+                schemes
+                    .iter()
+                    .map(|scheme| format!("{scheme}://…"))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ),
+        );
+    }
+    parsed
+}
