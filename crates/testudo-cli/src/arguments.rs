@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) mod ledger;
+
 use crate::config::quantity::{NotThis, cost_micros, count, duration_ms};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Key(Key),
     Inspect(Inspect),
+    #[command(subcommand)]
+    Ledger(Box<ledger::Ledger>),
 }
 
 /// Runs the gateway

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use testudo_ledger::verify::FaultClass;
+
 /// How a command ended; the numbers are promised in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -10,6 +12,8 @@ pub(crate) enum Exit {
     Found,
     /// The command line or the input is wrong.
     BadInput,
+    /// A ledger or a proof is not sound.
+    Unsound(FaultClass),
 }
 
 impl From<Exit> for ExitCode {
@@ -18,6 +22,22 @@ impl From<Exit> for ExitCode {
             Exit::Done => Self::SUCCESS,
             Exit::Found => Self::from(1),
             Exit::BadInput => Self::from(2),
+            Exit::Unsound(class) => Self::from(code(class)),
         }
+    }
+}
+
+/// The number that `testudo ledger verify --help` promises for a fault.
+fn code(class: FaultClass) -> u8 {
+    match class {
+        FaultClass::Unreadable => 1,
+        FaultClass::Signature => 10,
+        FaultClass::Fork => 11,
+        FaultClass::RolledBack => 12,
+        FaultClass::Missing => 13,
+        FaultClass::Inconsistent | FaultClass::Malformed => 14,
+        FaultClass::Payload => 15,
+        FaultClass::Stale => 16,
+        FaultClass::Quorum => 17,
     }
 }

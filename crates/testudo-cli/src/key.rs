@@ -15,7 +15,7 @@ use testudo_types::{Clock as _, KeyId, PrincipalKind, Role, RouteName, TenantId,
 use crate::arguments::{Format, Key, KeyCreate, KeyList, KeyRevoke, Kind, Store};
 use crate::config;
 use crate::exit::Exit;
-use crate::output::{dollars, table};
+use crate::output::{day_and_time, dollars, table};
 
 pub(crate) async fn run(command: &Key, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
@@ -202,13 +202,6 @@ fn limits(limits: &Limits) -> String {
     }
 }
 
-fn day_and_time(at: UnixMillis) -> String {
-    let timestamp = i64::try_from(at.0 / 1000)
-        .ok()
-        .and_then(|second| jiff::Timestamp::from_second(second).ok());
-    timestamp.map_or("beyond the calendar".to_owned(), |timestamp| timestamp.to_string())
-}
-
 async fn open(store: &Store) -> anyhow::Result<KeyStore> {
     let dir = data_dir(store)?;
     open_keys(&dir)
@@ -230,7 +223,8 @@ async fn open_existing(store: &Store) -> anyhow::Result<KeyStore> {
         .with_context(|| format!("the data folder `{}` cannot be used", dir.display()))
 }
 
-fn data_dir(store: &Store) -> anyhow::Result<PathBuf> {
+/// The data folder that a command line names.
+pub(crate) fn data_dir(store: &Store) -> anyhow::Result<PathBuf> {
     if let Some(dir) = &store.data_dir {
         return Ok(dir.clone());
     }

@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod inspect;
 mod key;
+mod ledger;
 mod output;
 mod serve;
 
@@ -44,6 +45,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Check(check) => check::run(check, &Process, &mut out)?,
         Command::Key(key) => runtime()?.block_on(key::run(key, &mut out))?,
         Command::Inspect(inspect) => inspect::run(inspect, &mut out)?,
+        Command::Ledger(command) => runtime()?.block_on(ledger::run(command, &Process, &mut out))?,
     };
     out.flush()?;
     Ok(exit)

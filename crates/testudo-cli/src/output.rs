@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use testudo_types::UnixMillis;
+
 /// Prints rows in columns, the last one unpadded.
 pub(crate) fn table<const N: usize>(out: &mut impl Write, indent: &str, rows: &[[String; N]]) -> io::Result<()> {
     let mut widths = [0usize; N];
@@ -36,6 +38,14 @@ pub(crate) fn dollars(micros: u64) -> String {
     let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
     let text = text.trim_end_matches('0').trim_end_matches('.');
     format!("{text} USD")
+}
+
+/// A moment to the second, as RFC 3339.
+pub(crate) fn day_and_time(at: UnixMillis) -> String {
+    let timestamp = i64::try_from(at.0 / 1000)
+        .ok()
+        .and_then(|second| jiff::Timestamp::from_second(second).ok());
+    timestamp.map_or("beyond the calendar".to_owned(), |timestamp| timestamp.to_string())
 }
 
 #[cfg(test)]
