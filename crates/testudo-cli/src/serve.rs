@@ -46,6 +46,8 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
         files,
         places,
     } = configuration;
+    // Looked at before anything starts, so that no change after the reading is missed.
+    let watch = Watch::start(&files);
     let fixed = Fixed::of(&listen, &data_dir, &ledger);
     let upstreams: Vec<_> = settings.upstreams.values().cloned().collect();
     let startup = Startup {
@@ -71,7 +73,7 @@ pub(crate) async fn run(arguments: &Serve, variables: &dyn Variables) -> anyhow:
         fixed,
         variables,
     };
-    reload.until_stopped(&mut signals).await;
+    reload.until_stopped(watch, &mut signals).await;
     drain(running, signals).await;
     Ok(Exit::Done)
 }
@@ -208,8 +210,7 @@ struct Reload<'r> {
 
 impl Reload<'_> {
     /// Reloads on SIGHUP and on changed files, until a signal asks to stop.
-    async fn until_stopped(&mut self, signals: &mut Signals) {
-        let mut watch = Watch::start(&self.files);
+    async fn until_stopped(&mut self, mut watch: Watch, signals: &mut Signals) {
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return,
