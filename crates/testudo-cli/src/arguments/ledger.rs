@@ -34,7 +34,9 @@ pub(crate) enum Ledger {
     Verify(Verify),
     Export(Export),
     Erase(Erase),
+    /// Forbids that a person's content is deleted, be it by erasure or by age
     Hold(Hold),
+    /// Ends a hold, so that a person's content may be deleted again
     Release(Hold),
     Retain(Retain),
     Rotate(Rotate),
@@ -113,8 +115,8 @@ pub(crate) struct Show {
     /// Opens the sealed content, too; that is entered before it is shown
     #[arg(long, requires_all = ["reason", "by"])]
     pub(crate) content: bool,
-    /// Why the content is read
-    #[arg(long, value_name = "TEXT")]
+    /// Why the content is read, as a code that names no person, for example ticket-4711
+    #[arg(long, value_name = "CODE")]
     pub(crate) reason: Option<String>,
     /// Who reads it
     #[arg(long, value_name = "NAME")]
@@ -212,7 +214,7 @@ pub(crate) struct Erase {
     pub(crate) store: Store,
 }
 
-/// Forbids or allows again that a person's content is deleted, be it by erasure or by age
+/// Whose content must not be deleted, and why
 #[derive(Debug, Args)]
 pub(crate) struct Hold {
     /// The name that came in `testudo-subject`, or the id of a virtual key

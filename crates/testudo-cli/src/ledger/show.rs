@@ -34,6 +34,8 @@ pub(super) async fn run(arguments: &Show, variables: &dyn Variables, out: &mut i
                 purpose: reason.clone(),
             };
             let opened = keeper.custodian()?.open(opening).await;
+            // Whoever looks for the entry about the reading finds it at once.
+            let _flushed = keeper.custodian()?.flush().await;
             keeper.close().await;
             Some(opened?)
         }

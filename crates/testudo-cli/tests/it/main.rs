@@ -5,4 +5,6 @@ mod commands;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod serve;

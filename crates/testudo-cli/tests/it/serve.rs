@@ -1,7 +1,7 @@
 //! The gateway as a process: first start, reload, stop.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -11,19 +11,27 @@ const CONFIGURATION: &str = "[listen]\naddress = \"127.0.0.1:0\"\nadmin = \"127.
     [upstreams.u]\nfamily = \"openai\"\nbase_url = \"practice\"\n[routes.r]\nupstream = \"u\"\n";
 
 /// A running process that is ended with the test.
-struct Served {
-    child: Child,
+pub(crate) struct Served {
+    pub(crate) child: Child,
     log: BufReader<ChildStderr>,
 }
 
 impl Served {
     /// Serves the `testudo.toml` of a folder.
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_with(dir, "testudo.toml")
+    }
+
+    pub(crate) fn start_with(dir: &Path, config: &str) -> Self {
+        Self::spawn(dir, &["serve", "--config", config])
+    }
+
+    pub(crate) fn spawn(dir: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
-            .args(["serve", "--config", "testudo.toml"])
+            .args(arguments)
             .current_dir(dir)
             .env_clear()
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -32,23 +40,16 @@ impl Served {
     }
 
     /// The next log line that holds `text`; the test's own deadline ends the wait for a line that never comes.
-    fn wait_for(&mut self, text: &str) -> String {
-        let mut all = String::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(
-                self.log.read_line(&mut line).unwrap(),
-                0,
-                "ended before saying `{text}`:\n{all}"
-            );
-            if line.contains(text) {
-                return line;
-            }
-            all.push_str(&line);
-        }
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        line_with(&mut self.log, text)
     }
 
-    fn signal(&self, name: &str) {
+    /// The next line of standard output that holds `text`.
+    pub(crate) fn wait_for_output(&mut self, text: &str) -> String {
+        line_with(&mut BufReader::new(self.child.stdout.take().unwrap()), text)
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args([name, &self.child.id().to_string()])
             .status()
@@ -64,7 +65,23 @@ impl Drop for Served {
     }
 }
 
-fn address(line: &str, field: &str) -> String {
+fn line_with(lines: &mut impl BufRead, text: &str) -> String {
+    let mut all = String::new();
+    loop {
+        let mut line = String::new();
+        assert_ne!(
+            lines.read_line(&mut line).unwrap(),
+            0,
+            "ended before saying `{text}`:\n{all}"
+        );
+        if line.contains(text) {
+            return line;
+        }
+        all.push_str(&line);
+    }
+}
+
+pub(crate) fn address(line: &str, field: &str) -> String {
     let rest = line.split(&format!(" {field}=")).nth(1).unwrap();
     rest.split_whitespace().next().unwrap().to_owned()
 }
@@ -77,17 +94,30 @@ fn ask(address: &str, request: &str) -> String {
 }
 
 fn chat(address: &str, key: &str, content: &str) -> String {
+    chat_about(address, key, content, None)
+}
+
+/// The same for a person that the client names.
+pub(crate) fn chat_about(address: &str, key: &str, content: &str, subject: Option<&str>) -> String {
+    chat_at("/v1/chat/completions", address, key, content, subject)
+}
+
+/// The same on another path.
+pub(crate) fn chat_at(path: &str, address: &str, key: &str, content: &str, subject: Option<&str>) -> String {
+    let subject = subject
+        .map(|it| format!("testudo-subject: {it}\r\n"))
+        .unwrap_or_default();
     let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{content}"}}]}}"#);
     let length = body.len();
     ask(
         address,
         &format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n{subject}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         ),
     )
 }
 
-fn create_key(dir: &Path) -> String {
+pub(crate) fn create_key(dir: &Path) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_testudo"))
         .args(["key", "create", "--name", "test", "--config", "testudo.toml"])
         .current_dir(dir)
