@@ -158,6 +158,9 @@ pub(crate) struct Verify {
     /// How old the newest checkpoint may be, for example 1h
     #[arg(long, value_name = "DURATION", value_parser = quantity(duration_ms))]
     pub(crate) max_age: Option<u64>,
+    /// Checks a copy that was given away without sealed content; such a copy proves nothing about content
+    #[arg(long)]
+    pub(crate) without_content: bool,
     /// The entry that the proof is about; without it the one that the file carries
     #[arg(long, value_name = "FILE", conflicts_with = "seen")]
     pub(crate) entry: Option<PathBuf>,

@@ -61,19 +61,14 @@ fn folder(arguments: &Verify, policy: &Policy, out: &mut impl Write) -> anyhow::
             now_ms: SystemClock::new().wall().0,
             age_ms_max,
         }),
-        payloads: payloads(&arguments.path),
+        payloads: if arguments.without_content {
+            PayloadCheck::Skip
+        } else {
+            PayloadCheck::Check
+        },
         ..Options::default()
     };
     check(&files, policy, &options, arguments.format, out)
-}
-
-/// A copy that was given away without content has no folder for it.
-fn payloads(root: &Path) -> PayloadCheck {
-    if root.join("payload").is_dir() {
-        PayloadCheck::Check
-    } else {
-        PayloadCheck::Skip
-    }
 }
 
 /// Checks a log and says what was found; the exit code is that of the gravest fault.
