@@ -123,7 +123,7 @@ pub async fn start_recording(startup: Startup, recorder: Recorder) -> Result<Run
 
 async fn run(
     startup: Startup,
-    kept: OpenLedger,
+    mut kept: OpenLedger,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 ) -> Result<Running, StartProblem> {
@@ -143,7 +143,7 @@ async fn run(
         None => None,
     };
     let store = KeyStore::open(&data_dir).await?;
-    let (keys, refresh) = KeyRing::start(&store).await?;
+    let (keys, refresh) = KeyRing::start_telling(&store, kept.telling()).await?;
     let socket = bind(listen.address).await?;
     let address = socket.local_addr().unwrap_or(listen.address);
     let parts = Parts {

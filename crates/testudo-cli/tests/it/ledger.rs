@@ -171,6 +171,16 @@ fn entries_are_found_while_the_gateway_runs() {
     }
     let (code, error) = ended(dir, &["ledger", "show", "ex_000000000000000000000000"]);
     assert!(code == Some(1) && error.contains("there is no entry"), "{error}");
+    // The key was made before the gateway ran, and is revoked while it runs.
+    said(dir, &["key", "revoke", key]);
+    let entered = |action: &str| {
+        let found = lines(&said(dir, &words("ledger query --type key --format json")));
+        found.iter().any(|it| it["entry"]["body"]["action"] == action)
+    };
+    assert!(entered("create"));
+    while !entered("revoke") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let status = said(dir, &["ledger", "status"]);
     assert!(
         status.contains("running, version") && status.contains("yes"),

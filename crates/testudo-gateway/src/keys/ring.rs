@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use sqlx::sqlite::SqliteConnection;
 use testudo_types::UnixMillis;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,22 @@ pub struct KeyRing {
     keys: ArcSwap<Snapshot>,
     /// Set while the store cannot be read.
     blind: AtomicBool,
+    telling: Option<Telling>,
+}
+
+/// A key as it is after a change.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyNews {
+    /// Grows with every change in the store.
+    pub(crate) sequence: i64,
+    pub(crate) key: KeyRecord,
+}
+
+/// Who hears of changes, and after which one.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    pub(crate) to: UnboundedSender<KeyNews>,
+    pub(crate) after: i64,
 }
 
 /// Keys by id; only looked up, never walked.
@@ -57,6 +74,14 @@ impl KeyRing {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(store: &KeyStore) -> Result<(Arc<Self>, KeyRefresh), RefreshError> {
+        Self::start_telling(store, None).await
+    }
+
+    /// As [`Self::start`], and tells somebody of every change, also of those before the start.
+    pub(crate) async fn start_telling(
+        store: &KeyStore,
+        telling: Option<Telling>,
+    ) -> Result<(Arc<Self>, KeyRefresh), RefreshError> {
         let mut watch = Watch {
             connection: store.watch().await?,
             version: None,
@@ -66,6 +91,7 @@ impl KeyRing {
             hasher: store.hasher().clone(),
             keys: ArcSwap::default(),
             blind: AtomicBool::new(false),
+            telling,
         });
         ring.apply(watch.changes().await?);
         let stop = CancellationToken::new();
@@ -123,6 +149,7 @@ impl KeyRing {
         }
         let mut keys = Snapshot::clone(&self.keys.load());
         for change in changes {
+            self.tell(&change);
             match change.key {
                 Some((record, hash)) if keys.len() < KEYS_MAX || keys.contains_key(change.id.as_str()) => {
                     keys.insert(change.id.into(), Arc::new(Entry::new(&record, hash)));
@@ -137,6 +164,18 @@ impl KeyRing {
             }
         }
         self.keys.store(Arc::new(keys));
+    }
+
+    fn tell(&self, change: &KeyChange) {
+        if let (Some(telling), Some((key, _))) = (&self.telling, &change.key)
+            && change.sequence > telling.after
+        {
+            // Nobody listens any more when the gateway stops.
+            let _told = telling.to.send(KeyNews {
+                sequence: change.sequence,
+                key: key.clone(),
+            });
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opens the ledger of a data folder with all that belongs to it, and closes it again.
 
+mod keys;
 mod parts;
 
 use std::path::{Path, PathBuf};
@@ -16,11 +17,13 @@ use testudo_recorder::{
     Recorder, Vault, VaultError, Witnessing,
 };
 use testudo_types::Clock;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::parts::{Counting, Served};
+use crate::keys::Telling;
 use crate::metrics::{LedgerMetrics, Metrics};
 use crate::settings::LedgerSettings;
 
@@ -80,6 +83,7 @@ pub enum LedgerProblem {
 /// A ledger that this process may write.
 #[derive(Debug)]
 pub struct OpenLedger {
+    path: PathBuf,
     recorder: Recorder,
     custodian: Option<Arc<Served>>,
     stop: CancellationToken,
@@ -90,6 +94,7 @@ impl OpenLedger {
     /// A recorder and nothing around it.
     pub(super) fn bare(recorder: Recorder) -> Self {
         Self {
+            path: PathBuf::new(),
             recorder,
             custodian: None,
             stop: CancellationToken::new(),
@@ -105,6 +110,20 @@ impl OpenLedger {
     #[must_use]
     pub fn custodian(&self) -> Option<&dyn Custodian> {
         self.custodian.as_deref().map(|it| -> &dyn Custodian { it })
+    }
+
+    /// Enters changes of virtual keys from now on, and those since the last one that was entered.
+    pub(super) fn telling(&mut self) -> Option<Telling> {
+        let served = Arc::clone(self.custodian.as_ref()?);
+        let (to, news) = mpsc::unbounded_channel();
+        let after = keys::seen(&self.path);
+        let entering = keys::Entering {
+            served,
+            recorder: self.recorder.clone(),
+            folder: self.path.clone(),
+        };
+        self.tasks.push(tokio::spawn(entering.run(news, self.stop.clone())));
+        Some(Telling { to, after })
     }
 
     /// Ends what runs beside the writer, brings everything under a checkpoint and ends the writer.
@@ -236,6 +255,7 @@ impl Opening<'_> {
             shipping: shipper.as_ref().map(Shipper::watch),
         };
         let ledger = OpenLedger {
+            path: self.path.clone(),
             recorder,
             custodian: Some(Arc::new(served)),
             stop: stop.clone(),
