@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is found at a path that should be private.
 #[derive(Debug)]
@@ -21,11 +21,47 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Makes a new file, 0600, with all its bytes on the disk, and its name too; fails when it exists.
+///
+/// A crash leaves the whole file or none under this name.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    stage(path, bytes)?.publish()
+}
+
+/// A new file that is on the disk under a name that nobody looks for.
+#[derive(Debug)]
+pub(super) struct Staged<'a> {
+    path: &'a Path,
+    staged: PathBuf,
+}
+
+/// Writes the file that [`Staged::publish`] gives the name `path`, in the place of what a crash left of another.
+pub(super) fn stage<'a>(path: &'a Path, bytes: &[u8]) -> io::Result<Staged<'a>> {
+    let mut staged = path.as_os_str().to_owned();
+    staged.push(".new");
+    let staged = PathBuf::from(staged);
+    match fs::remove_file(&staged) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&staged)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    sync_parent(path)
+    Ok(Staged { path, staged })
+}
+
+impl Staged<'_> {
+    /// Gives the file its name; fails when there is one of this name.
+    pub(super) fn publish(self) -> io::Result<()> {
+        // A link is refused when the name is taken, where a rename would replace what has it.
+        let linked = fs::hard_link(&self.staged, self.path);
+        fs::remove_file(&self.staged)?;
+        linked?;
+        sync_parent(self.path)
+    }
 }
 
 /// Overwrites a file's bytes with zeros, removes it, and has both on the disk.

@@ -114,3 +114,28 @@ fn foreign_files_are_left_alone() {
     assert_eq!(keyring.with_keys(|keys| keys.len()), 0);
     assert!(FileKeyring::open(&kek).unwrap().with_keys(|keys| keys.is_empty()));
 }
+
+#[test]
+fn a_crash_while_a_key_is_made_leaves_a_keyring_that_opens() {
+    let (folder, keyring) = keyring();
+    let wrapped = keyring.wrap_now(b"key", b"").unwrap();
+    let kek = folder.path().join("kek");
+    let id = next_id([&wrapped.kek].into_iter()).unwrap();
+    let path = keyring.path(&id);
+    for len in [0, 1, 31, 32] {
+        // The crash comes before the file has its name, however much of it is on the disk.
+        let _staged = private_file::stage(&path, &[1; 32][..len]).unwrap();
+        let again = FileKeyring::open(&kek).unwrap();
+        assert_eq!(again.with_keys(|keys| keys.len()), 1, "{len} bytes");
+        assert_eq!(again.unwrap_now(&wrapped, b"").unwrap().as_slice(), b"key");
+    }
+    let whole = private_file::stage(&path, &[1; 32]).unwrap();
+    whole.publish().unwrap();
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(files(&kek).len(), 2);
+    assert_eq!(FileKeyring::open(&kek).unwrap().with_keys(|keys| keys.len()), 2);
+    let taken = private_file::create(&path, &[2; 32]).unwrap_err();
+    assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_dir(&kek).unwrap().count(), 2);
+    assert_eq!(testudo_bounded::read_file(&path, 64).unwrap(), [1; 32]);
+}
