@@ -87,47 +87,89 @@ fn owner(draft: &Draft) -> Option<Who<'_>> {
     }
 }
 
-fn seal_draft(
-    known: &Known<'_>,
+/// Seals one draft. What is of no use for this draft alone is its refusal; an error is everybody's.
+fn seal_draft<'a>(
+    known: &Known<'a>,
     origin: &str,
     index: u64,
-    draft: &Draft,
+    draft: &'a Draft,
 ) -> Result<Result<Sealed, Refusal>, CipherError> {
-    let tenant = draft.tenant.as_ref();
-    let mut sealed = Sealed {
-        tenant: tenant.and_then(|_| known.tenants.get(&tenant)).map(|it| it.pseudonym()),
-        principal: principal(draft)
-            .and_then(|who| known.subjects.get(&who))
-            .map(|it| it.principal()),
-        payload: None,
-    };
-    if let Some(content) = &draft.content {
-        let subject = owner(draft).and_then(|who| known.subjects.get(&who));
-        let (Some(tenant), Some(subject)) = (sealed.tenant, subject) else {
-            return Ok(Err(Refusal(
-                "content needs a tenant, and a subject or a principal of it".to_owned(),
-            )));
-        };
-        let place = Place {
-            origin,
-            index,
-            kind: draft.body.kind(),
-            tenant,
-            subject: subject.pseudonym,
-        };
-        match seal_content(subject, place, content)? {
-            Ok(payload) => sealed.payload = Some(payload),
-            Err(error) => return Ok(Err(Refusal(error.to_string()))),
-        }
+    match seal_parts(known, origin, index, draft) {
+        Ok(sealed) => Ok(Ok(sealed)),
+        Err(Unsealed::Cipher(CipherError::Random)) => Err(CipherError::Random),
+        Err(unsealed) => Ok(Err(Refusal(told(&unsealed)))),
     }
-    Ok(Ok(sealed))
 }
 
-fn seal_content(
-    subject: &Subject,
-    place: Place<'_>,
-    content: &[u8],
-) -> Result<Result<SealedPayload, RecordError>, CipherError> {
+/// Why one draft is not sealed; no variant names anybody.
+#[derive(Debug, thiserror::Error)]
+enum Unsealed<'a> {
+    #[error("content needs a tenant, and a subject or a principal of it")]
+    NobodysContent,
+    #[error("the key store does not answer for everybody in it")]
+    Unanswered,
+    #[error(transparent)]
+    Lost(&'a VaultError),
+    #[error("the cipher is of no use")]
+    Cipher(#[from] CipherError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl<'a> From<Option<&'a VaultError>> for Unsealed<'a> {
+    fn from(lost: Option<&'a VaultError>) -> Self {
+        lost.map_or(Self::Unanswered, Self::Lost)
+    }
+}
+
+/// The error with its causes, which say what to do about a key.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        text = format!("{text}: {deeper}");
+        cause = deeper.source();
+    }
+    text
+}
+
+fn seal_parts<'k, 'a>(
+    known: &'k Known<'a>,
+    origin: &str,
+    index: u64,
+    draft: &'a Draft,
+) -> Result<Sealed, Unsealed<'k>> {
+    let tenant = match &draft.tenant {
+        Some(name) => Some(known.tenant(Some(name))?.pseudonym()),
+        None => None,
+    };
+    let principal = match principal(draft) {
+        Some(who) => Some(known.subject(who)?.principal()),
+        None => None,
+    };
+    let payload = match &draft.content {
+        Some(content) => {
+            let owner = owner(draft).ok_or(Unsealed::NobodysContent)?;
+            let subject = known.subject(owner)?;
+            let place = Place {
+                origin,
+                index,
+                kind: draft.body.kind(),
+                tenant: tenant.ok_or(Unsealed::NobodysContent)?,
+                subject: subject.pseudonym,
+            };
+            Some(seal_content(subject, place, content)?)
+        }
+        None => None,
+    };
+    Ok(Sealed {
+        tenant,
+        principal,
+        payload,
+    })
+}
+
+fn seal_content<'k>(subject: &Subject, place: Place<'_>, content: &[u8]) -> Result<SealedPayload, Unsealed<'k>> {
     let key = KeyBytes::random()?;
     let wrapped_key = subject.wrap(&key)?;
     let (salt, nonce) = (random::<32>()?, random::<12>()?);
@@ -142,12 +184,12 @@ fn seal_content(
         nonce: &nonce,
         sealed: &sealed,
     };
-    Ok(record.encode().map(|bytes| SealedPayload {
+    Ok(SealedPayload {
         subject: subject.pseudonym,
         bytes: u64::try_from(content.len()).unwrap_or(u64::MAX),
         commitment: record.commitment(),
-        record: bytes,
-    }))
+        record: record.encode()?,
+    })
 }
 
 /// Proof that the entry about reading one payload is in the log; nothing opens without it.

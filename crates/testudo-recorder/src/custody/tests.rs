@@ -292,3 +292,26 @@ async fn a_caller_is_erased_by_the_id_of_its_key() {
     assert!(matches!(nobody, CustodyError::Subject), "{nobody}");
     ledger.verify(&[]);
 }
+
+#[tokio::test]
+async fn one_lost_key_leaves_the_ledger_writable_for_everybody_else() {
+    let ledger = Ledger::open().await;
+    ledger.say("ana", "text").await;
+    let ana = ledger.subject("ana").await;
+    let ledger = ledger.reopen().await;
+    {
+        let mut connection = ledger.kept().vault.0.connection.lock().await;
+        sqlx::query("UPDATE subjects SET wrapped = zeroblob(60) WHERE pseudonym = ?1")
+            .bind(ana.as_bytes().as_slice())
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+    let [lost, sound] = [ledger.queue("ana", "text"), ledger.queue("bo", "text")];
+    let refused = lost.await.unwrap_err();
+    assert!(matches!(&refused, AppendError::Refused { .. }), "{refused}");
+    sound.await.unwrap();
+    assert!(ledger.kept().recorder.health().writable);
+    ledger.kept().recorder.flush().await.unwrap();
+    assert!(!ledger.verify(&[]).entries.contains_key("gap"));
+}

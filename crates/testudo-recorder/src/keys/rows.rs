@@ -52,6 +52,15 @@ impl TenantRow {
         raw.into_iter().map(Self::from_raw).collect()
     }
 
+    /// Every tenant under one key-encryption key.
+    pub(super) async fn all_under(connection: &mut SqliteConnection, kek: &KekId) -> Result<Vec<Self>, StoreError> {
+        let raw: Vec<RawTenant> = sqlx::query_as(tenants!("WHERE kek = ?1 ORDER BY pseudonym"))
+            .bind(kek.as_str())
+            .fetch_all(connection)
+            .await?;
+        raw.into_iter().map(Self::from_raw).collect()
+    }
+
     /// One tenant under each key-encryption key that is in use.
     pub(super) async fn one_for_each_kek(connection: &mut SqliteConnection) -> Result<Vec<Self>, StoreError> {
         let raw: Vec<RawTenant> = sqlx::query_as(tenants!("GROUP BY kek HAVING pseudonym = min(pseudonym)"))

@@ -48,6 +48,18 @@ pub enum VaultError {
     Cipher(#[from] CipherError),
 }
 
+impl VaultError {
+    /// Whether it is about one tenant or one subject, so that it says nothing about any other.
+    pub(crate) fn is_of_one(&self) -> bool {
+        match self {
+            Self::Subject { source, .. } | Self::Cipher(source) => *source != CipherError::Random,
+            Self::Tenant { source, .. } => matches!(source, KekError::Refused(_) | KekError::Unknown(_)),
+            Self::Store(error) => matches!(error, StoreError::Unsound { .. }),
+            Self::Kek(_) => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for VaultError {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error.into())
@@ -87,17 +99,40 @@ pub(crate) struct Who<'a> {
 pub(crate) struct Known<'a> {
     pub(crate) tenants: BTreeMap<Option<&'a TenantId>, Arc<Tenant>>,
     pub(crate) subjects: BTreeMap<Who<'a>, Arc<Subject>>,
+    /// Those whose keys are of no use; what concerns the others goes on.
+    lost_tenants: BTreeMap<Option<&'a TenantId>, VaultError>,
+    lost_subjects: BTreeMap<Who<'a>, VaultError>,
+}
+
+impl<'a> Known<'a> {
+    /// The tenant, or why its key is of no use.
+    pub(crate) fn tenant(&self, name: Option<&'a TenantId>) -> Result<&Tenant, Option<&VaultError>> {
+        let found = self.tenants.get(&name).map(Arc::as_ref);
+        found.ok_or_else(|| self.lost_tenants.get(&name))
+    }
+
+    /// The subject, or why its key or its tenant's is of no use.
+    pub(crate) fn subject(&self, who: Who<'a>) -> Result<&Subject, Option<&VaultError>> {
+        let found = self.subjects.get(&who).map(Arc::as_ref);
+        found.ok_or_else(|| {
+            let lost = self.lost_subjects.get(&who);
+            lost.or_else(|| self.lost_tenants.get(&who.tenant))
+        })
+    }
 }
 
 impl Vault {
     /// Opens the key store in a ledger's folder, which exists, and makes it when absent.
     ///
     /// # Errors
-    /// When the file is of no use, or a key-encryption key that is in use is missing or wrong.
+    /// When the file is of no use, or a key-encryption key that is in use is missing or opens none
+    /// of the tenants' keys under it.
     pub async fn open(folder: &Path, keks: Arc<dyn KeyEncryption>, clock: Arc<dyn Clock>) -> Result<Self, VaultError> {
         let mut connection = store::open(folder).await?;
         for row in TenantRow::one_for_each_kek(&mut connection).await? {
-            unwrap_tenant(keks.as_ref(), &row).await?;
+            if let Err(error) = unwrap_tenant(keks.as_ref(), &row).await {
+                look_at_others(&mut connection, keks.as_ref(), &row, error).await?;
+            }
         }
         Ok(Self(Arc::new(Shared {
             keks,
@@ -195,15 +230,19 @@ impl Vault {
             kind: SubjectKind::Principal,
             name,
         };
-        let known = self.know(BTreeSet::new(), BTreeSet::from([who])).await?;
-        let subject = known
-            .subjects
-            .get(&who)
-            .ok_or(StoreError::Unsound { what: "a subject" })?;
-        Ok(subject.principal())
+        let mut known = self.know(BTreeSet::new(), BTreeSet::from([who])).await?;
+        if let Some(subject) = known.subjects.get(&who) {
+            return Ok(subject.principal());
+        }
+        let lost = known.lost_subjects.remove(&who);
+        let lost = lost.or_else(|| known.lost_tenants.remove(&tenant));
+        Err(lost.unwrap_or(VaultError::Store(StoreError::Unsound { what: "a subject" })))
     }
 
     /// Finds tenants and subjects; those that are new are in the store for good when this returns.
+    ///
+    /// # Errors
+    /// When nobody can be looked up now. Those whose own keys are of no use are told one by one.
     pub(crate) async fn know<'a>(
         &self,
         mut tenants: BTreeSet<Option<&'a TenantId>>,
@@ -223,7 +262,11 @@ impl Vault {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         for name in tenants {
             if let Entry::Vacant(unknown) = known.tenants.entry(name) {
-                unknown.insert(Box::pin(self.find_or_make_tenant(&mut transaction, name)).await?);
+                match Box::pin(self.find_or_make_tenant(&mut transaction, name)).await {
+                    Ok(tenant) => drop(unknown.insert(tenant)),
+                    Err(error) if error.is_of_one() => drop(known.lost_tenants.insert(name, error)),
+                    Err(error) => return Err(error),
+                }
             }
         }
         let mut fresh = Vec::new();
@@ -231,10 +274,16 @@ impl Vault {
             if known.subjects.contains_key(&who) {
                 continue;
             }
-            if let Some(tenant) = known.tenants.get(&who.tenant) {
-                let (tag, subject) = Box::pin(self.find_or_make_subject(&mut transaction, tenant, who)).await?;
-                fresh.push(((tenant.pseudonym, who.kind, tag), Arc::clone(&subject)));
-                known.subjects.insert(who, subject);
+            let Some(tenant) = known.tenants.get(&who.tenant) else {
+                continue;
+            };
+            match Box::pin(self.find_or_make_subject(&mut transaction, tenant, who)).await {
+                Ok((tag, subject)) => {
+                    fresh.push(((tenant.pseudonym, who.kind, tag), Arc::clone(&subject)));
+                    known.subjects.insert(who, subject);
+                }
+                Err(error) if error.is_of_one() => drop(known.lost_subjects.insert(who, error)),
+                Err(error) => return Err(error),
             }
         }
         transaction.commit().await?;
@@ -371,6 +420,25 @@ impl Vault {
     fn with_cached<T>(&self, act: impl FnOnce(&mut Cached) -> T) -> T {
         act(&mut self.0.cached.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A key-encryption key is sound when it opens any tenant's key; then only the one in `row` is lost.
+async fn look_at_others(
+    connection: &mut SqliteConnection,
+    keks: &dyn KeyEncryption,
+    row: &TenantRow,
+    error: VaultError,
+) -> Result<(), VaultError> {
+    if !error.is_of_one() {
+        return Err(error);
+    }
+    for other in TenantRow::all_under(connection, &row.key.kek).await? {
+        if unwrap_tenant(keks, &other).await.is_ok() {
+            tracing::error!(%error, "nothing can be recorded for one tenant; bring the key store back from a backup");
+            return Ok(());
+        }
+    }
+    Err(error)
 }
 
 /// The tenant's key in a row.

@@ -247,3 +247,86 @@ async fn records_outlive_rotations() {
     let (again, _) = seal(&vault, 4, &[draft("acme", "ana", "more")]).await.remove(0);
     assert_eq!(again.payload.unwrap().subject, entry.payload.unwrap().subject);
 }
+
+/// Changes the wrapped key of one tenant in the key store.
+async fn damage_tenant(vault: &Vault, entry: &Entry) {
+    let mut connection = vault.0.connection.lock().await;
+    let damaged = sqlx::query("UPDATE tenants SET wrapped = zeroblob(60) WHERE pseudonym = ?1")
+        .bind(entry.tenant.unwrap().as_bytes().as_slice())
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    assert_eq!(damaged.rows_affected(), 1);
+}
+
+/// Changes the wrapped key of one subject in the key store.
+async fn damage_subject(vault: &Vault, entry: &Entry) {
+    let mut connection = vault.0.connection.lock().await;
+    let subject = entry.payload.as_ref().unwrap().subject;
+    let damaged = sqlx::query("UPDATE subjects SET wrapped = zeroblob(60) WHERE pseudonym = ?1")
+        .bind(subject.as_bytes().as_slice())
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    assert_eq!(damaged.rows_affected(), 1);
+}
+
+async fn outcomes(vault: &Vault, drafts: &[&Draft]) -> Vec<Result<Sealed, Refusal>> {
+    let batch = Batch {
+        origin: ORIGIN,
+        first_index: 9,
+        drafts,
+    };
+    vault.clone().seal(batch).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_lost_key_refuses_one_draft_and_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = vault(folder.path()).await;
+    let drafts = [
+        draft("acme", "ana", "text"),
+        draft("acme", "bo", "text"),
+        draft("other", "cy", "text"),
+    ];
+    let sealed = seal(&first, 0, &drafts).await;
+    damage_subject(&first, &sealed[0].0).await;
+    damage_tenant(&first, &sealed[2].0).await;
+    drop(first);
+
+    // Neither keeps the ledger from starting.
+    let again = vault(folder.path()).await;
+    let mut of_tenant = drafts[2].clone();
+    of_tenant.content = None;
+    let mut of_caller = drafts[2].clone();
+    of_caller.principal = Some(KeyId::parse("k1").unwrap());
+    let [ana, bo, cy] = &drafts;
+    let outcomes = outcomes(&again, &[ana, bo, cy, &of_tenant, &of_caller]).await;
+    let sound: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(sound, [false, true, false, false, false]);
+    let told = outcomes[0].clone().unwrap_err().to_string();
+    let subject = sealed[0].0.payload.as_ref().unwrap().subject.to_string();
+    assert!(told.contains(&subject) && !told.contains("ana"), "{told}");
+    let told = outcomes[2].clone().unwrap_err().to_string();
+    let tenant = sealed[2].0.tenant.unwrap().to_string();
+    assert!(told.contains(&tenant) && !told.contains("cy"), "{told}");
+    let [_, other] = names(["acme", "other"]);
+    let lost = again.principal(Some(&other), "k1").await.unwrap_err();
+    assert!(matches!(lost, VaultError::Tenant { .. }), "{lost}");
+}
+
+#[tokio::test]
+async fn a_key_encryption_key_that_opens_nothing_stops_everybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = vault(folder.path()).await;
+    let sealed = seal(&first, 0, &[draft("acme", "ana", "text"), draft("other", "cy", "text")]).await;
+    for (entry, _) in &sealed {
+        damage_tenant(&first, entry).await;
+    }
+    drop(first);
+    let keks = Arc::new(FileKeyring::open(folder.path().join("kek")).unwrap());
+    let refused = Vault::open(folder.path(), keks, Arc::new(FixedClock))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, VaultError::Tenant { .. }), "{refused}");
+}
