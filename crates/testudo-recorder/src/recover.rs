@@ -43,6 +43,11 @@ pub enum OpenError {
         #[source]
         source: OwnCheckpointError,
     },
+    #[error(
+        "`{}` has {witnessed} entries and `checkpoint` has {size}: the log was put back, or has forked; restore the \
+         newer state from a backup, for another entry {size} must not be signed", path.display()
+    )]
+    PutBack { path: PathBuf, witnessed: u64, size: u64 },
     #[error("the log's tree is damaged")]
     Tree(#[source] TreeError),
     #[error("the write-ahead log is damaged")]
@@ -146,6 +151,7 @@ fn recover(folder: &Arc<Folder>, segment_bytes_max: u64) -> Result<Recovered, Op
     // What a dead process renamed may not be durable yet, and the write-ahead log is removed on the strength of it.
     files.sync_folder(folder.root()).map_err(at(folder.root().to_owned()))?;
     let checkpoint = checkpoint(folder)?;
+    check_witnessed(folder, &checkpoint)?;
     let mut tree = Tree::load(Arc::clone(&files), Arc::clone(folder), checkpoint).map_err(OpenError::Tree)?;
     let wal_folder = folder.wal();
     files.create_folder(&wal_folder).map_err(at(wal_folder.clone()))?;
@@ -200,6 +206,30 @@ fn checkpoint(folder: &Folder) -> Result<SignedCheckpoint, OpenError> {
     })?;
     files::replace(&**files, folder.root(), "checkpoint", first.to_string().as_bytes()).map_err(failed)?;
     Ok(first)
+}
+
+/// Refuses a log that was put back behind what witnesses have signed: they would be shown a fork.
+fn check_witnessed(folder: &Folder, checkpoint: &SignedCheckpoint) -> Result<(), OpenError> {
+    let path = folder.root().join("witnessed");
+    let found = folder.files().read(&path, NOTE_BYTES_MAX);
+    let found = found.map_err(|source| OpenError::File {
+        path: path.clone(),
+        source,
+    })?;
+    let Some(bytes) = found else { return Ok(()) };
+    let witnessed = folder.verify(&bytes).map_err(|source| OpenError::Checkpoint {
+        path: path.clone(),
+        source,
+    })?;
+    let (then, now) = (witnessed.checkpoint(), checkpoint.checkpoint());
+    if then.size() > now.size() || (then.size() == now.size() && then.root() != now.root()) {
+        return Err(OpenError::PutBack {
+            path,
+            witnessed: then.size(),
+            size: now.size(),
+        });
+    }
+    Ok(())
 }
 
 /// The time of the last entry, which the next one must not be before.

@@ -4,4 +4,5 @@ mod appends;
 mod crash;
 mod failure;
 mod indexed;
+mod put_back;
 mod rig;

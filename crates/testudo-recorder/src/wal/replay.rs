@@ -75,6 +75,15 @@ pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) 
     for (position, name) in names.iter().enumerate() {
         let path = folder.join(name);
         let first = first_index(name).ok_or_else(|| ReplayError::Name { path: path.clone() })?;
+        let wanted = size.saturating_add(replayed.leaves.len() as u64);
+        // Even a segment without frames says that the log had everything before it.
+        if first > wanted {
+            return Err(ReplayError::Missing {
+                path,
+                wanted,
+                found: first,
+            });
+        }
         let bytes = files
             .read(&path, SEGMENT_BYTES_MAX)
             .map_err(|source| read(&path, source))?;
@@ -82,7 +91,7 @@ pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) 
         let mut segment = Segment {
             path: &path,
             next: first,
-            wanted: size.saturating_add(replayed.leaves.len() as u64),
+            wanted,
         };
         let good = segment.read(&checksum, &bytes, &mut replayed.leaves)?;
         let torn = bytes.len().saturating_sub(good);

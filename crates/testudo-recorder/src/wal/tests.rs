@@ -126,6 +126,16 @@ fn holes_strangers_and_old_copies_are_named() {
         read(&files, 90),
         Err(ReplayError::Behind { end: 70, size: 90, .. })
     ));
+    // An empty segment is what a clean stop leaves.
+    let (files, _) = written(&[]);
+    assert!(matches!(
+        read(&files, 9),
+        Err(ReplayError::Missing {
+            wanted: 9,
+            found: 10,
+            ..
+        })
+    ));
     files.open_append(Path::new("/wal/notes.txt")).unwrap();
     assert!(matches!(read(&files, 10), Err(ReplayError::Name { .. })));
 }
