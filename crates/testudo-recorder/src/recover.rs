@@ -157,13 +157,7 @@ fn recover(folder: &Arc<Folder>, segment_bytes_max: u64) -> Result<Recovered, Op
     files.create_folder(&wal_folder).map_err(at(wal_folder.clone()))?;
     files.sync_folder(folder.root()).map_err(at(folder.root().to_owned()))?;
     let replayed = wal::replay(&*files, &wal_folder, folder.origin(), tree.size()).map_err(OpenError::Replay)?;
-    if !replayed.leaves.is_empty() || replayed.torn_bytes > 0 {
-        tracing::info!(
-            entries = replayed.leaves.len(),
-            unacknowledged_bytes = replayed.torn_bytes,
-            "the last run did not end by itself; its entries are recovered"
-        );
-    }
+    tell(&replayed);
     let Replayed { leaves, segments, .. } = replayed;
     if !leaves.is_empty() {
         tree.integrate(&leaves).map_err(OpenError::Integrate)?;
@@ -178,6 +172,27 @@ fn recover(folder: &Arc<Folder>, segment_bytes_max: u64) -> Result<Recovered, Op
     let wal = Wal::create(files, wal_folder.clone(), folder.origin(), size, segment_bytes_max);
     let wal = wal.map_err(at(wal_folder))?;
     Ok(Recovered { tree, wal, last_at })
+}
+
+/// Says what the last run left behind.
+fn tell(replayed: &Replayed) {
+    let bytes = replayed.torn_bytes;
+    if replayed.torn_is_whole {
+        tracing::warn!(
+            bytes,
+            "the last frame of the write-ahead log has its full length and a wrong checksum, and is cut off; if the \
+             machine did not lose power, the disk has damaged entries that were acknowledged"
+        );
+    } else if bytes > 0 {
+        tracing::warn!(
+            bytes,
+            "the last frame of the write-ahead log was not written to its end, and is cut off"
+        );
+    }
+    if !replayed.leaves.is_empty() || bytes > 0 {
+        let entries = replayed.leaves.len();
+        tracing::info!(entries, "the last run did not end by itself; its entries are recovered");
+    }
 }
 
 /// The checkpoint; a new log gets its first, over nothing.

@@ -57,6 +57,9 @@ pub(crate) struct Replayed {
     pub(crate) segments: Vec<PathBuf>,
     /// Bytes of a frame that was being written when the process ended; they have been cut off.
     pub(crate) torn_bytes: u64,
+    /// Whether that frame has its full length and not its checksum. A loss of power can do that before the frame
+    /// is acknowledged, and so can damage afterwards; nothing tells them apart.
+    pub(crate) torn_is_whole: bool,
 }
 
 /// Reads all segments in `folder` and returns the leaves from `size` on.
@@ -98,6 +101,7 @@ pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) 
         if torn > 0 {
             segment.judge_tail(&checksum, &bytes, good, position == last, size)?;
             replayed.torn_bytes = torn as u64;
+            replayed.torn_is_whole = bytes.get(good..).is_some_and(has_full_length);
         }
         if position == last {
             let cut = files.truncate(&path, good as u64);
@@ -234,6 +238,11 @@ fn frame(checksum: &Checksum, bytes: &[u8]) -> Option<Frame> {
         leaves,
         bytes: HEADER_BYTES.saturating_add(len),
     })
+}
+
+/// Whether what starts here is as long as a frame says that it is.
+fn has_full_length(bytes: &[u8]) -> bool {
+    number(bytes).is_some_and(|(len, rest)| len >= BODY_BYTES_MIN && rest.len() >= len.saturating_add(CHECKSUM_BYTES))
 }
 
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {

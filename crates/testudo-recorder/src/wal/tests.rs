@@ -74,6 +74,7 @@ proptest! {
                 // Only the very last frame may be cut.
                 let kept = replayed.leaves.len() as u64;
                 prop_assert!(last_frame);
+                prop_assert!(replayed.torn_bytes > 0);
                 prop_assert_eq!(kept, whole - frames.last().unwrap());
                 prop_assert_eq!(replayed.leaves, leaves(10, kept));
             }
@@ -138,6 +139,27 @@ fn holes_strangers_and_old_copies_are_named() {
     ));
     files.open_append(Path::new("/wal/notes.txt")).unwrap();
     assert!(matches!(read(&files, 10), Err(ReplayError::Name { .. })));
+}
+
+/// Short is what a crash leaves; whole and wrong may be damage to what was acknowledged, and is told as that.
+#[test]
+fn a_frame_of_full_length_is_told_from_one_cut_short() {
+    let torn = |change: fn(&mut Vec<u8>)| {
+        let (files, _) = written(&[2, 2]);
+        files.edit(|_, content| change(content));
+        let replayed = read(&files, 10).unwrap();
+        assert_eq!(replayed.leaves, leaves(10, 2));
+        (replayed.torn_bytes, replayed.torn_is_whole)
+    };
+    let (short, is_whole) = torn(|content| content.truncate(content.len() - 1));
+    assert!(!is_whole);
+    let flipped = torn(|content| *content.last_mut().unwrap() ^= 1);
+    assert_eq!(flipped, (short + 1, true));
+    let (_, is_whole) = torn(|content| {
+        let start = content.len() / 2;
+        content.truncate(start + 3);
+    });
+    assert!(!is_whole);
 }
 
 #[test]
