@@ -120,10 +120,13 @@ pub(super) fn check_age(
     let Freshness { now_ms, age_ms_max } = freshness;
     let (seen_at, since) = if policy.needs_witnesses() {
         (quorum_at(head, policy), "a quorum of witnesses cosigned")
+    } else if head.signed.checkpoint().size() == 0 {
+        // Nothing says how old it is, and a log that was put back to its beginning looks the same.
+        (Some(0), "1970, for it has no entry")
     } else {
         (last_at, "its last entry")
     };
-    // A log without entries, or without a quorum, has been told already.
+    // A log that cannot be read, or is without a quorum, has been told already.
     let age_ms = seen_at.map_or(0, |at| now_ms.saturating_sub(at));
     if age_ms > age_ms_max {
         let kind = FaultKind::Stale {

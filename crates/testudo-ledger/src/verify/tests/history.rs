@@ -244,6 +244,27 @@ fn without_witnesses_the_last_entry_tells_the_age() {
     assert!(unsound.report.is_some());
 }
 
+/// A log that was put back to its beginning must not pass as fresh.
+#[test]
+fn a_log_without_entries_is_never_fresh() {
+    let now_ms = START;
+    let checked = |freshness| {
+        let options = Options {
+            freshness,
+            ..Options::default()
+        };
+        of(&[]).verify_with(&policy("quorum none"), &options)
+    };
+    let age_ms_max = 365 * 86_400_000;
+    let fresh = Some(Freshness { now_ms, age_ms_max });
+    let kind = checked(fresh).unwrap_err().gravest.kind;
+    assert!(
+        matches!(kind, FaultKind::Stale { age_ms, .. } if age_ms == now_ms),
+        "{kind}"
+    );
+    assert!(checked(None).is_ok());
+}
+
 #[test]
 fn the_gravest_fault_comes_first() {
     let mut files = of(&plan(600));
