@@ -224,14 +224,22 @@ impl Tree {
         Ok(())
     }
 
-    /// Adds cosignatures to the checkpoint file, if the checkpoint is still the newest.
-    pub(crate) fn add_cosignatures(&mut self, signed: &SignedCheckpoint, signatures: &[Signature]) -> io::Result<()> {
+    /// Adds cosignatures to the checkpoint file, if the checkpoint is still the newest, and keeps the checkpoint as
+    /// the newest witnessed one, if there is a quorum.
+    pub(crate) fn add_cosignatures(
+        &mut self,
+        signed: &SignedCheckpoint,
+        signatures: &[Signature],
+        quorum: bool,
+    ) -> io::Result<()> {
         let mut cosigned = signed.clone();
         for signature in signatures {
             cosigned.add(signature.clone()).map_err(io::Error::other)?;
         }
-        // The newest that others signed; what proofs for outsiders are made with while newer ones wait.
-        self.publish("witnessed", &cosigned)?;
+        // What proofs for outsiders are made with while newer checkpoints wait; they ask for a quorum.
+        if quorum {
+            self.publish("witnessed", &cosigned)?;
+        }
         if *signed == self.checkpoint {
             self.publish("checkpoint", &cosigned)?;
             self.checkpoint = cosigned;

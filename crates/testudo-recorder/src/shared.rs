@@ -164,6 +164,13 @@ impl Shared {
         self.failed.fetch_and(!(part as usize), Ordering::AcqRel);
     }
 
+    /// Tells of an error that does not keep anything from being written; a failure that goes on is told instead.
+    pub(crate) fn remark(&self, reason: Arc<str>) {
+        if self.failed.load(Ordering::Acquire) == 0 {
+            self.trouble().reason = Some(reason);
+        }
+    }
+
     /// Notes entries that will never be written.
     pub(crate) fn count_lost(&self, count: u64, reason: &'static str) {
         if count == 0 {

@@ -6,3 +6,4 @@ mod failure;
 mod indexed;
 mod put_back;
 mod rig;
+mod witnessed;

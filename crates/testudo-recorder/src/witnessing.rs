@@ -26,6 +26,9 @@ pub struct Cosigned {
     pub quorum: bool,
     /// When they do not: why, for those who wait.
     pub reason: String,
+    /// What a witness says that cannot be if this log never lost or changed anything, for example that it has seen
+    /// more of it.
+    pub contradiction: Option<String>,
 }
 
 /// Asks for cosignatures on each newest checkpoint until the integrator has ended.

@@ -194,8 +194,12 @@ impl Integrator {
     }
 
     fn cosigned(&mut self, checkpoint: &SignedCheckpoint, cosigned: &Cosigned) {
-        if !cosigned.signatures.is_empty()
-            && let Err(error) = self.tree.add_cosignatures(checkpoint, &cosigned.signatures)
+        if let Some(contradiction) = &cosigned.contradiction {
+            self.shared.remark(contradiction.as_str().into());
+        }
+        let Cosigned { signatures, quorum, .. } = cosigned;
+        if !signatures.is_empty()
+            && let Err(error) = self.tree.add_cosignatures(checkpoint, signatures, *quorum)
         {
             tracing::error!(%error, "cosignatures cannot be written");
             return;

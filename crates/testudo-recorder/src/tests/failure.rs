@@ -236,6 +236,7 @@ impl Witnessing for Witness {
                 signatures: Vec::new(),
                 quorum: self.0,
                 reason: "nobody is there".to_owned(),
+                contradiction: None,
             }
         })
     }

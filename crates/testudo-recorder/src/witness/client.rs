@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -74,6 +74,18 @@ enum AskError {
     Proof(#[source] LocalError),
     #[error("the request cannot be made")]
     Request(#[source] http::Error),
+}
+
+impl AskError {
+    /// Whether it says that this log lost or changed something that the witness has seen.
+    fn contradicts(&self) -> bool {
+        let proof_refused = StatusCode::UNPROCESSABLE_ENTITY.as_u16();
+        match self {
+            Self::RolledBack { .. } => true,
+            Self::Answer(AnswerError::Status(status)) => *status == proof_refused,
+            _ => false,
+        }
+    }
 }
 
 impl Witnesses {
@@ -158,6 +170,7 @@ impl Witnesses {
                     signatures,
                     quorum: true,
                     reason: String::new(),
+                    contradiction: self.contradiction(),
                 };
             };
             match self.pause(&done).filter(|_| round < ROUNDS_MAX) {
@@ -175,7 +188,17 @@ impl Witnesses {
             signatures,
             quorum: false,
             reason: std::iter::once(refused.to_owned()).chain(errors).collect(),
+            contradiction: self.contradiction(),
         }
+    }
+
+    /// What the first of the witnesses that contradict this log says.
+    fn contradiction(&self) -> Option<String> {
+        self.peers.iter().find_map(|(peer, it)| {
+            let standing = standing(it);
+            let error = standing.contradiction()?;
+            Some(format!("the witness {} contradicts this log: {error}", peer.name()))
+        })
     }
 
     /// How long to wait for those who have not signed; none when that is too long, or nobody is left.
@@ -201,12 +224,13 @@ impl Witnesses {
             }
             Err(error) => {
                 let message = crate::ship::chain(&error);
-                if matches!(error, AskError::RolledBack { .. }) {
+                let contradicts = error.contradicts();
+                if contradicts {
                     tracing::error!(witness = peer.name(), error = message, "a witness contradicts this log");
                 } else {
                     tracing::warn!(witness = peer.name(), error = message, "a witness has not cosigned");
                 }
-                standing(place).fail(message, now);
+                standing(place).fail(message, contradicts, now);
                 None
             }
         }

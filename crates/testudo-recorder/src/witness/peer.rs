@@ -120,6 +120,8 @@ pub(super) struct Standing {
     backoff_ms: u64,
     not_before: Option<Millis>,
     error: Option<String>,
+    /// Whether that error says that the log lost or changed what the witness has seen.
+    contradicts: bool,
 }
 
 impl Standing {
@@ -131,13 +133,19 @@ impl Standing {
         };
     }
 
-    pub(super) fn fail(&mut self, error: String, now: Millis) {
+    pub(super) fn fail(&mut self, error: String, contradicts: bool, now: Millis) {
         self.backoff_ms = self
             .backoff_ms
             .saturating_mul(2)
             .clamp(BACKOFF_FIRST_MS, BACKOFF_LONGEST_MS);
         self.not_before = Some(Millis(now.0.saturating_add(self.backoff_ms)));
         self.error = Some(error);
+        self.contradicts = contradicts;
+    }
+
+    /// What it says that this log cannot have brought about.
+    pub(super) fn contradiction(&self) -> Option<&str> {
+        self.error.as_deref().filter(|_| self.contradicts)
     }
 
     /// How long it must still be left alone, in milliseconds.

@@ -106,10 +106,12 @@ async fn a_log_that_was_rolled_back_or_forked_learns_it() {
         "{}",
         cosigned.reason
     );
+    let told = cosigned.contradiction.unwrap();
+    assert!(told.contains("one contradicts this log: it has cosigned 20"), "{told}");
     let mut fork = Log::new(1);
     fork.grow(30, "b");
     let cosigned = witnesses(&fork, &peers, DEADLINE).cosign(&fork.signed()).await;
-    assert!(cosigned.signatures.is_empty());
+    assert!(cosigned.signatures.is_empty() && cosigned.contradiction.is_some());
     assert!(cosigned.reason.contains("status 422"), "{}", cosigned.reason);
 }
 
@@ -141,6 +143,8 @@ async fn refused<T: IntoResponse + 'static>(
     let asking = witnesses(&log, &[(&url, &key)], DEADLINE);
     let cosigned = asking.cosign(&log.signed()).await;
     assert!(!cosigned.quorum && cosigned.signatures.is_empty());
+    let contradicts = cosigned.reason.contains("rolled back");
+    assert_eq!(cosigned.contradiction.is_some(), contradicts, "{}", cosigned.reason);
     let status = asking.status();
     assert_eq!(status[0].age_ms, None);
     (cosigned.reason, count.load(Ordering::SeqCst))
