@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use testudo_ledger::Proof;
@@ -12,6 +13,10 @@ use crate::arguments::ledger::Prove;
 use crate::environment::Variables;
 use crate::exit::Exit;
 
+/// How often, and how many times, the index is asked for an entry that was just written.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOKS_MAX: u32 = 60;
+
 pub(super) async fn run(arguments: &Prove, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
     let log = log(&arguments.store)?;
     if index_of(&log, &arguments.id).await?.is_none() {
@@ -20,6 +25,12 @@ pub(super) async fn run(arguments: &Prove, variables: &dyn Variables, out: &mut 
         let flushed = keeper.custodian()?.flush().await;
         keeper.close().await;
         flushed?;
+        // The index learns of it a moment later.
+        let mut looks = 0u32;
+        while looks < LOOKS_MAX && index_of(&log, &arguments.id).await?.is_none() {
+            tokio::time::sleep(LOOK_EVERY).await;
+            looks = looks.saturating_add(1);
+        }
     }
     let index = require(&log, &arguments.id).await?;
     // Checkpoints that witnesses have signed prove more; those that are not old enough to hold the entry prove nothing.

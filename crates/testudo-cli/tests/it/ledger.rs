@@ -340,6 +340,18 @@ fn proofs_stand_alone_and_a_lost_index_is_made_anew() {
     let dir = rig.dir.path().to_owned();
     let proof = format!("{}.tlog-proof", rig.ids[1]);
     said(&dir, &["ledger", "prove", &rig.ids[1]]);
+    // What was only queued is brought under a checkpoint for its proof.
+    let path = "/fast/v1/chat/completions";
+    let answer = chat_at(path, &rig.data, &rig.key, "quick", None);
+    let id = answer
+        .split("x-testudo-exchange: ")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap();
+    said(&dir, &["ledger", "prove", id]);
+    rig.ids.push(id.to_owned());
     rig.stop();
     let policy = "testudo-data/ledger/policy";
     fs::write(dir.join("other.entry"), "{}").unwrap();
