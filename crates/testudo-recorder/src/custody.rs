@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use testudo_ledger::entry::{Body, Entry, PayloadRead, PrincipalPseudonym, SubjectPseudonym, TenantPseudonym};
-use testudo_types::{Clock, KeyId, TenantId, UnixMillis};
+use testudo_types::{Clock, TenantId, UnixMillis};
 use zeroize::Zeroizing;
 
 use crate::code::Code;
@@ -196,7 +196,7 @@ impl Custody {
         subject: SubjectPseudonym,
         reason: &Code,
         tenant: Option<TenantId>,
-        by: Option<KeyId>,
+        by: Option<PrincipalPseudonym>,
     ) -> Result<Noted, CustodyError> {
         let _turn = self.turn.lock().await;
         let body = self
@@ -216,7 +216,7 @@ impl Custody {
         subject: SubjectPseudonym,
         reason: &Code,
         tenant: Option<TenantId>,
-        by: Option<KeyId>,
+        by: Option<PrincipalPseudonym>,
     ) -> Result<Noted, CustodyError> {
         let _turn = self.turn.lock().await;
         let body = self.kept.vault.plan_release(subject, reason).await?;
@@ -230,7 +230,7 @@ impl Custody {
     ///
     /// # Errors
     /// When something cannot be read or written; what was not deleted is due again the next time.
-    pub async fn retain(&self, by: Option<KeyId>) -> Result<RetainedPayloads, CustodyError> {
+    pub async fn retain(&self, by: Option<PrincipalPseudonym>) -> Result<RetainedPayloads, CustodyError> {
         let _turn = self.turn.lock().await;
         self.finish_erasures().await?;
         let now = self.kept.clock.wall();
@@ -240,7 +240,7 @@ impl Custody {
         let judged: Judged = blocking(move || scan::judge(&log, &rules, now, &held)).await?;
         let mut noted = Vec::new();
         for body in judged.bodies(&self.kept.rules, now) {
-            noted.push(self.note(None, by.clone(), body).await?);
+            noted.push(self.note(None, by, body).await?);
         }
         let indexes = judged.indexes();
         let deleted = u64::try_from(indexes.len()).unwrap_or(u64::MAX);
@@ -258,7 +258,7 @@ impl Custody {
     ///
     /// # Errors
     /// When a key is of no use, or something cannot be written.
-    pub async fn rotate_kek(&self, by: Option<KeyId>) -> Result<(Noted, Rewrapped), CustodyError> {
+    pub async fn rotate_kek(&self, by: Option<PrincipalPseudonym>) -> Result<(Noted, Rewrapped), CustodyError> {
         let _turn = self.turn.lock().await;
         let rewrapped = self.kept.vault.rotate_kek().await?;
         self.note_rotation(None, by, rewrapped).await
@@ -271,7 +271,7 @@ impl Custody {
     pub async fn rotate_tenant(
         &self,
         tenant: &TenantId,
-        by: Option<KeyId>,
+        by: Option<PrincipalPseudonym>,
     ) -> Result<(Noted, Rewrapped), CustodyError> {
         let _turn = self.turn.lock().await;
         let pseudonym = self.tenant(tenant).await?;
@@ -283,12 +283,12 @@ impl Custody {
     async fn note_rotation(
         &self,
         tenant: Option<TenantId>,
-        by: Option<KeyId>,
+        by: Option<PrincipalPseudonym>,
         rewrapped: Rewrapped,
     ) -> Result<(Noted, Rewrapped), CustodyError> {
         let mut first = None;
         for body in rewrapped.bodies.iter().cloned() {
-            let noted = self.note(tenant.clone(), by.clone(), body).await?;
+            let noted = self.note(tenant.clone(), by, body).await?;
             first.get_or_insert(noted);
         }
         Ok((first.ok_or(CustodyError::BrokenOff)?, rewrapped))
@@ -392,12 +392,12 @@ impl Custody {
     async fn note(
         &self,
         tenant: Option<TenantId>,
-        by: Option<KeyId>,
+        by: Option<PrincipalPseudonym>,
         body: impl Into<Body>,
     ) -> Result<Noted, CustodyError> {
         let draft = Draft {
             tenant,
-            principal: by,
+            by,
             ..Draft::new(body)
         };
         match self.kept.recorder.append(draft, Level::Durable).await? {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use testudo_ledger::entry::{Body, EncodeError};
+use testudo_ledger::entry::{Body, EncodeError, PrincipalPseudonym};
 use testudo_types::{KeyId, TenantId, UnixMillis};
 use zeroize::Zeroizing;
 
@@ -112,6 +112,8 @@ impl fmt::Debug for SubjectName {
 pub struct Draft {
     pub tenant: Option<TenantId>,
     pub principal: Option<KeyId>,
+    /// Who acts, when it is nobody's key: an administrator, by pseudonym.
+    pub(crate) by: Option<PrincipalPseudonym>,
     /// Whose content it is; the principal's when there is none.
     pub subject: Option<SubjectName>,
     pub body: Body,
@@ -126,6 +128,7 @@ impl Draft {
         Self {
             tenant: None,
             principal: None,
+            by: None,
             subject: None,
             body: body.into(),
             content: None,

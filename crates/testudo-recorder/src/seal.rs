@@ -145,7 +145,7 @@ fn seal_parts<'k, 'a>(
     };
     let principal = match principal(draft) {
         Some(who) => Some(known.subject(who)?.principal()),
-        None => None,
+        None => draft.by,
     };
     let payload = match &draft.content {
         Some(content) => {

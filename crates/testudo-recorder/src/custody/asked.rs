@@ -1,7 +1,8 @@
 //! The keeper as what other processes may ask, with names and codes as they come from people.
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use testudo_types::{KeyId, TenantId};
+use testudo_ledger::entry::PrincipalPseudonym;
+use testudo_types::TenantId;
 
 use super::{Custody, CustodyError, Noted};
 use crate::code::{Code, CodeError};
@@ -40,8 +41,8 @@ impl Custodian for Custody {
         async move {
             let reason = code(&hold.reason)?;
             let subject = self.subject(&hold.tenant, &hold.subject).await?;
-            let by = caller(&hold.approver);
-            let noted = Custody::hold(self, subject, &reason, Some(hold.tenant), by).await?;
+            let by = self.somebody(Some(&hold.tenant), &hold.approver).await?;
+            let noted = Custody::hold(self, subject, &reason, Some(hold.tenant), Some(by)).await?;
             Ok(added(noted))
         }
         .boxed()
@@ -51,8 +52,8 @@ impl Custodian for Custody {
         async move {
             let reason = code(&hold.reason)?;
             let subject = self.subject(&hold.tenant, &hold.subject).await?;
-            let by = caller(&hold.approver);
-            let noted = Custody::release(self, subject, &reason, Some(hold.tenant), by).await?;
+            let by = self.somebody(Some(&hold.tenant), &hold.approver).await?;
+            let noted = Custody::release(self, subject, &reason, Some(hold.tenant), Some(by)).await?;
             Ok(added(noted))
         }
         .boxed()
@@ -60,7 +61,8 @@ impl Custodian for Custody {
 
     fn retain(&self, retention: Retention) -> BoxFuture<'_, Result<Retained, Failure>> {
         async move {
-            let retained = Custody::retain(self, caller(&retention.approver)).await?;
+            let by = self.somebody(None, &retention.approver).await?;
+            let retained = Custody::retain(self, Some(by)).await?;
             Ok(Retained {
                 index: retained.noted.first().map(|noted| noted.index),
                 deleted: retained.deleted,
@@ -72,10 +74,17 @@ impl Custodian for Custody {
 
     fn rotate(&self, rotation: Rotation) -> BoxFuture<'_, Result<Rotated, Failure>> {
         async move {
-            let by = caller(&rotation.approver);
             let (noted, rewrapped) = match &rotation.tenant {
-                Some(tenant) => self.rotate_tenant(tenant, by).await?,
-                None => self.rotate_kek(by).await?,
+                Some(tenant) => {
+                    // Naming somebody would make the tenant when there is none.
+                    self.tenant(tenant).await?;
+                    let by = self.somebody(Some(tenant), &rotation.approver).await?;
+                    self.rotate_tenant(tenant, Some(by)).await?
+                }
+                None => {
+                    let by = self.somebody(None, &rotation.approver).await?;
+                    self.rotate_kek(Some(by)).await?
+                }
             };
             Ok(Rotated {
                 index: noted.index,
@@ -131,9 +140,8 @@ impl Custody {
         let draft = Draft {
             subject: Some(SubjectName::parse(owner)?),
             tenant: addition.tenant,
-            principal: None,
-            body: addition.body.into(),
             content: addition.content,
+            ..Draft::new(addition.body)
         };
         let appended = self.kept.recorder.append(draft, Level::Durable).await;
         match appended.map_err(CustodyError::Append)? {
@@ -157,21 +165,12 @@ impl Custody {
         })
     }
 
-    /// The pseudonym of an administrator.
-    async fn somebody(
-        &self,
-        tenant: Option<&TenantId>,
-        name: &str,
-    ) -> Result<testudo_ledger::entry::PrincipalPseudonym, Failure> {
+    /// The pseudonym of an administrator, whose name stands sealed in the key store only.
+    async fn somebody(&self, tenant: Option<&TenantId>, name: &str) -> Result<PrincipalPseudonym, Failure> {
         let name = SubjectName::parse(name)?;
         let found = self.kept.vault.principal(tenant, name.as_str()).await;
         Ok(found.map_err(CustodyError::Vault)?)
     }
-}
-
-/// Who asked, when they are known by a key.
-fn caller(name: &str) -> Option<KeyId> {
-    KeyId::parse(name).ok()
 }
 
 fn code(text: &str) -> Result<Code, Failure> {

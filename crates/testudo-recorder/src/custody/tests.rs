@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use testudo_ledger::entry::Body;
+use testudo_types::KeyId;
 
 use self::ledger::{DAY_MS, Ledger, code};
 use super::*;
@@ -314,4 +315,83 @@ async fn one_lost_key_leaves_the_ledger_writable_for_everybody_else() {
     assert!(ledger.kept().recorder.health().writable);
     ledger.kept().recorder.flush().await.unwrap();
     assert!(!ledger.verify(&[]).entries.contains_key("gap"));
+}
+
+#[tokio::test]
+async fn who_approved_is_a_pseudonym_in_every_entry_and_a_name_in_none() {
+    let ledger = Ledger::open().await;
+    ledger.say("ana", "text").await;
+    ledger.say("bo", "text").await;
+    let custodian: &dyn control::Custodian = &ledger.custody;
+    let [releaser, other] = ["ana-b@example.org", "cy distinctive"].map(str::to_owned);
+    let hold = control::LegalHold {
+        tenant: ledger.tenant(),
+        subject: "ana".to_owned(),
+        reason: "case-1".to_owned(),
+        approver: releaser.clone(),
+    };
+    let mut noted = vec![custodian.hold(hold.clone()).await.unwrap().index];
+    noted.push(custodian.release(hold.clone()).await.unwrap().index);
+    let rotation = control::Rotation {
+        tenant: Some(ledger.tenant()),
+        approver: releaser.clone(),
+    };
+    noted.push(custodian.rotate(rotation).await.unwrap().index);
+    let rotation = control::Rotation {
+        tenant: None,
+        approver: other.clone(),
+    };
+    noted.push(custodian.rotate(rotation).await.unwrap().index);
+    ledger.pass_days(2000);
+    let retention = control::Retention {
+        approver: other.clone(),
+    };
+    noted.push(custodian.retain(retention).await.unwrap().index.unwrap());
+    ledger.kept().recorder.flush().await.unwrap();
+
+    let mut named = Vec::new();
+    for index in noted {
+        let bytes = ledger.log().entry(index).unwrap();
+        let entry = Entry::decode(&bytes).unwrap();
+        let principal = entry.principal.unwrap();
+        let subject = SubjectPseudonym::from_bytes(*principal.as_bytes());
+        let name = ledger.kept().vault.subject_name(subject).await.unwrap().unwrap();
+        named.push(name.as_str().to_owned());
+    }
+    assert_eq!(
+        named,
+        [&releaser, &releaser, &releaser, &other, &other].map(String::clone)
+    );
+    for trace in [&releaser, &other] {
+        assert_eq!(files_with(ledger.root(), trace.as_bytes()), NOWHERE);
+    }
+    ledger.verify(&[]);
+}
+
+#[tokio::test]
+async fn nobody_approves_nothing() {
+    let ledger = Ledger::open().await;
+    ledger.say("ana", "text").await;
+    let custodian: &dyn control::Custodian = &ledger.custody;
+    let before = ledger.kept().recorder.health().durable;
+    for bad in ["", "a\nb", &"x".repeat(257)] {
+        let approver = bad.to_owned();
+        let hold = control::LegalHold {
+            tenant: ledger.tenant(),
+            subject: "ana".to_owned(),
+            reason: "case-1".to_owned(),
+            approver: approver.clone(),
+        };
+        let refused = custodian.hold(hold).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Refused, "{refused}");
+        let retention = control::Retention {
+            approver: approver.clone(),
+        };
+        let refused = custodian.retain(retention).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Refused, "{refused}");
+        let rotation = control::Rotation { tenant: None, approver };
+        let refused = custodian.rotate(rotation).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Refused, "{refused}");
+    }
+    assert_eq!(ledger.kept().recorder.health().durable, before);
 }
