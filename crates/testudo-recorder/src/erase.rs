@@ -60,7 +60,9 @@ pub enum EraseError {
     Held { subject: SubjectPseudonym, reason: Code },
     #[error("there is no such subject; it was erased, or never was")]
     Unknown,
-    #[error("request `{0}` is already being carried out for another subject; give this one an id of its own")]
+    #[error(
+        "request `{0}` is already being carried out for another subject or on another basis; give this one an id of its own"
+    )]
     OtherRequest(Code),
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -79,8 +81,8 @@ impl Vault {
     /// at this moment is in the log once the recorder is flushed.
     ///
     /// # Errors
-    /// When there is a hold, there is no such subject, or the key store cannot be written; then
-    /// nothing has changed. After [`crate::StoreError::Busy`] the key is gone, and only its erased bytes
+    /// When there is a hold, there is no such subject, the request's id is another's, or the key store
+    /// cannot be written; then nothing has changed. After [`crate::StoreError::Busy`] the key is gone, and only its erased bytes
     /// are still to be overwritten: ask again.
     pub async fn begin_erasure(&self, wanted: &ErasureRequest, now: UnixMillis) -> Result<PendingErasure, EraseError> {
         let mut connection = self.0.connection.lock().await;
@@ -92,7 +94,7 @@ impl Vault {
             });
         }
         let begun = match pending(&mut transaction, &wanted.request).await? {
-            Some(begun) if begun.wanted.subject == wanted.subject => begun,
+            Some(begun) if begun.wanted.subject == wanted.subject && begun.wanted.basis == wanted.basis => begun,
             Some(_) => return Err(EraseError::OtherRequest(wanted.request.clone())),
             None => note(&mut transaction, wanted, now).await?,
         };

@@ -4,14 +4,14 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use testudo_ledger::entry::PrincipalPseudonym;
 use testudo_types::TenantId;
 
-use super::{Custody, CustodyError, Noted};
+use super::{Custody, CustodyError, Noted, pseudonym};
 use crate::code::{Code, CodeError};
 use crate::control::{
     Added, Addition, Custodian, Erased, Erasure, Failure, FailureKind, Flushed, LegalHold, Opened, Opening, Retained,
     Retention, Rotated, Rotation, Status,
 };
 use crate::draft::{AppendError, Draft, Level, Receipt, SubjectName, SubjectNameError};
-use crate::erase::{EraseError, ErasureRequest};
+use crate::erase::{EraseError, ErasureRequest, PendingErasure};
 use crate::hold::HoldError;
 use crate::keys::{StoreError, VaultError};
 use crate::reading::ReadLogError;
@@ -153,16 +153,36 @@ impl Custody {
     /// The request, or the one of the same id that was broken off and whose subject is no longer found by name.
     async fn wanted(&self, erasure: &Erasure) -> Result<ErasureRequest, Failure> {
         let request = code(&erasure.request)?;
+        let basis = code(&erasure.basis)?;
         let pending = self.kept.vault.pending_erasures().await.map_err(CustodyError::Erase)?;
         if let Some(begun) = pending.into_iter().find(|it| it.wanted.request == request) {
+            if begun.wanted.basis != basis || !self.is_of(&begun, erasure).await? {
+                return Err(CustodyError::Erase(EraseError::OtherRequest(request)).into());
+            }
             return Ok(begun.wanted);
         }
         Ok(ErasureRequest {
             request,
             subject: self.subject(&erasure.tenant, &erasure.subject).await?,
-            basis: code(&erasure.basis)?,
+            basis,
             approver: self.somebody(Some(&erasure.tenant), &erasure.approver).await?,
         })
+    }
+
+    /// Whether what is asked for can be what was begun. Its subject's name is gone, so that anybody who
+    /// is still found, or is given by another pseudonym, is somebody else.
+    async fn is_of(&self, begun: &PendingErasure, erasure: &Erasure) -> Result<bool, CustodyError> {
+        if self.kept.vault.find_tenant(&erasure.tenant).await? != Some(begun.tenant) {
+            return Ok(false);
+        }
+        if let Some(subject) = pseudonym(&erasure.subject) {
+            return Ok(subject == begun.wanted.subject);
+        }
+        match self.subject(&erasure.tenant, &erasure.subject).await {
+            Err(CustodyError::Subject) => Ok(true),
+            Ok(_) | Err(CustodyError::Ambiguous) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The pseudonym of an administrator, whose name stands sealed in the key store only.

@@ -395,3 +395,53 @@ async fn nobody_approves_nothing() {
     }
     assert_eq!(ledger.kept().recorder.health().durable, before);
 }
+
+#[tokio::test]
+async fn an_id_that_is_in_use_is_no_success_for_somebody_else() {
+    let ledger = Ledger::open().await;
+    for name in ["ana", "bo"] {
+        ledger.say(name, "text").await;
+    }
+    let [ana, bo] = [ledger.subject("ana").await, ledger.subject("bo").await];
+    let wanted = ledger.request(ana);
+    // Broken off right after the key was destroyed.
+    ledger.kept().vault.begin_erasure(&wanted, UnixMillis(1)).await.unwrap();
+    let custodian: &dyn control::Custodian = &ledger.custody;
+    let again = control::Erasure {
+        tenant: ledger.tenant(),
+        subject: "ana".to_owned(),
+        basis: wanted.basis.as_str().to_owned(),
+        request: wanted.request.as_str().to_owned(),
+        approver: "operator".to_owned(),
+    };
+    let [other] = crate::keys::trial::names(["other"]);
+    let others = [
+        control::Erasure {
+            subject: "bo".to_owned(),
+            ..again.clone()
+        },
+        control::Erasure {
+            subject: bo.to_string(),
+            ..again.clone()
+        },
+        control::Erasure {
+            tenant: other,
+            ..again.clone()
+        },
+        control::Erasure {
+            basis: "contract_end".to_owned(),
+            ..again.clone()
+        },
+    ];
+    for other in others {
+        let refused = custodian.erase(other).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Refused);
+        assert!(refused.message.contains("request-1"), "{refused}");
+    }
+    assert_eq!(ledger.kept().vault.pending_erasures().await.unwrap().len(), 1);
+    assert_eq!(custodian.erase(again).await.unwrap().payloads, 1);
+    assert_eq!(ledger.kept().vault.pending_erasures().await.unwrap(), []);
+    ledger.kept().recorder.flush().await.unwrap();
+    assert_eq!(ledger.payloads_of(bo).len(), 1);
+    ledger.verify(&[]);
+}

@@ -106,6 +106,12 @@ async fn an_erasure_is_pending_until_it_is_finished_also_after_a_crash() {
     };
     let refused = again.begin_erasure(&other, NOW).await.unwrap_err();
     assert!(matches!(refused, EraseError::OtherRequest(_)), "{refused}");
+    let other = ErasureRequest {
+        basis: code("contract_end"),
+        ..wanted.clone()
+    };
+    let refused = again.begin_erasure(&other, NOW).await.unwrap_err();
+    assert!(matches!(refused, EraseError::OtherRequest(_)), "{refused}");
     again.finish_erasure(&wanted.request).await.unwrap();
     assert_eq!(again.pending_erasures().await.unwrap(), []);
     let refused = again.begin_erasure(&wanted, NOW).await.unwrap_err();
