@@ -18,7 +18,7 @@ use crate::code::Code;
 use crate::draft::{AppendError, Draft, Level, Receipt};
 use crate::erase::{EraseError, ErasureRequest, PendingErasure};
 use crate::hold::HoldError;
-use crate::keys::{KekId, Rewrapped, SubjectKind, Vault, VaultError};
+use crate::keys::{KekId, Rewrapped, StoreError, SubjectKind, Vault, VaultError};
 use crate::reading::{LogFolder, ReadLogError};
 use crate::recorder::Recorder;
 use crate::retention::{Judged, Rules};
@@ -114,16 +114,23 @@ pub struct ShownPayload {
 }
 
 impl Custody {
-    /// The keeper of a ledger; finishes the erasures that a crash has interrupted.
+    /// The keeper of a ledger; finishes the erasures and rotations that a crash has interrupted.
     ///
     /// # Errors
-    /// When an erasure cannot be finished.
+    /// When one of them cannot be finished.
     pub async fn start(kept: Keeping) -> Result<Self, CustodyError> {
         let custody = Self {
             kept,
             turn: tokio::sync::Mutex::new(()),
         };
         custody.finish_erasures().await?;
+        match custody.finish_rotations().await {
+            // Their entries are in the log; the next rotation or start overwrites the old keys.
+            Err(CustodyError::Vault(VaultError::Store(StoreError::Busy))) => {
+                tracing::warn!("another process has the key store open, so that replaced keys are not overwritten yet");
+            }
+            outcome => drop(outcome?),
+        }
         Ok(custody)
     }
 
@@ -257,41 +264,49 @@ impl Custody {
     /// Makes a new key-encryption key and wraps every tenant's key under it.
     ///
     /// # Errors
-    /// When a key is of no use, or something cannot be written.
+    /// When a key is of no use, or something cannot be written. After [`crate::StoreError::Busy`] the
+    /// rotation is done and is in the log, and only the old keys' bytes are still to be overwritten:
+    /// the next rotation or start does it.
     pub async fn rotate_kek(&self, by: Option<PrincipalPseudonym>) -> Result<(Noted, Rewrapped), CustodyError> {
         let _turn = self.turn.lock().await;
-        let rewrapped = self.kept.vault.rotate_kek().await?;
-        self.note_rotation(None, by, rewrapped).await
+        self.finish_rotations().await?;
+        let rotated = self.kept.vault.rotate_kek(by).await;
+        // Even when it failed: the store may have taken it all the same.
+        let noted = self.finish_rotations().await?;
+        let rewrapped = rotated?;
+        Ok((noted.ok_or(CustodyError::BrokenOff)?, rewrapped))
     }
 
     /// Gives a tenant a new key and wraps its subjects' keys under it.
     ///
     /// # Errors
-    /// When there is no such tenant, a key is of no use, or something cannot be written.
+    /// When there is no such tenant, a key is of no use, or something cannot be written. After
+    /// [`crate::StoreError::Busy`] as [`Self::rotate_kek`].
     pub async fn rotate_tenant(
         &self,
         tenant: &TenantId,
         by: Option<PrincipalPseudonym>,
     ) -> Result<(Noted, Rewrapped), CustodyError> {
         let _turn = self.turn.lock().await;
+        self.finish_rotations().await?;
         let pseudonym = self.tenant(tenant).await?;
-        let rewrapped = self.kept.vault.rotate_tenant(pseudonym).await?;
-        let rewrapped = rewrapped.ok_or_else(|| CustodyError::Tenant(tenant.clone()))?;
-        self.note_rotation(Some(tenant.clone()), by, rewrapped).await
+        let rotated = self.kept.vault.rotate_tenant(pseudonym, by).await;
+        let noted = self.finish_rotations().await?;
+        let rewrapped = rotated?.ok_or_else(|| CustodyError::Tenant(tenant.clone()))?;
+        Ok((noted.ok_or(CustodyError::BrokenOff)?, rewrapped))
     }
 
-    async fn note_rotation(
-        &self,
-        tenant: Option<TenantId>,
-        by: Option<PrincipalPseudonym>,
-        rewrapped: Rewrapped,
-    ) -> Result<(Noted, Rewrapped), CustodyError> {
+    /// Appends what pending rotations have to say, then overwrites the old keys; the first entry, if there is one.
+    async fn finish_rotations(&self) -> Result<Option<Noted>, CustodyError> {
         let mut first = None;
-        for body in rewrapped.bodies.iter().cloned() {
-            let noted = self.note(tenant.clone(), by, body).await?;
+        for pending in self.kept.vault.pending_rotations().await? {
+            let tenant = self.tenant_named(pending.tenant).await?;
+            let noted = self.note(tenant, pending.approver, pending.body.clone()).await?;
+            self.kept.vault.rotation_is_noted(&pending).await?;
             first.get_or_insert(noted);
         }
-        Ok((first.ok_or(CustodyError::BrokenOff)?, rewrapped))
+        self.kept.vault.finish_rotations().await?;
+        Ok(first)
     }
 
     /// Destroys the key-encryption keys that nothing lies under any more. Copies of the key store

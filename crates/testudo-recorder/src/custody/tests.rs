@@ -5,6 +5,7 @@ mod ledger;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use sqlx::{ConnectOptions as _, Connection as _};
 use testudo_ledger::entry::Body;
 use testudo_types::KeyId;
 
@@ -444,4 +445,68 @@ async fn an_id_that_is_in_use_is_no_success_for_somebody_else() {
     ledger.kept().recorder.flush().await.unwrap();
     assert_eq!(ledger.payloads_of(bo).len(), 1);
     ledger.verify(&[]);
+}
+
+#[tokio::test]
+async fn a_rotation_that_a_crash_interrupts_has_its_entry_after_the_next_start() {
+    let ledger = Ledger::open().await;
+    ledger.say("ana", "text").await;
+    let tenant = ledger
+        .kept()
+        .vault
+        .find_tenant(&ledger.tenant())
+        .await
+        .unwrap()
+        .unwrap();
+    let approver = PrincipalPseudonym::from_bytes([1; 16]);
+    // The crash comes right after the keys are stored.
+    let vault = &ledger.kept().vault;
+    vault.rotate_tenant(tenant, Some(approver)).await.unwrap();
+    vault.rotate_kek(Some(approver)).await.unwrap();
+    let ledger = ledger.reopen().await;
+    ledger.kept().recorder.flush().await.unwrap();
+    assert_eq!(ledger.verify(&[]).entries["rotation"], 2);
+    let last = ledger.log().size().unwrap() - 1;
+    let entry = Entry::decode(&ledger.log().entry(last).unwrap()).unwrap();
+    assert_eq!(entry.principal, Some(approver));
+    let ledger = ledger.reopen().await;
+    ledger.kept().recorder.flush().await.unwrap();
+    assert_eq!(ledger.verify(&[]).entries["rotation"], 2);
+}
+
+#[tokio::test]
+async fn a_reader_from_outside_does_not_keep_a_rotation_out_of_the_log() {
+    let ledger = Ledger::open().await;
+    ledger.say("ana", "text").await;
+    let mut found = files_with(ledger.root(), b"SQLite format 3");
+    found.retain(|path| path.ends_with("keys.sqlite"));
+    let mut reader = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&found[0])
+        .connect()
+        .await
+        .unwrap();
+    let mut reading = reader.begin().await.unwrap();
+    let _count: i64 = sqlx::query_scalar("SELECT count(*) FROM subjects")
+        .fetch_one(&mut *reading)
+        .await
+        .unwrap();
+    {
+        let mut connection = ledger.kept().vault.0.connection.lock().await;
+        sqlx::query("PRAGMA busy_timeout = 1")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+    let late = ledger.custody.rotate_kek(None).await.unwrap_err();
+    assert!(
+        matches!(late, CustodyError::Vault(VaultError::Store(StoreError::Busy))),
+        "{late}"
+    );
+    ledger.kept().recorder.flush().await.unwrap();
+    assert_eq!(ledger.verify(&[]).entries["rotation"], 1);
+    drop(reading);
+    drop(reader);
+    ledger.custody.rotate_kek(None).await.unwrap();
+    ledger.kept().recorder.flush().await.unwrap();
+    assert_eq!(ledger.verify(&[]).entries["rotation"], 2);
 }

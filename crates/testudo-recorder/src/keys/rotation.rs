@@ -1,15 +1,18 @@
 //! New keys in the place of old ones: everything under the old is wrapped again, in one transaction.
+//!
+//! The same transaction notes what is to be said in the log, so that no crash leaves a rotation that
+//! nothing tells of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
-use testudo_ledger::entry::{Rotation, RotationOf, SubjectPseudonym, TenantPseudonym};
+use testudo_ledger::entry::{PrincipalPseudonym, Rotation, RotationOf, SubjectPseudonym, TenantPseudonym};
 
 use super::cipher::KeyBytes;
 use super::encryption::KekId;
 use super::named::{Tenant, open_name};
-use super::rows::{SubjectRow, TenantRow};
+use super::rows::{SubjectRow, TenantRow, sixteen};
 use super::store::{self, StoreError};
 use super::vault::{Vault, VaultError, tenant_key};
 
@@ -25,15 +28,26 @@ pub struct Rewrapped {
     pub keys: u64,
 }
 
+/// A rotation that is done, and whose entry may not be in the log yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PendingRotation {
+    number: i64,
+    pub(crate) body: Rotation,
+    /// Whose key it was.
+    pub(crate) tenant: Option<TenantPseudonym>,
+    pub(crate) approver: Option<PrincipalPseudonym>,
+}
+
 impl Vault {
     /// Makes a new key-encryption key and wraps every tenant's key under it. Old
     /// key-encryption keys stay until [`Self::retire_keks`].
     ///
-    /// A crash leaves every tenant under its old key or every tenant under the new one.
+    /// A crash leaves every tenant under its old key or every tenant under the new one. The rotation is
+    /// pending, and the old keys' bytes are in the file, until [`Self::finish_rotations`].
     ///
     /// # Errors
     /// When a key is of no use or the key store cannot be written; then nothing has changed.
-    pub async fn rotate_kek(&self) -> Result<Rewrapped, VaultError> {
+    pub(crate) async fn rotate_kek(&self, approver: Option<PrincipalPseudonym>) -> Result<Rewrapped, VaultError> {
         let keks = self.0.keks.as_ref();
         let mut connection = self.0.connection.lock().await;
         let before = keks.list().await?.pop();
@@ -52,8 +66,6 @@ impl Vault {
             moved.insert(old.kek, row.key.kek);
             keys = keys.saturating_add(1);
         }
-        transaction.commit().await?;
-        store::scrub(&mut connection).await?;
         let mut bodies: Vec<Rotation> = moved
             .into_iter()
             .map(|(from, to)| rotation(RotationOf::EncryptionKey, from.as_str(), to.as_str()))
@@ -61,6 +73,10 @@ impl Vault {
         if bodies.is_empty() {
             bodies.push(rotation(RotationOf::EncryptionKey, "none", newest.as_str()));
         }
+        for body in &bodies {
+            note(&mut transaction, body, None, approver).await?;
+        }
+        transaction.commit().await?;
         Ok(Rewrapped { bodies, keys })
     }
 
@@ -87,11 +103,16 @@ impl Vault {
     }
 
     /// Gives a tenant a new key, under the newest key-encryption key, and wraps its subjects' keys
-    /// and tags again; `None` when there is no such tenant.
+    /// and tags again; `None` when there is no such tenant. The rotation is pending, and the old keys'
+    /// bytes are in the file, until [`Self::finish_rotations`].
     ///
     /// # Errors
     /// When a key is of no use or the key store cannot be written; then nothing has changed.
-    pub async fn rotate_tenant(&self, tenant: TenantPseudonym) -> Result<Option<Rewrapped>, VaultError> {
+    pub(crate) async fn rotate_tenant(
+        &self,
+        tenant: TenantPseudonym,
+        approver: Option<PrincipalPseudonym>,
+    ) -> Result<Option<Rewrapped>, VaultError> {
         let keks = self.0.keks.as_ref();
         let mut connection = self.0.connection.lock().await;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -115,15 +136,55 @@ impl Vault {
                 keys = keys.saturating_add(1);
             }
         }
+        let body = rotation(RotationOf::TenantKey, &key_id(&old_key)?, &key_id(&new_key)?);
+        note(&mut transaction, &body, Some(tenant), approver).await?;
         // Before the commit, which may go through although nobody waits for it any more.
         self.forget_all();
         transaction.commit().await?;
-        store::scrub(&mut connection).await?;
-        let body = rotation(RotationOf::TenantKey, &key_id(&old_key)?, &key_id(&new_key)?);
         Ok(Some(Rewrapped {
             bodies: vec![body],
             keys,
         }))
+    }
+
+    /// Rotations whose entry may not be in the log, in their order.
+    pub(crate) async fn pending_rotations(&self) -> Result<Vec<PendingRotation>, VaultError> {
+        let mut connection = self.0.connection.lock().await;
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT number, what, old_key, new_key, tenant, approver FROM rotations WHERE noted = 0 ORDER BY number",
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        rows.into_iter().map(|row| Ok(from_row(row)?)).collect()
+    }
+
+    /// Remembers that the entry about a rotation is in the log for good.
+    pub(crate) async fn rotation_is_noted(&self, pending: &PendingRotation) -> Result<(), VaultError> {
+        let mut connection = self.0.connection.lock().await;
+        sqlx::query("UPDATE rotations SET noted = 1 WHERE number = ?1")
+            .bind(pending.number)
+            .execute(&mut *connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Overwrites the keys that rotations have replaced, and forgets the rotations whose entries are in the log.
+    ///
+    /// # Errors
+    /// When the key store cannot be written, or another process has it open; then it is still to be done.
+    pub(crate) async fn finish_rotations(&self) -> Result<(), VaultError> {
+        let mut connection = self.0.connection.lock().await;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM rotations")
+            .fetch_one(&mut *connection)
+            .await?;
+        if count == 0 {
+            return Ok(());
+        }
+        store::scrub(&mut connection).await?;
+        sqlx::query("DELETE FROM rotations WHERE noted = 1")
+            .execute(&mut *connection)
+            .await?;
+        Ok(())
     }
 
     /// The pseudonyms of all tenants.
@@ -159,6 +220,44 @@ async fn move_subject(
     row.tag = new.tag(row.kind, &name);
     row.wrapped = new.wrap(subject, &key)?;
     Ok(row.update_key(connection).await?)
+}
+
+type Row = (i64, String, String, String, Option<Vec<u8>>, Option<Vec<u8>>);
+
+fn from_row((number, what, from, to, tenant, approver): Row) -> Result<PendingRotation, StoreError> {
+    let unsound = StoreError::Unsound { what: "a rotation" };
+    let tenant = tenant.as_deref().map(sixteen).transpose()?;
+    let approver = approver.as_deref().map(sixteen).transpose()?;
+    Ok(PendingRotation {
+        number,
+        body: Rotation {
+            from,
+            to,
+            what: RotationOf::from_name(&what).ok_or(unsound)?,
+        },
+        tenant: tenant.map(TenantPseudonym::from_bytes),
+        approver: approver.map(PrincipalPseudonym::from_bytes),
+    })
+}
+
+/// Stores what is to be said about a rotation.
+async fn note(
+    connection: &mut SqliteConnection,
+    body: &Rotation,
+    tenant: Option<TenantPseudonym>,
+    approver: Option<PrincipalPseudonym>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO rotations (what, old_key, new_key, tenant, approver, noted) VALUES (?1, ?2, ?3, ?4, ?5, 0)",
+    )
+    .bind(body.what.as_str())
+    .bind(&body.from)
+    .bind(&body.to)
+    .bind(tenant.as_ref().map(|it| it.as_bytes().as_slice()))
+    .bind(approver.as_ref().map(|it| it.as_bytes().as_slice()))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// What a tenant's key is called in entries; says nothing about the key.

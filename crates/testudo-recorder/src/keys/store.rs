@@ -11,9 +11,12 @@ use super::private_file::{self, Found};
 /// The file's name in the ledger's folder.
 pub(crate) const FILE_NAME: &str = "keys.sqlite";
 /// The format this program writes.
-const LATEST: i64 = 1;
+const LATEST: i64 = 2;
 /// Step `n` (from 1) leads from format `n - 1` to `n`; steps are only ever appended.
-const STEPS: [(i64, &str); 1] = [(1, include_str!("store/migrations/1.sql"))];
+const STEPS: [(i64, &str); 2] = [
+    (1, include_str!("store/migrations/1.sql")),
+    (2, include_str!("store/migrations/2.sql")),
+];
 /// How long to wait for another process that has the file, in milliseconds.
 const BUSY_MS: u64 = 5_000;
 

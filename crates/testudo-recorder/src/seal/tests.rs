@@ -240,8 +240,8 @@ async fn records_outlive_rotations() {
     let folder = tempfile::tempdir().unwrap();
     let vault = vault(folder.path()).await;
     let (entry, record) = seal(&vault, 3, &[draft("acme", "ana", "text")]).await.remove(0);
-    vault.rotate_kek().await.unwrap();
-    vault.rotate_tenant(entry.tenant.unwrap()).await.unwrap();
+    vault.rotate_kek(None).await.unwrap();
+    vault.rotate_tenant(entry.tenant.unwrap(), None).await.unwrap();
     vault.retire_keks().await.unwrap();
     assert_eq!(open(&vault, 3, &entry, &record).await.unwrap().as_slice(), b"text");
     let (again, _) = seal(&vault, 4, &[draft("acme", "ana", "more")]).await.remove(0);

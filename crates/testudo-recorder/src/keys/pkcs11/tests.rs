@@ -60,7 +60,7 @@ async fn the_vault_works_with_a_token_and_opens_again() {
         let vault = Vault::open(folder.path(), keks, Arc::new(FixedClock)).await.unwrap();
         let known = vault.know(BTreeSet::new(), BTreeSet::from([who])).await.unwrap();
         found.insert(known.subjects[&who].pseudonym);
-        vault.rotate_kek().await.unwrap();
+        vault.rotate_kek(None).await.unwrap();
         assert_eq!(vault.retire_keks().await.unwrap().len(), 1);
     }
     assert_eq!(found.len(), 1);

@@ -52,7 +52,7 @@ async fn a_new_key_encryption_key_takes_every_tenant_and_the_old_one_can_go() {
     let folder = tempfile::tempdir().unwrap();
     let first = vault(folder.path()).await;
     let before = people(&first, 3).await;
-    let Rewrapped { bodies: rotated, keys } = first.rotate_kek().await.unwrap();
+    let Rewrapped { bodies: rotated, keys } = first.rotate_kek(None).await.unwrap();
     assert_eq!((rotated.len(), keys), (1, 2));
     assert_eq!(rotated[0].what, RotationOf::EncryptionKey);
     assert_ne!(rotated[0].from, rotated[0].to);
@@ -75,12 +75,13 @@ async fn a_tenants_new_key_leaves_pseudonyms_and_names_and_no_old_bytes() {
     let before = people(&first, 1500).await;
     let old = wrapped_keys(&first).await;
     for tenant in first.tenants().await.unwrap() {
-        let Rewrapped { bodies, keys } = first.rotate_tenant(tenant).await.unwrap().unwrap();
+        let Rewrapped { bodies, keys } = first.rotate_tenant(tenant, None).await.unwrap().unwrap();
         assert_eq!(keys, 1500);
         let rotated = &bodies[0];
         assert_eq!(rotated.what, RotationOf::TenantKey);
         assert_ne!(rotated.from, rotated.to);
     }
+    first.finish_rotations().await.unwrap();
     for gone in old.iter().step_by(97) {
         assert_eq!(files_with(folder.path(), gone), Vec::<std::path::PathBuf>::new());
     }
@@ -108,14 +109,14 @@ async fn a_rotation_that_cannot_end_changes_nothing() {
     }
     let kept = wrapped_keys(&first).await;
     for tenant in first.tenants().await.unwrap() {
-        let _outcome = first.rotate_tenant(tenant).await;
+        let _outcome = first.rotate_tenant(tenant, None).await;
     }
     let now = wrapped_keys(&first).await;
     let same = kept.iter().zip(&now).filter(|(a, b)| a == b).count();
     // One tenant moved whole, the other not at all.
     assert_eq!(same, 11);
     let missing = TenantPseudonym::from_bytes([0; 16]);
-    assert_eq!(first.rotate_tenant(missing).await.unwrap(), None);
+    assert_eq!(first.rotate_tenant(missing, None).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,7 +132,7 @@ async fn rotation_among_newcomers_loses_nobody() {
             })
             .collect();
         for tenant in first.tenants().await.unwrap() {
-            first.rotate_tenant(tenant).await.unwrap();
+            first.rotate_tenant(tenant, None).await.unwrap();
         }
         for task in tasks {
             found.extend(task.await.unwrap());
@@ -141,4 +142,32 @@ async fn rotation_among_newcomers_loses_nobody() {
     drop(first);
     let again = vault(folder.path()).await;
     assert_eq!(people(&again, 20).await.into_iter().collect::<BTreeSet<_>>(), found);
+}
+
+#[tokio::test]
+async fn a_rotation_is_pending_until_it_is_noted_and_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = vault(folder.path()).await;
+    people(&first, 3).await;
+    let old = wrapped_keys(&first).await;
+    let tenant = first.tenants().await.unwrap()[0];
+    let approver = PrincipalPseudonym::from_bytes([1; 16]);
+    let of_tenant = first.rotate_tenant(tenant, Some(approver)).await.unwrap().unwrap();
+    let of_kek = first.rotate_kek(None).await.unwrap();
+    drop(first);
+    let again = vault(folder.path()).await;
+    let pending = again.pending_rotations().await.unwrap();
+    let bodies: Vec<_> = pending.iter().map(|it| it.body.clone()).collect();
+    assert_eq!(bodies, [of_tenant.bodies, of_kek.bodies].concat());
+    assert_eq!((pending[0].tenant, pending[0].approver), (Some(tenant), Some(approver)));
+    assert_eq!((pending[1].tenant, pending[1].approver), (None, None));
+    // What is not noted stays, also when the old keys are overwritten.
+    again.rotation_is_noted(&pending[1]).await.unwrap();
+    again.finish_rotations().await.unwrap();
+    assert_eq!(again.pending_rotations().await.unwrap(), pending[..1]);
+    again.rotation_is_noted(&pending[0]).await.unwrap();
+    again.finish_rotations().await.unwrap();
+    assert_eq!(again.pending_rotations().await.unwrap(), []);
+    let tenant_key = old.last().unwrap();
+    assert_eq!(files_with(folder.path(), tenant_key), Vec::<std::path::PathBuf>::new());
 }
