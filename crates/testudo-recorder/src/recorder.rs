@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use testudo_types::Clock;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::draft::{AppendError, Draft, Level, Receipt, Unavailable};
 use crate::folder::Folder;
@@ -24,7 +24,8 @@ use crate::writer::{Control, Item};
 pub struct Limits {
     /// Entries in the queue, reserved places included.
     pub queue_entries: usize,
-    /// Bytes in the queue above which no place is given; places given before may exceed it.
+    /// Bytes in the queue above which no slot is given; slots given before may exceed it. Appends without
+    /// a slot have no more than this in the queue and in the batch being written.
     pub queue_bytes: usize,
     /// Bytes that are on the disk and under no checkpoint; above it the writer waits.
     pub backlog_bytes: usize,
@@ -153,18 +154,20 @@ impl Recorder {
         }
     }
 
-    /// Appends, waiting for a place when the queue is full.
+    /// Appends, waiting for a place when the queue is full: of entries, or of the bytes of appends that wait.
     ///
     /// # Errors
     /// When the entry does not reach `level`; the error says how far it came.
     pub async fn append(&self, draft: Draft, level: Level) -> Result<Receipt, AppendError> {
+        check(&draft)?;
+        let room = self.shared.room(draft.queue_bytes()).await;
         let items = self.items.clone();
         let permit = items.reserve_owned().await.map_err(|_| AppendError::Closed)?;
         let slot = Slot {
             permit,
             shared: Arc::clone(&self.shared),
         };
-        slot.append(draft, level).await
+        slot.queue(draft, level, room).await
     }
 
     /// Counts something that passed unrecorded because there was no slot; it becomes part of the next `gap` entry.
@@ -237,12 +240,18 @@ impl Slot {
         if let Err(error) = check(&draft) {
             return Pending(State::Ready(Some(Err(error))));
         }
+        self.queue(draft, level, None)
+    }
+
+    /// Queues a draft that was looked at; `room` is given back when it is written or refused.
+    fn queue(self, draft: Draft, level: Level, room: Option<OwnedSemaphorePermit>) -> Pending {
         self.shared.enter_queue(draft.queue_bytes());
         if level == Level::Queued {
             let items = self.permit.send(Item {
                 draft,
                 level,
                 ack: None,
+                room,
             });
             if items.capacity() < items.max_capacity() / 2 || self.shared.queue_is_filling() {
                 self.shared.urgent().notify_one();
@@ -254,6 +263,7 @@ impl Slot {
             draft,
             level,
             ack: Some(ack),
+            room,
         });
         self.shared.urgent().notify_one();
         Pending(State::Waiting(answer))

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use testudo_types::Clock;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// How a recorder is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     queue_bytes_max: usize,
     queue_bytes: AtomicUsize,
+    /// Bytes that appends without a slot may still have in the queue.
+    room: Arc<Semaphore>,
+    room_bytes: u32,
     /// Cuts short the time in which the writer lets entries gather.
     urgent: Arc<Notify>,
     /// Bytes on the disk and under no checkpoint.
@@ -76,9 +79,12 @@ struct Trouble {
 
 impl Shared {
     pub(crate) fn new(clock: Arc<dyn Clock>, queue_bytes_max: usize) -> Self {
+        let room_bytes = u32::try_from(queue_bytes_max).unwrap_or(u32::MAX).max(1);
         Self {
             clock,
             queue_bytes_max,
+            room: Arc::new(Semaphore::new(usize::try_from(room_bytes).unwrap_or(1))),
+            room_bytes,
             queue_bytes: AtomicUsize::new(0),
             urgent: Arc::default(),
             backlog: AtomicUsize::new(0),
@@ -90,6 +96,13 @@ impl Shared {
             lost: AtomicU64::new(0),
             trouble: Mutex::default(),
         }
+    }
+
+    /// Waits until `bytes` more may be queued without a slot; what is larger than all there is takes all of it.
+    pub(crate) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.room_bytes);
+        // Nobody closes it.
+        Arc::clone(&self.room).acquire_many_owned(bytes).await.ok()
     }
 
     pub(crate) fn enter_queue(&self, bytes: usize) {

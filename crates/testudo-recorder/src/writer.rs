@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use testudo_ledger::entry::{self, Gap, RecorderAction};
 use testudo_types::UnixMillis;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use self::gather::Gathering;
@@ -36,6 +36,9 @@ pub(crate) struct Item {
     pub(crate) level: Level,
     /// Nothing when nobody waits.
     pub(crate) ack: Option<Ack>,
+    /// What an append without a slot has of the queue's bytes.
+    #[expect(dead_code, reason = "it is given back when the item is dropped")]
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 /// What is asked of the writer beside appending.
@@ -291,5 +294,6 @@ pub(crate) fn internal(body: impl Into<entry::Body>) -> Item {
         draft: Draft::new(body),
         level: Level::Queued,
         ack: None,
+        room: None,
     }
 }

@@ -13,7 +13,7 @@ use testudo_types::UnixMillis;
 use super::rig::{HandClock, PlainSealer, ROOT, check, draft, id, open, open_with, options};
 use crate::files::Files;
 use crate::files::faulty::FaultyFiles;
-use crate::{AppendError, Draft, Level, LogFolder, Receipt, SubjectName, Unavailable};
+use crate::{AppendError, Batch, Draft, Level, LogFolder, Receipt, Sealer, Sealing, SubjectName, Unavailable};
 
 fn files() -> FaultyFiles {
     FaultyFiles::new(Path::new(ROOT), 1)
@@ -233,6 +233,57 @@ async fn a_heavy_queue_gives_no_slot() {
         .unwrap();
     assert_eq!(recorder.health().queue_bytes, 0);
     recorder.close().await.unwrap();
+}
+
+/// Seals nothing while somebody else has the gate.
+struct Gated(Arc<tokio::sync::Mutex<()>>);
+
+impl Sealer for Gated {
+    fn seal<'a>(&'a mut self, batch: Batch<'a>) -> Sealing<'a> {
+        Box::pin(async move {
+            drop(self.0.lock().await);
+            PlainSealer.seal(batch).await
+        })
+    }
+}
+
+#[tokio::test]
+async fn appends_wait_for_room_for_their_bytes() {
+    const MIB: usize = 1 << 20;
+    let files = files();
+    let gate = Arc::default();
+    let mut with = options();
+    with.sealer = Box::new(Gated(Arc::clone(&gate)));
+    with.limits.queue_bytes = MIB;
+    let recorder = open_with(&files, with).await.unwrap();
+    let closed = gate.lock().await;
+    let plug = recorder.slot().unwrap().append(draft("plug", 0), Level::Durable);
+    while recorder.health().queue_bytes > 0 {
+        tokio::task::yield_now().await;
+    }
+    // The writer is at the gate. What is larger than all the room takes its turn too.
+    let sizes = [400 << 10, 400 << 10, 3 * MIB, 400 << 10, 700 << 10, 400 << 10];
+    let appends: Vec<_> = (0..)
+        .zip(sizes)
+        .map(|(number, bytes): (u32, usize)| {
+            let recorder = recorder.clone();
+            tokio::spawn(async move { recorder.append(draft(&number.to_string(), bytes), Level::Durable).await })
+        })
+        .collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let queued = recorder.health().queue_bytes;
+    assert!((800 << 10..=MIB).contains(&queued), "{queued} bytes");
+    drop(closed);
+    plug.await.unwrap();
+    for append in appends {
+        append.await.unwrap().unwrap();
+    }
+    assert_eq!(recorder.health().queue_bytes, 0);
+    recorder.close().await.unwrap();
+    let entries = check(&files);
+    assert_eq!(entries.values().filter(|it| it.payload.is_some()).count(), sizes.len());
 }
 
 #[tokio::test]
