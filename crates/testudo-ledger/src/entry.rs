@@ -9,6 +9,7 @@
 mod access;
 mod body;
 mod canonical;
+mod class;
 mod error;
 mod exchange;
 mod ids;
@@ -22,6 +23,7 @@ pub use self::access::{
     AdminLogin, Approval, ApprovalDecision, Configuration, ConfigurationAction, Decision, Hold, Key, KeyAction,
 };
 pub use self::body::Body;
+pub use self::class::RecordClass;
 pub use self::error::{DecodeError, EncodeError, Flaw, Misread};
 pub use self::exchange::{Begun, Direction, Exchange, FindingCount};
 pub use self::ids::{Commitment, Digest, IdError, PrincipalPseudonym, SubjectPseudonym, TenantPseudonym};

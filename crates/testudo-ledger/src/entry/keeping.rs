@@ -56,13 +56,13 @@ names! {
 record! {
     /// Payloads that were deleted because their time was over.
     pub struct Retention {
-        /// Entries up to this time were judged, in milliseconds since 1970.
+        /// It speaks of entries up to this time, in milliseconds since 1970.
         pub before_at: u64,
-        /// The record class, for example `exchange`.
+        /// The class of records it speaks of, for example `exchange`.
         pub class: String,
         /// How many payloads were deleted.
         pub payloads: u64,
-        /// Where they were; every payload inside a range is gone.
+        /// Where they were. Payloads of other classes or later times inside a range are not covered.
         pub ranges: Ranges,
         /// The rules that asked for it.
         pub regimes: Vec<String>,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::fault::{FaultKind, Faults};
 use super::files::{LogFiles, read_tile};
 use super::{Deleted, PayloadCheck, PayloadCounts, WINDOW};
-use crate::entry::{Body, Commitment, Entry, IndexRange, PayloadRef, SubjectPseudonym};
+use crate::entry::{Body, Commitment, Entry, IndexRange, PayloadRef, RecordClass, SubjectPseudonym};
 use crate::payload::{self, Front, Record, RecordError, Window};
 use crate::{Tile, TileLevel};
 
@@ -43,12 +43,41 @@ pub(super) struct Payloads {
 #[derive(Debug, Clone, Copy)]
 struct Cover {
     range: IndexRange,
-    /// Only this subject's.
-    subject: Option<SubjectPseudonym>,
+    of: Of,
     /// The entry that says so; it speaks of entries before it.
     by: u64,
     /// Its place in `deleted`.
     at: usize,
+}
+
+/// Which payloads in its ranges an entry speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Subject(SubjectPseudonym),
+    /// Those of a class, up to a time. No entry has a class that is not known.
+    Old {
+        class: Option<RecordClass>,
+        before_at: u64,
+    },
+}
+
+/// A payload that is not there any more.
+#[derive(Debug, Clone, Copy)]
+struct Lost {
+    index: u64,
+    at: u64,
+    class: RecordClass,
+    subject: SubjectPseudonym,
+}
+
+impl Cover {
+    fn explains(&self, lost: &Lost) -> bool {
+        let speaks = match self.of {
+            Of::Subject(subject) => subject == lost.subject,
+            Of::Old { class, before_at } => class == Some(lost.class) && lost.at <= before_at,
+        };
+        speaks && self.by > lost.index
+    }
 }
 
 /// A bit for each entry of a window.
@@ -58,9 +87,18 @@ struct Gone([u64; 4]);
 impl Payloads {
     /// Notes what an entry says about others' payloads.
     pub(super) fn note(&mut self, index: u64, entry: &Entry) {
-        let (ranges, subject, why) = match &entry.body {
-            Body::Erasure(it) => (&it.ranges, Some(it.subject), format!("erased (request {})", it.request)),
-            Body::Retention(it) => (&it.ranges, None, format!("time over ({})", it.regimes.join(", "))),
+        let (ranges, of, why) = match &entry.body {
+            Body::Erasure(it) => {
+                let why = format!("erased (request {})", it.request);
+                (&it.ranges, Of::Subject(it.subject), why)
+            }
+            Body::Retention(it) => {
+                let of = Of::Old {
+                    class: RecordClass::from_name(&it.class),
+                    before_at: it.before_at,
+                };
+                (&it.ranges, of, format!("time over ({})", it.regimes.join(", ")))
+            }
             _ => return,
         };
         let at = self.deleted.len();
@@ -72,7 +110,7 @@ impl Payloads {
         });
         self.covers.extend(ranges.as_slice().iter().map(|range| Cover {
             range: *range,
-            subject,
+            of,
             by: index,
             at,
         }));
@@ -116,14 +154,13 @@ impl Payloads {
             if faults.is_full() {
                 return;
             }
-            for (index, subject) in subjects(number, gone, size, files, faults) {
+            for lost in lost(number, gone, size, files, faults) {
+                let index = lost.index;
                 while let Some(cover) = covers.next_if(|it| it.range.first <= index) {
                     open.push(cover);
                 }
                 open.retain(|it| index <= it.range.last);
-                let cover = open
-                    .iter()
-                    .find(|it| it.by > index && it.subject.is_none_or(|of| of == subject));
+                let cover = open.iter().find(|it| it.explains(&lost));
                 if let Some(deleted) = cover.and_then(|it| self.deleted.get_mut(it.at)) {
                     deleted.payloads = deleted.payloads.saturating_add(1);
                     self.counts.deleted = self.counts.deleted.saturating_add(1);
@@ -135,14 +172,8 @@ impl Payloads {
     }
 }
 
-/// Whose the payloads of a window are that are gone.
-fn subjects<F: LogFiles>(
-    number: u64,
-    gone: Gone,
-    size: u64,
-    files: &F,
-    faults: &mut Faults,
-) -> Vec<(u64, SubjectPseudonym)> {
+/// The payloads of a window that are gone.
+fn lost<F: LogFiles>(number: u64, gone: Gone, size: u64, files: &F, faults: &mut Faults) -> Vec<Lost> {
     let tile = Tile::of_tree(TileLevel::Entries, number, size);
     let Some((tile, file)) = tile.and_then(|tile| Some((tile, read_tile(files, &tile, faults)?))) else {
         return Vec::new();
@@ -154,7 +185,12 @@ fn subjects<F: LogFiles>(
         .filter(|(_, at)| gone.contains(*at))
         .filter_map(|((index, (_, bytes)), _)| {
             let entry = Entry::decode(bytes).ok()?;
-            Some((index, entry.payload?.subject))
+            Some(Lost {
+                index,
+                at: entry.at,
+                class: RecordClass::of(&entry.body),
+                subject: entry.payload?.subject,
+            })
         })
         .collect()
 }

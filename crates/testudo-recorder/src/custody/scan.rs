@@ -44,15 +44,22 @@ pub(super) fn judge(
     for number in bundles(log)? {
         let present = present(log, number)?;
         if present.is_empty() {
+            judge.stop(number.saturating_mul(256));
             continue;
         }
         for (index, bytes) in numbered(number, log.bundle(number)?) {
-            let Ok(entry) = Entry::decode(&bytes) else { continue };
+            // What it says of a payload is not known.
+            let Ok(entry) = Entry::decode(&bytes) else {
+                judge.stop(index);
+                continue;
+            };
             if judge.is_over(entry.at) {
                 return Ok(judge.end());
             }
             if present.contains(&index) {
                 judge.look(index, &entry);
+            } else if entry.payload.is_some() {
+                judge.stop(index);
             }
         }
     }

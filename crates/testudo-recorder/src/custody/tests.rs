@@ -1,6 +1,7 @@
 //! Tests of a whole ledger with keys: what is gone after an erasure, and what stays.
 
 mod ledger;
+mod tampered;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use testudo_types::UnixMillis;
 
 use super::{RecordClass, Rules};
 
-/// Looks at entries that have a payload, in ascending order.
+/// Looks at entries in ascending order.
 #[derive(Debug)]
 pub(crate) struct Judge<'a> {
     rules: &'a Rules,
@@ -21,7 +21,8 @@ pub(crate) struct Judge<'a> {
 pub(crate) struct Judged {
     /// Payloads to delete, by class, ascending.
     delete: BTreeMap<RecordClass, Vec<u64>>,
-    /// Every payload that was looked at, ascending.
+    /// Where entries have, had or may have had a payload, ascending. Ranges reach over no other of these than
+    /// the ones to delete: what is gone for another reason must not look as if its time were over.
     seen: Vec<u64>,
     /// Due, and kept because of a hold.
     pub(crate) held: u64,
@@ -53,6 +54,11 @@ impl<'a> Judge<'a> {
             .filter_map(|class| self.rules.due_at(class, self.now))
             .max();
         latest.is_none_or(|latest| at > latest.0)
+    }
+
+    /// Notes that no range may reach over this entry; also one of a whole file's stands for all of them.
+    pub(crate) fn stop(&mut self, index: u64) {
+        self.judged.seen.push(index);
     }
 
     /// Judges one entry whose payload is still there.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use testudo_ledger::entry::{Commitment, Entry, Evidence, EvidenceResult, Gap, PayloadRef, SubjectPseudonym};
+use testudo_ledger::entry::{Body, Commitment, Entry, Evidence, EvidenceResult, Gap, PayloadRef, SubjectPseudonym};
 use testudo_types::UnixMillis;
 
 use super::due::Due;

@@ -1,6 +1,7 @@
 //! Payloads that are gone: with and without an entry that says why.
 
 use super::log::{Files, START, erasure, of, plan, retention};
+use crate::entry::{Body, Retention};
 use crate::payload::{self, Record};
 use crate::verify::{Fault, FaultClass, FaultKind};
 
@@ -86,6 +87,25 @@ fn payloads_whose_time_is_over() {
         missing(&deleted(retention(0..200), |index| index > 220).faults()),
         [207]
     );
+}
+
+#[test]
+fn retention_explains_only_old_payloads_of_its_class() {
+    let gone = |change: &dyn Fn(&mut Retention)| {
+        let mut planned = retention(0..300);
+        let Body::Retention(body) = &mut planned.body else {
+            panic!()
+        };
+        change(body);
+        missing(&deleted(planned, |index| index > 100).faults())
+    };
+    let all = [7, 27, 47, 67, 87];
+    assert_eq!(gone(&|it| it.before_at = START + 46_999), [47, 67, 87]);
+    assert_eq!(gone(&|it| it.before_at = START + 47_000), [67, 87]);
+    assert_eq!(gone(&|it| it.before_at = 0), all);
+    for class in ["exchange", "", "Configuration"] {
+        assert_eq!(gone(&|it| it.class = class.to_owned()), all, "{class}");
+    }
 }
 
 #[test]

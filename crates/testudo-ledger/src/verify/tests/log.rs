@@ -139,8 +139,8 @@ pub(super) fn erasure(of: u8, indexes: impl IntoIterator<Item = u64>) -> Planned
 pub(super) fn retention(indexes: impl IntoIterator<Item = u64>) -> Planned {
     let ranges = Ranges::join(indexes).remove(0);
     let body = Retention {
-        before_at: START,
-        class: "admin_login".to_owned(),
+        before_at: START.saturating_add(1_000_000),
+        class: "configuration".to_owned(),
         payloads: ranges.count(),
         ranges,
         regimes: vec!["ai_act_19".to_owned()],

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 use testudo_ledger::entry::{Entry, Incident, SubjectPseudonym};
-use testudo_ledger::verify::{self, KnownCheckpoint, LogFiles, Report, verify_log};
+use testudo_ledger::verify::{self, Fault, KnownCheckpoint, LogFiles, Report, Unsound, verify_log};
 use testudo_ledger::{Hash, Policy, SignedCheckpoint, tree};
 use testudo_types::TenantId;
 use zeroize::Zeroizing;
@@ -205,14 +205,24 @@ impl Ledger {
 
     /// The log must be sound, as an outsider sees it, and continue the given checkpoints.
     pub(super) fn verify(&self, notes: &[Vec<u8>]) -> Report {
+        self.judge(notes).unwrap()
+    }
+
+    /// What an outsider finds wrong.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        self.judge(&[]).expect_err("a fault").faults
+    }
+
+    fn judge(&self, notes: &[Vec<u8>]) -> Result<Report, Box<Unsound>> {
         let text = self.log().read("policy", 1 << 20).unwrap().unwrap();
         let policy = Policy::parse(&text).unwrap();
         let known: Vec<_> = notes.iter().map(|note| KnownCheckpoint { name: "old", note }).collect();
         let options = verify::Options {
             known: &known,
+            faults_max: 1000,
             ..verify::Options::default()
         };
-        verify_log(&Outside(self.log()), &policy, &options).unwrap()
+        verify_log(&Outside(self.log()), &policy, &options)
     }
 }
 
