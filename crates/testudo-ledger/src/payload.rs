@@ -9,13 +9,16 @@
 //! Records of entries 256·N to 256·N+255 stand in one file, ascending, each with its length in 4
 //! bytes before it.
 
+mod file;
 #[cfg(test)]
 mod tests;
+
+pub use self::file::{FileError, Place, Records};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::entry::{Commitment, SubjectPseudonym, TenantPseudonym};
-use crate::tile::{WIDTH, index_path};
+use crate::tile::index_path;
 
 /// What a record starts with.
 const MAGIC: &[u8; 4] = b"TSP1";
@@ -158,127 +161,15 @@ pub fn path(window: u64) -> String {
     format!("payload/{}", index_path(window))
 }
 
-/// Appends a record to the bytes of its file.
+/// Appends the bytes of a record to those of its file.
 ///
 /// # Errors
-/// When the record cannot be written; nothing is appended then.
-pub fn append(file: &mut Vec<u8>, record: &Record<'_>) -> Result<(), RecordError> {
-    let bytes = record.encode()?;
-    let len = u32::try_from(bytes.len()).map_err(|_| RecordError::TooLong { bytes: bytes.len() })?;
-    file.extend(len.to_be_bytes());
-    file.extend(bytes);
+/// When they are too many; nothing is appended then.
+pub fn append(file: &mut Vec<u8>, record: &[u8]) -> Result<(), RecordError> {
+    let bytes = record.len();
+    let len = u32::try_from(bytes).ok().filter(|_| bytes <= RECORD_BYTES_MAX);
+    let len = len.ok_or(RecordError::TooLong { bytes })?;
+    file.extend_from_slice(&len.to_be_bytes());
+    file.extend_from_slice(record);
     Ok(())
-}
-
-/// Reads the records of one file, or of its next part, in order.
-///
-/// It stops at the end of the bytes or at the first error. [`Self::rest_bytes`] tells how much was not read.
-#[derive(Debug, Clone)]
-pub struct Records<'a> {
-    rest: &'a [u8],
-    window: Window,
-    failed: bool,
-}
-
-/// Which entries a file may hold records of; moves on with each record.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Window {
-    number: u64,
-    next: u64,
-}
-
-impl Window {
-    pub(crate) fn new(number: u64) -> Self {
-        let first = number.saturating_mul(u64::from(WIDTH));
-        Self { number, next: first }
-    }
-
-    /// Checks that a record may stand here.
-    pub(crate) fn take(&mut self, index: u64) -> Result<(), RecordError> {
-        let first = self.number.saturating_mul(u64::from(WIDTH));
-        let last = first.saturating_add(u64::from(WIDTH).saturating_sub(1));
-        if !(first..=last).contains(&index) {
-            return Err(RecordError::Window { index, first, last });
-        }
-        if index < self.next {
-            return Err(RecordError::Order { index });
-        }
-        self.next = index.saturating_add(1);
-        Ok(())
-    }
-}
-
-/// What stands at the front of a file of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Front<'a> {
-    /// A record, and what follows it.
-    Whole { record: &'a [u8], rest: &'a [u8] },
-    /// Nothing at all.
-    Nothing,
-    /// A part of a record that needs this many bytes in all, its length included.
-    Part { bytes: usize },
-}
-
-/// Takes the first record off a file of records.
-pub(crate) fn front(file: &[u8]) -> Result<Front<'_>, RecordError> {
-    if file.is_empty() {
-        return Ok(Front::Nothing);
-    }
-    let Some((len, rest)) = file.split_first_chunk::<4>() else {
-        return Ok(Front::Part { bytes: 4 });
-    };
-    let bytes = usize::try_from(u32::from_be_bytes(*len)).unwrap_or(usize::MAX);
-    if bytes > RECORD_BYTES_MAX {
-        return Err(RecordError::TooLong { bytes });
-    }
-    match rest.split_at_checked(bytes) {
-        Some((record, rest)) => Ok(Front::Whole { record, rest }),
-        None => Ok(Front::Part {
-            bytes: bytes.saturating_add(4),
-        }),
-    }
-}
-
-impl<'a> Records<'a> {
-    /// The records in the file of a window of 256 entries.
-    #[must_use]
-    pub fn new(file: &'a [u8], window: u64) -> Self {
-        Self {
-            rest: file,
-            window: Window::new(window),
-            failed: false,
-        }
-    }
-
-    /// How many bytes were not read yet; after an error, from the start of the record that is wrong.
-    #[must_use]
-    pub fn rest_bytes(&self) -> usize {
-        self.rest.len()
-    }
-
-    fn take(&mut self) -> Result<Option<Record<'a>>, RecordError> {
-        match front(self.rest)? {
-            Front::Nothing => Ok(None),
-            Front::Part { .. } => Err(RecordError::Ends),
-            Front::Whole { record, rest } => {
-                let record = Record::decode(record)?;
-                self.window.take(record.index)?;
-                self.rest = rest;
-                Ok(Some(record))
-            }
-        }
-    }
-}
-
-impl<'a> Iterator for Records<'a> {
-    type Item = Result<Record<'a>, RecordError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let taken = self.take();
-        self.failed = taken.is_err();
-        taken.transpose()
-    }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use testudo_ledger::checkpoint::CheckpointError;
+use testudo_ledger::payload::{self, Place};
 use testudo_ledger::tile::{Tile, TileLevel, Tiles, TilesError, bundle};
 use testudo_ledger::tree::{self, ProveError};
 use testudo_ledger::verify::LogFiles;
-use testudo_ledger::{Hash, Proof, SignedCheckpoint, payload};
+use testudo_ledger::{Hash, Proof, SignedCheckpoint};
 
 use crate::files::{Disk, Files};
 use crate::integrate::payloads;
@@ -153,25 +154,46 @@ impl LogFolder {
         Ok(entries.into_iter().map(<[u8]>::to_vec).collect())
     }
 
-    /// The sealed payload record of an entry; nothing when it never had one or it is erased.
+    /// The sealed payload record of an entry under the newest checkpoint; nothing when it never had one or it is
+    /// deleted.
     ///
     /// # Errors
-    /// When its file cannot be read.
+    /// When its file cannot be read or is damaged.
     pub fn payload(&self, index: u64) -> Result<Option<Vec<u8>>, ReadLogError> {
-        let path = self.root.join(payload::path(index / 256));
-        let read = || {
-            let places = payloads::records(&*self.files, &path)?.unwrap_or_default();
-            let Some(place) = places.into_iter().find(|it| it.index == index) else {
-                return Ok(None);
-            };
-            let start = place.start.saturating_add(payloads::LENGTH_BYTES);
-            let len = usize::try_from(place.end.saturating_sub(start)).unwrap_or(usize::MAX);
-            self.files.read_range(&path, start, len)
+        let places = self.payload_places(index / 256)?;
+        let Some(place) = places.into_iter().find(|it| it.index == index) else {
+            return Ok(None);
         };
-        read().map_err(|source| ReadLogError::File {
-            path: path.clone(),
-            source,
-        })
+        let path = self.root.join(payload::path(index / 256));
+        let record = self.files.read_range(&path, place.record_start(), place.record_bytes());
+        record.map_err(|source| ReadLogError::File { path, source })
+    }
+
+    /// Where the records of a payload file lie, as far as their entries are under the newest checkpoint.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub(crate) fn payload_places(&self, window: u64) -> Result<Vec<Place>, ReadLogError> {
+        let path = self.root.join(payload::path(window));
+        let look = || {
+            let size = self.size()?;
+            let places = payloads::places(&*self.files, &path, window, size);
+            places.map_err(|source| ReadLogError::File {
+                path: path.clone(),
+                source,
+            })
+        };
+        let mut outcome = look();
+        for _ in 1..ATTEMPTS {
+            // The writer may be adding the head of a record.
+            match outcome {
+                Err(ReadLogError::File { source, .. }) if source.kind() == io::ErrorKind::InvalidData => {
+                    outcome = look();
+                }
+                done => return done,
+            }
+        }
+        outcome
     }
 
     /// The proof file of an entry, for the newest checkpoint that witnesses have signed and that covers it, or else

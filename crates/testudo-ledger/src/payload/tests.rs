@@ -1,5 +1,7 @@
 //! Records read back, and every other byte is seen.
 
+use std::convert::Infallible;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -17,13 +19,51 @@ fn record(index: u64) -> Record<'static> {
 fn file(indexes: &[u64]) -> Vec<u8> {
     let mut file = Vec::new();
     for index in indexes {
-        append(&mut file, &record(*index)).unwrap();
+        append(&mut file, &record(*index).encode().unwrap()).unwrap();
     }
     file
 }
 
+type Error = FileError<Infallible>;
+
+/// Gives bytes in pieces of a few at most, as a file may.
+fn pieces(file: &[u8], most: usize) -> impl FnMut(u64, usize) -> Result<Vec<u8>, Infallible> + '_ {
+    move |offset, len| {
+        let rest = file.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+        Ok(rest[..rest.len().min(len).min(most)].to_vec())
+    }
+}
+
+/// What is read until the first error; both ways of reading must agree.
 fn read(file: &[u8], window: u64) -> Result<Vec<u64>, RecordError> {
-    Records::new(file, window).map(|it| it.map(|it| it.index)).collect()
+    let (places, error) = places(Records::new(window, pieces(file, 7)));
+    let mut records = Records::new(window, pieces(file, usize::MAX));
+    for place in &places {
+        let (found, record) = records.next_record().unwrap().unwrap();
+        assert_eq!((found, record.index), (*place, place.index));
+    }
+    assert_eq!(records.next_record().err(), error);
+    // It stays where it is.
+    assert_eq!(records.next_record().err(), error);
+    match error {
+        None => Ok(places.iter().map(|it| it.index).collect()),
+        Some(FileError::Damaged { at, error }) => {
+            assert_eq!(at, places.last().map_or(0, |it| it.end));
+            Err(error)
+        }
+        Some(FileError::Read(never)) => match never {},
+    }
+}
+
+fn places<R: FnMut(u64, usize) -> Result<Vec<u8>, Infallible>>(mut records: Records<R>) -> (Vec<Place>, Option<Error>) {
+    let mut places = Vec::new();
+    loop {
+        match records.next_place() {
+            Ok(Some(place)) => places.push(place),
+            Ok(None) => return (places, None),
+            Err(error) => return (places, Some(error)),
+        }
+    }
 }
 
 /// The layout and the commitment are promises to old files; computed here by hand.
@@ -118,10 +158,46 @@ fn a_file_holds_ascending_records_of_its_window_and_nothing_else() {
     check(&[&good[..], b"\0"].concat(), 0, RecordError::Ends);
     check(&[&good[..], &[0; 4]].concat(), 0, RecordError::Ends);
     check(&[0xff; 300], 0, RecordError::TooLong { bytes: 0xffff_ffff });
-    let mut records = Records::new(&good[..9], 0);
-    assert!(records.next().is_some_and(|it| it.is_err()));
-    assert_eq!(records.rest_bytes(), 9);
-    assert!(records.next().is_none());
+    // Lengths that no record has, and a mark that is none.
+    let flipped = |at: usize, bits: u8| {
+        let mut bytes = file(&[3, 4]);
+        bytes[at] ^= bits;
+        bytes
+    };
+    check(
+        &flipped(0, 0x80),
+        0,
+        RecordError::TooLong {
+            bytes: (1 << 31) + good.len() - 4,
+        },
+    );
+    check(&flipped(2, 1), 0, RecordError::Ends);
+    check(&flipped(3, 0x40), 0, RecordError::Ends);
+    check(&flipped(3, 1), 0, RecordError::TooLong { bytes: 0x6700_0000 });
+    check(&flipped(4, 1), 0, RecordError::Magic);
+    check(&flipped(good.len() + 4, 1), 0, RecordError::Magic);
+}
+
+#[test]
+fn what_is_being_written_is_not_read() {
+    let whole = file(&[1, 2, 9, 10]);
+    let one = whole.len() / 4;
+    let below = |file: &[u8], size| {
+        let (places, error) = places(Records::below(0, size, pieces(file, 7)));
+        (places.iter().map(|it| it.index).collect::<Vec<_>>(), error)
+    };
+    assert_eq!(below(&whole, 9), (vec![1, 2], None));
+    assert_eq!(below(&whole[..2 * one + 20], 3), (vec![1, 2], None));
+    assert_eq!(below(&whole[..2 * one + 20], 9), (vec![1, 2], None));
+    // What is under the tree has to be whole.
+    let ends = |at: usize| {
+        Some(FileError::Damaged {
+            at: u64::try_from(at).unwrap(),
+            error: RecordError::Ends,
+        })
+    };
+    assert_eq!(below(&whole[..2 * one + 20], 10), (vec![1, 2], ends(2 * one)));
+    assert_eq!(below(&whole[..2 * one + 15], 3), (vec![1, 2], ends(2 * one)));
 }
 
 proptest! {
@@ -137,7 +213,7 @@ proptest! {
         let bytes = record.encode().unwrap();
         prop_assert_eq!(Record::decode(&bytes), Ok(record));
         let mut file = Vec::new();
-        append(&mut file, &record).unwrap();
+        append(&mut file, &bytes).unwrap();
         prop_assert_eq!(read(&file, index / 256), Ok(vec![index]));
     }
 
@@ -148,10 +224,11 @@ proptest! {
         if let Ok(record) = Record::decode(&bytes) {
             prop_assert_eq!(record.encode().unwrap(), bytes.clone());
         }
-        let records: Vec<_> = Records::new(&bytes, 0).collect();
+        let mut records = Records::new(0, pieces(&bytes, 50));
         let mut written = Vec::new();
-        for record in records.iter().flatten() {
-            append(&mut written, record).unwrap();
+        while let Ok(Some((place, record))) = records.next_record() {
+            prop_assert_eq!(place.start, u64::try_from(written.len()).unwrap());
+            append(&mut written, &record.encode().unwrap()).unwrap();
         }
         prop_assert!(bytes.starts_with(&written));
     }

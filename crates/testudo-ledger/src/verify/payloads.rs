@@ -1,16 +1,11 @@
 //! Payload files against what entries commit to, and gone payloads against what later entries say of them.
 
-use std::ops::Range;
-
 use super::fault::{FaultKind, Faults};
 use super::files::{LogFiles, read_tile};
 use super::{Deleted, PayloadCheck, PayloadCounts, WINDOW};
 use crate::entry::{Body, Commitment, Entry, IndexRange, PayloadRef, RecordClass, SubjectPseudonym};
-use crate::payload::{self, Front, Record, RecordError, Window};
+use crate::payload::{self, FileError, Record, RecordError, Records};
 use crate::{Tile, TileLevel};
-
-/// How much of a payload file is read at once.
-const PART_BYTES: usize = 1 << 20;
 
 /// What the entry at a place says of its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,76 +225,51 @@ struct Opened<'a> {
 }
 
 impl Opened<'_> {
-    /// Reads the file in parts; false when what it holds could not be told.
+    /// Reads the file; false when what it holds could not be told.
     fn read<F: LogFiles>(&mut self, files: &F) -> bool {
-        let mut order = Window::new(self.number);
-        let mut buffer: Vec<u8> = Vec::new();
-        // Where in the file the buffer starts, and what of it was read.
-        let (mut start, mut read) = (0_u64, 0_usize);
-        let mut ended = false;
+        let path = payload::path(self.number);
+        let mut records = Records::new(self.number, |offset, len| {
+            files.read_part(&path, offset, len).map(Option::unwrap_or_default)
+        });
         loop {
-            let place = start.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-            let rest = buffer.get(read..).unwrap_or_default();
-            let wanted = match payload::front(rest) {
-                Ok(Front::Whole { record, rest }) => {
-                    let next = buffer.len().saturating_sub(rest.len());
-                    let range = read.saturating_add(4)..next;
-                    if let Err(error) = self.record(record, &mut order, place) {
-                        return self.damaged(&error, place);
-                    }
-                    read = range.end;
-                    continue;
-                }
-                Ok(Front::Nothing) if ended => return true,
-                Ok(Front::Nothing) => PART_BYTES,
-                // The writer may be in the middle of a record.
-                Ok(Front::Part { .. }) if ended && self.growing => return true,
-                Ok(Front::Part { .. }) if ended => return self.damaged(&RecordError::Ends, place),
-                Ok(Front::Part { bytes }) => bytes.saturating_sub(rest.len()).max(PART_BYTES),
-                Err(error) => return self.damaged(&error, place),
-            };
-            drain(&mut buffer, 0..read);
-            (start, read) = (place, 0);
-            let from = start.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
-            match files.read_part(&payload::path(self.number), from, wanted) {
-                Ok(Some(part)) => {
-                    ended = part.is_empty();
-                    buffer.extend(part);
-                }
-                Ok(None) => ended = true,
-                Err(error) => {
+            match records.next_record() {
+                Ok(Some((place, record))) => self.record(&record, place.start),
+                Ok(None) => return true,
+                Err(FileError::Read(error)) => {
                     let reason = error.to_string();
-                    let kind = FaultKind::Unreadable { reason };
-                    self.faults.add(kind, payload::path(self.number), None, None);
+                    self.faults.add(FaultKind::Unreadable { reason }, path, None, None);
                     return false;
                 }
+                // The writer may be in the middle of a record.
+                Err(FileError::Damaged {
+                    error: RecordError::Ends,
+                    ..
+                }) if self.growing => return true,
+                Err(FileError::Damaged { at, error }) => return self.damaged(&error, at),
             }
         }
     }
 
-    fn record(&mut self, bytes: &[u8], order: &mut Window, place: u64) -> Result<(), RecordError> {
-        let record = Record::decode(bytes)?;
-        order.take(record.index)?;
+    fn record(&mut self, record: &Record<'_>, place: u64) {
         let at = u16::try_from(record.index % WINDOW).unwrap_or(0);
         let kind = match self.expected.get(usize::from(at)) {
-            Some(Expected::Unknown) => return Ok(()),
+            Some(Expected::Unknown) => return,
             Some(Expected::Payload(commitment)) => {
                 self.gone.flip(at);
                 if record.commitment() == *commitment {
                     self.counts.present = self.counts.present.saturating_add(1);
-                    return Ok(());
+                    return;
                 }
                 FaultKind::PayloadAltered
             }
             None if self.growing => {
                 self.counts.beyond = self.counts.beyond.saturating_add(1);
-                return Ok(());
+                return;
             }
             Some(Expected::Nothing) | None => FaultKind::PayloadStray,
         };
         let file = payload::path(self.number);
         self.faults.add(kind, file, Some(record.index), Some(place));
-        Ok(())
     }
 
     fn damaged(&mut self, error: &RecordError, place: u64) -> bool {
@@ -311,9 +281,4 @@ impl Opened<'_> {
         self.faults.add(kind, payload::path(self.number), None, Some(place));
         false
     }
-}
-
-fn drain(buffer: &mut Vec<u8>, range: Range<usize>) {
-    let end = range.end.min(buffer.len());
-    buffer.drain(range.start.min(end)..end);
 }

@@ -3,19 +3,17 @@
 use std::collections::BTreeSet;
 
 use testudo_ledger::entry::{Entry, SubjectPseudonym};
-use testudo_ledger::payload;
 use testudo_types::UnixMillis;
 
-use crate::files::Disk;
-use crate::integrate::payloads;
 use crate::reading::{LogFolder, ReadLogError};
 use crate::retention::{Judge, Judged, Rules};
 
-/// Every entry that has or had a payload of a subject.
+/// Every entry that has or had a payload of a subject. The files must be whole, so that the payloads can go.
 pub(super) fn payloads_of(log: &LogFolder, subject: SubjectPseudonym) -> Result<BTreeSet<u64>, ReadLogError> {
     let named = subject.to_string();
     let mut found = BTreeSet::new();
     for number in bundles(log)? {
+        let before = found.len();
         for (index, bytes) in numbered(number, log.bundle(number)?) {
             // Most entries do not name the subject; the search is many times faster than the reader.
             if !std::str::from_utf8(&bytes).is_ok_and(|text| text.contains(&named)) {
@@ -28,6 +26,9 @@ pub(super) fn payloads_of(log: &LogFolder, subject: SubjectPseudonym) -> Result<
             {
                 found.insert(index);
             }
+        }
+        if found.len() > before {
+            log.payload_places(number)?;
         }
     }
     Ok(found)
@@ -68,11 +69,8 @@ pub(super) fn judge(
 
 /// The entries of a bundle whose payload record is there.
 fn present(log: &LogFolder, number: u64) -> Result<BTreeSet<u64>, ReadLogError> {
-    let path = log.root().join(payload::path(number));
-    match payloads::records(&Disk, &path) {
-        Ok(records) => Ok(records.unwrap_or_default().into_iter().map(|it| it.index).collect()),
-        Err(source) => Err(ReadLogError::File { path, source }),
-    }
+    let places = log.payload_places(number)?;
+    Ok(places.into_iter().map(|it| it.index).collect())
 }
 
 fn bundles(log: &LogFolder) -> Result<std::ops::Range<u64>, ReadLogError> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use testudo_ledger::entry::{Commitment, Entry};
 use testudo_ledger::tile::{self, Tile, TileLevel, bundle};
-use testudo_ledger::{Frontier, Hash};
+use testudo_ledger::{Frontier, Hash, payload};
 
 use crate::wal::Leaf;
 
@@ -117,7 +117,6 @@ impl Growth {
     }
 
     fn push_payload(&mut self, file: u64, record: &[u8]) -> Option<()> {
-        let len = u32::try_from(record.len()).ok()?.to_be_bytes();
         if self.payloads.last().is_none_or(|last| last.file != file) {
             self.payloads.push(PayloadWrite {
                 file,
@@ -126,9 +125,9 @@ impl Growth {
             });
         }
         let content = &mut self.payloads.last_mut()?.content;
-        content.extend_from_slice(&len);
-        content.extend_from_slice(record);
-        let added = (record.len() as u64).saturating_add(len.len() as u64);
+        let before = content.len();
+        payload::append(content, record).ok()?;
+        let added = content.len().saturating_sub(before) as u64;
         self.edge.payload_bytes = self.edge.payload_bytes.saturating_add(added);
         Some(())
     }

@@ -5,16 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use testudo_ledger::entry::Commitment;
-use testudo_ledger::payload;
+use testudo_ledger::payload::{self, FileError, Place, Records};
 
 use super::edge::PayloadWrite;
 use super::{Tree, TreeError};
-use crate::files::{self, Files};
+use crate::files::Files;
 
-/// The length before a record.
-pub(crate) const LENGTH_BYTES: u64 = 4;
-/// That length, the record's mark and its index.
-const HEAD_BYTES: usize = 4 + 4 + 8;
+/// A record's mark and its index.
+const HEAD_BYTES: usize = 4 + 8;
+/// How much of a file is copied at once.
+const PIECE_BYTES: usize = 1 << 20;
 
 impl Tree {
     pub(super) fn write_payloads(
@@ -48,40 +48,46 @@ impl Tree {
             path: path.clone(),
             source,
         };
-        let Some(records) = records(&*self.files, &path).map_err(failed)? else {
-            self.edge.payload_bytes = 0;
-            return Ok(());
-        };
         // In the tail anything can stand, also what looks like a record of an entry without payload.
         let mut expected = self.edge.commitments();
         let mut bytes = 0;
         let mut last = None;
-        for record in records {
-            let Some(commitment) = expected.remove(&record.index) else {
+        let mut records = records(&*self.files, &path, self.size() / 256, self.size());
+        loop {
+            let place = match records.next_place() {
+                Ok(Some(place)) => place,
+                Ok(None) | Err(FileError::Damaged { .. }) => break,
+                Err(FileError::Read(error)) => return Err(failed(error)),
+            };
+            let Some(commitment) = expected.remove(&place.index) else {
                 break;
             };
-            expected = expected.split_off(&record.index);
-            bytes = record.end;
-            last = commitment.map(|commitment| (record, commitment));
+            expected = expected.split_off(&place.index);
+            bytes = place.end;
+            last = commitment.map(|commitment| (place, commitment));
         }
         // A damaged length must not have its own or later payloads cut away.
         let ends_well = match last {
-            Some((record, commitment)) => self.is_sound(&path, record, &commitment).map_err(failed)?,
+            Some((place, commitment)) => self.is_sound(&path, place, &commitment).map_err(failed)?,
             None => true,
         };
+        drop(records);
         let expected = expected.into_keys().collect();
         if !ends_well || self.holds_one_of(&path, bytes, &expected).map_err(failed)? {
             return Err(TreeError::PayloadDamaged { path, offset: bytes });
         }
-        self.files.truncate(&path, bytes).map_err(failed)?;
+        if self.files.read_range(&path, 0, 0).map_err(failed)?.is_some() {
+            self.files.truncate(&path, bytes).map_err(failed)?;
+        }
         self.edge.payload_bytes = bytes;
         Ok(())
     }
 
     fn is_sound(&self, path: &Path, place: Place, commitment: &Commitment) -> io::Result<bool> {
-        let start = place.start.saturating_add(LENGTH_BYTES);
-        let len = usize::try_from(place.end.saturating_sub(start)).unwrap_or(usize::MAX);
-        let bytes = self.files.read_range(path, start, len)?.unwrap_or_default();
+        let bytes = self
+            .files
+            .read_range(path, place.record_start(), place.record_bytes())?
+            .unwrap_or_default();
         let record = payload::Record::decode(&bytes);
         Ok(record.is_ok_and(|it| it.commitment() == *commitment))
     }
@@ -90,7 +96,6 @@ impl Tree {
     /// payloads because of damage before them.
     fn holds_one_of(&self, path: &Path, mut offset: u64, indexes: &BTreeSet<u64>) -> io::Result<bool> {
         const MARK: &[u8] = b"TSP1";
-        const STEP_BYTES: usize = 1 << 20;
         if indexes.is_empty() {
             return Ok(false);
         }
@@ -98,22 +103,24 @@ impl Tree {
             // Pieces overlap by a head, so that none is missed between two.
             let piece = self
                 .files
-                .read_range(path, offset, STEP_BYTES.saturating_add(HEAD_BYTES))?;
+                .read_range(path, offset, PIECE_BYTES.saturating_add(HEAD_BYTES))?;
             let piece = piece.unwrap_or_default();
-            let heads = piece.windows(12).filter_map(|it| it.strip_prefix(MARK)?.first_chunk());
+            let heads = piece
+                .windows(HEAD_BYTES)
+                .filter_map(|it| it.strip_prefix(MARK)?.first_chunk());
             if heads.map(|it| u64::from_be_bytes(*it)).any(|it| indexes.contains(&it)) {
                 return Ok(true);
             }
-            if piece.len() <= STEP_BYTES {
+            if piece.len() <= PIECE_BYTES {
                 return Ok(false);
             }
-            offset = offset.saturating_add(STEP_BYTES as u64);
+            offset = offset.saturating_add(PIECE_BYTES as u64);
         }
     }
 
     /// Removes the records of these entries from their files; entries without one are passed over.
     ///
-    /// A crash leaves each file whole, with or without them; do it again then.
+    /// A crash leaves each file whole, with or without them; do it again then. A damaged file is not touched.
     pub(super) fn drop_payloads(&mut self, indexes: &BTreeSet<u64>) -> io::Result<()> {
         let mut by_file: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
         for index in indexes.iter().filter(|index| **index < self.size()) {
@@ -121,21 +128,12 @@ impl Tree {
         }
         for (file, indexes) in by_file {
             let path = self.payload_file(file);
-            let Some(records) = records(&*self.files, &path)? else {
-                continue;
-            };
-            if !records.iter().any(|it| indexes.contains(&it.index)) {
+            let places = places(&*self.files, &path, file, self.size())?;
+            if !places.iter().any(|it| indexes.contains(&it.index)) {
                 continue;
             }
-            let mut kept = Vec::new();
-            for record in records.iter().filter(|it| !indexes.contains(&it.index)) {
-                let len = usize::try_from(record.end.saturating_sub(record.start)).unwrap_or(usize::MAX);
-                kept.extend(self.files.read_range(&path, record.start, len)?.unwrap_or_default());
-            }
-            let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|it| it.to_str())) else {
-                continue;
-            };
-            let replaced = files::replace(&*self.files, folder, name, &kept);
+            let kept = places.iter().filter(|it| !indexes.contains(&it.index));
+            let replaced = self.rewrite(&path, kept);
             if file == self.size() / 256 {
                 // Even when that failed, the new file may be the one that is there.
                 self.tidy_payloads().map_err(io::Error::other)?;
@@ -145,44 +143,62 @@ impl Tree {
         Ok(())
     }
 
+    /// Replaces a file by these of its records, piece by piece: it may be greater than memory.
+    fn rewrite<'a>(&self, path: &Path, kept: impl Iterator<Item = &'a Place>) -> io::Result<()> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|it| it.to_str())) else {
+            return Ok(());
+        };
+        let temporary = folder.join(format!("{name}.tmp"));
+        self.files.write(&temporary, &[])?;
+        let mut copy = self.files.open_append(&temporary)?;
+        for place in kept {
+            let mut at = place.start;
+            while at < place.end {
+                let wanted = usize::try_from(place.end.saturating_sub(at)).unwrap_or(usize::MAX);
+                let piece = self.files.read_range(path, at, wanted.min(PIECE_BYTES))?;
+                let piece = piece.filter(|it| !it.is_empty());
+                let piece = piece.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+                copy.append(&piece)?;
+                at = at.saturating_add(piece.len() as u64);
+            }
+        }
+        copy.sync()?;
+        self.files.rename(&temporary, path)?;
+        self.files.sync_folder(folder)
+    }
+
     fn payload_file(&self, file: u64) -> PathBuf {
         self.folder.root().join(payload::path(file))
     }
 }
 
-/// Where a record lies in its file, the length before it included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) index: u64,
-    pub(crate) start: u64,
-    pub(crate) end: u64,
+/// The records of a payload file; none when there is no file.
+pub(crate) fn records<'a>(
+    files: &'a dyn Files,
+    path: &'a Path,
+    window: u64,
+    size: u64,
+) -> Records<impl FnMut(u64, usize) -> io::Result<Vec<u8>> + 'a> {
+    Records::below(window, size, move |offset, len| {
+        Ok(files.read_range(path, offset, len)?.unwrap_or_default())
+    })
 }
 
-/// The whole records at the start of a payload file, in order; nothing when there is no file.
-pub(crate) fn records(files: &dyn Files, path: &Path) -> io::Result<Option<Vec<Place>>> {
+/// Where the records of a file lie. What is damaged at any place is not read at all: an answer that leaves out
+/// what follows would have it taken for deleted, and destroyed.
+pub(crate) fn places(files: &dyn Files, path: &Path, window: u64, size: u64) -> io::Result<Vec<Place>> {
+    let mut records = records(files, path, window, size);
     let mut places = Vec::new();
-    let mut start = 0_u64;
-    loop {
-        let Some(head) = files.read_range(path, start, HEAD_BYTES)? else {
-            return Ok(None);
-        };
-        let Some((len, index)) = head_of(&head) else { break };
-        let end = start.saturating_add(LENGTH_BYTES).saturating_add(len);
-        // The last byte must be there too.
-        let last = files.read_range(path, end.saturating_sub(1), 1)?;
-        if last.is_none_or(|it| it.is_empty()) {
-            break;
-        }
-        places.push(Place { index, start, end });
-        start = end;
+    while let Some(place) = records.next_place().map_err(unreadable)? {
+        places.push(place);
     }
-    Ok(Some(places))
+    Ok(places)
 }
 
-fn head_of(head: &[u8]) -> Option<(u64, u64)> {
-    let (len, rest) = head.split_first_chunk()?;
-    let rest = rest.strip_prefix(b"TSP1")?;
-    let index = u64::from_be_bytes(*rest.first_chunk()?);
-    let len = u64::from(u32::from_be_bytes(*len));
-    (len >= 12).then_some((len, index))
+/// As an error of reading the file.
+pub(crate) fn unreadable(error: FileError<io::Error>) -> io::Error {
+    match error {
+        FileError::Read(error) => error,
+        damaged @ FileError::Damaged { .. } => io::Error::new(io::ErrorKind::InvalidData, damaged),
+    }
 }

@@ -5,11 +5,13 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use testudo_ledger::checkpoint::CheckpointError;
+use testudo_ledger::payload::{self, Records};
 use testudo_ledger::tile::{Tiles, TilesError, bundle};
 use testudo_ledger::tree::ProveError;
-use testudo_ledger::{Hash, SignedCheckpoint, Tile, TileLevel, payload, tree};
+use testudo_ledger::{Hash, SignedCheckpoint, Tile, TileLevel, tree};
 
 use crate::files::{Disk, Files as _};
+use crate::integrate::payloads::unreadable;
 
 /// The file with the newest checkpoint.
 pub(super) const CHECKPOINT: &str = "checkpoint";
@@ -165,31 +167,29 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let bytes = covered(&mut file, size).map_err(failed)?;
+        let bytes = covered(&mut file, window, size).map_err(failed)?;
         file.rewind().map_err(failed)?;
         Ok(Some(Covered { file, bytes }))
     }
 }
 
-/// How long the records of entries below `size` are; a record that is being written does not count.
-fn covered(file: &mut File, size: u64) -> io::Result<u64> {
-    let len = file.metadata()?.len();
-    let mut end = 0_u64;
-    // The record's length, its mark, its entry.
-    let mut head = [0; 16];
-    while end.saturating_add(16) <= len {
-        file.seek(SeekFrom::Start(end))?;
-        file.read_exact(&mut head)?;
-        let [l0, l1, l2, l3, _, _, _, _, index @ ..] = head;
-        let next = end
-            .saturating_add(4)
-            .saturating_add(u64::from(u32::from_be_bytes([l0, l1, l2, l3])));
-        if u64::from_be_bytes(index) >= size || next > len {
-            break;
-        }
-        end = next;
+/// How long the records of entries below `size` are; a record that is being written does not count. A damaged file
+/// is not copied: what is in the store may be whole.
+fn covered(file: &mut File, window: u64, size: u64) -> io::Result<u64> {
+    let mut records = Records::below(window, size, |offset, len| {
+        file.seek(SeekFrom::Start(offset))?;
+        let piece = io::Read::by_ref(file).take(widen(len));
+        testudo_bounded::read_to_end(piece, len).map_err(io::Error::other)
+    });
+    let mut end = 0;
+    while let Some(place) = records.next_place().map_err(unreadable)? {
+        end = place.end;
     }
     Ok(end)
+}
+
+fn widen(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// The first `tile.width()` items of a tile's bytes.

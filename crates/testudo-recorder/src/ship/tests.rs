@@ -302,6 +302,34 @@ async fn payloads_beyond_the_checkpoint_stay_behind() {
 }
 
 #[tokio::test]
+async fn a_damaged_payload_file_does_not_replace_the_whole_one() {
+    let mut scene = Scene::new();
+    scene.log.grow(10, "a");
+    scene.shipper().pass().await.unwrap();
+    let local = scene.log.path().join(payload::path(0));
+    let faulty = scene.faulty.clone();
+    let shipped = || faulty.content("a/b/payload/000");
+    let whole = shipped().await.unwrap();
+    scene.log.grow(5, "a");
+    let good = testudo_bounded::read_file(&local, 1 << 20).unwrap();
+    let third = 3 * record(0).len();
+    // The length's highest and lowest byte, the mark, the index; and the file's end is missing.
+    for at in [Some(0), Some(3), Some(4), Some(15), None] {
+        let mut bad = good.clone();
+        match at {
+            Some(at) => bad[third + at] ^= 1,
+            None => bad.truncate(third + 8),
+        }
+        fs::write(&local, bad).unwrap();
+        scene.shipper().pass().await.unwrap_err();
+        assert!(shipped().await.unwrap() == whole, "{at:?}");
+    }
+    fs::write(&local, &good).unwrap();
+    scene.shipper().pass().await.unwrap();
+    assert!(shipped().await.unwrap() == good);
+}
+
+#[tokio::test]
 async fn a_payload_file_of_many_parts_arrives_whole() {
     let mut scene = Scene::new();
     scene.log.grow(3, "a");

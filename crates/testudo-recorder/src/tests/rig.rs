@@ -156,8 +156,14 @@ pub(super) fn check(files: &FaultyFiles) -> BTreeMap<u64, Entry> {
     for number in 0..size.div_ceil(256) {
         let bundle = log.bundle(number).unwrap();
         let file = log.read(&payload::path(number), 1 << 30).unwrap().unwrap_or_default();
-        let records: Vec<Record<'_>> = Records::new(&file, number).map(Result::unwrap).collect();
-        let mut commitments: BTreeMap<u64, Commitment> = records.iter().map(|it| (it.index, it.commitment())).collect();
+        let mut records = Records::new(number, |offset, len| {
+            let rest = file.iter().skip(usize::try_from(offset).unwrap());
+            Ok::<Vec<u8>, std::convert::Infallible>(rest.take(len).copied().collect())
+        });
+        let mut commitments: BTreeMap<u64, Commitment> = BTreeMap::new();
+        while let Some((place, record)) = records.next_record().unwrap() {
+            commitments.insert(place.index, record.commitment());
+        }
         for (index, bytes) in (number * 256..).zip(bundle) {
             frontier.push(Hash::leaf(&bytes));
             let entry = Entry::decode(&bytes).unwrap();

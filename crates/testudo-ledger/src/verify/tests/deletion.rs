@@ -135,7 +135,7 @@ fn records_that_are_not_the_ones_committed_to() {
         let mut files = of(&plan(300));
         let mut file = Vec::new();
         for index in indexes {
-            payload::append(&mut file, &record(*index)).unwrap();
+            payload::append(&mut file, &record(*index).encode().unwrap()).unwrap();
         }
         files.0.insert("payload/001".to_owned(), file);
         files.faults()

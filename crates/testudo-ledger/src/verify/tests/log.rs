@@ -55,10 +55,14 @@ impl Files {
     pub(super) fn keep_payloads(&mut self, window: u64, keep: impl Fn(u64) -> bool) {
         let path = payload::path(window);
         let mut kept = Vec::new();
-        for record in payload::Records::new(&self.0[&path], window) {
-            let record = record.unwrap();
+        let file = &self.0[&path];
+        let mut records = payload::Records::new(window, |offset, len| {
+            let rest = file.iter().skip(usize::try_from(offset).unwrap());
+            Ok::<Vec<u8>, std::convert::Infallible>(rest.take(len).copied().collect())
+        });
+        while let Some((_, record)) = records.next_record().unwrap() {
             if keep(record.index) {
-                payload::append(&mut kept, &record).unwrap();
+                payload::append(&mut kept, &record.encode().unwrap()).unwrap();
             }
         }
         if kept.is_empty() {
@@ -190,7 +194,7 @@ pub(super) fn write(planned: &[Planned]) -> (Vec<Vec<u8>>, Files) {
                 sealed: content,
             };
             let file = files.0.entry(payload::path(index / 256)).or_default();
-            payload::append(file, &record).unwrap();
+            payload::append(file, &record.encode().unwrap()).unwrap();
             PayloadRef {
                 bytes: 4,
                 commitment: record.commitment(),

@@ -48,6 +48,13 @@ fn file(ledger: &Ledger, window: u64) -> PathBuf {
     ledger.log().root().join(payload::path(window))
 }
 
+/// The bytes of a payload file, and where a record is in them.
+fn found(ledger: &Ledger, window: u64, record: &[u8]) -> (Vec<u8>, usize) {
+    let bytes = testudo_bounded::read_file(file(ledger, window), 1 << 24).unwrap();
+    let at = bytes.windows(record.len()).position(|it| it == record).unwrap();
+    (bytes, at)
+}
+
 /// The entries whose payloads are missing; nothing else may be wrong.
 fn missing(ledger: &Ledger) -> Vec<u64> {
     let each = ledger.faults().into_iter().map(|fault| {
@@ -95,11 +102,74 @@ async fn retention_explains_nothing_inside_a_file_either() {
     let ana = ledger.subject("ana").await;
     ledger.custody.hold(ana, &code("case-1"), None, None).await.unwrap();
     let record = ledger.log().payload(10).unwrap().unwrap();
-    let mut bytes = fs::read(file(&ledger, 0)).unwrap();
-    let at = bytes.windows(record.len()).position(|it| it == record).unwrap();
+    let (mut bytes, at) = found(&ledger, 0, &record);
     bytes.drain(at - 4..at + record.len());
     fs::write(file(&ledger, 0), bytes).unwrap();
     ledger.pass_days(1200);
     assert_eq!(ledger.custody.retain(None).await.unwrap().deleted, 18);
     assert_eq!(missing(&ledger), [10]);
+}
+
+/// Payloads of ana, bo and cy in turn in one file, full or open, of which a byte before entry 30 is changed.
+async fn damaged(count: u64, at: impl Fn(usize) -> usize) -> (Ledger, Vec<u8>) {
+    let ledger = Ledger::open().await;
+    for index in 1..count {
+        let name = ["cy", "ana", "bo"][usize::try_from(index % 3).unwrap()];
+        ledger.say(name, "text").await;
+    }
+    ledger.kept().recorder.flush().await.unwrap();
+    let record = ledger.log().payload(30).unwrap().unwrap();
+    let (mut bytes, place) = found(&ledger, 0, &record);
+    bytes[at(place)] ^= 1;
+    fs::write(file(&ledger, 0), &bytes).unwrap();
+    (ledger, bytes)
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_not_rewritten_and_nothing_is_said_of_it() {
+    // The mark, the high byte of the length, a byte of the index.
+    for (count, byte) in [(300, 0), (300, -3), (300, 6), (200, 0), (200, -3)] {
+        let (ledger, bytes) = damaged(count, |place| place.checked_add_signed(byte).unwrap()).await;
+        let case = format!("{count} {byte}");
+        let size = ledger.log().size().unwrap();
+        // Of ana something stands before the damage and something behind it.
+        let ana = ledger.subject("ana").await;
+        let refused = ledger.custody.erase(&ledger.request(ana)).await.unwrap_err();
+        assert!(
+            matches!(refused, CustodyError::Read(ReadLogError::File { .. })),
+            "{case} {refused}"
+        );
+        ledger.pass_days(1200);
+        ledger.custody.retain(None).await.unwrap_err();
+        assert_eq!(ledger.log().size().unwrap(), size, "{case}");
+        let now = testudo_bounded::read_file(file(&ledger, 0), 1 << 24).unwrap();
+        assert!(now == bytes, "{case}");
+        for index in [1, 29, 30, 31, 100] {
+            let refused = ledger.show(index).await.unwrap_err();
+            assert!(matches!(refused, CustodyError::Read(_)), "{case} {index} {refused}");
+        }
+        let dropped = ledger.kept().recorder.drop_payloads([1].into()).await;
+        dropped.unwrap_err();
+        let now = testudo_bounded::read_file(file(&ledger, 0), 1 << 24).unwrap();
+        assert!(now == bytes, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_goes_on_when_the_file_is_whole_again() {
+    let (ledger, bytes) = damaged(300, |place| place).await;
+    let ana = ledger.subject("ana").await;
+    let wanted = ledger.request(ana);
+    ledger.custody.erase(&wanted).await.unwrap_err();
+    let mut mended = bytes.clone();
+    let at = mended
+        .windows(12)
+        .position(|it| it[1..] == *b"SP1\0\0\0\0\0\0\0\x1e")
+        .unwrap();
+    mended[at] ^= 1;
+    fs::write(file(&ledger, 0), &mended).unwrap();
+    assert_eq!(ledger.custody.erase(&wanted).await.unwrap().payloads, 100);
+    assert_eq!(ledger.payloads_of(ana).len(), 0);
+    let report = ledger.verify(&[]);
+    assert_eq!((report.payloads.present, report.payloads.deleted), (199, 100));
 }

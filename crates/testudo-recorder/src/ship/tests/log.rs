@@ -130,12 +130,13 @@ impl Log {
     }
 }
 
-/// What stands in a payload file for an entry; only its head matters here.
+/// What stands in a payload file for an entry; only its head and length matter here.
 pub(crate) fn record(index: u64) -> Vec<u8> {
     let body = [
         b"TSP1".as_slice(),
         &index.to_be_bytes(),
         format!("secret of {index}").as_bytes(),
+        &[0; 70],
     ]
     .concat();
     [&u32::try_from(body.len()).unwrap().to_be_bytes(), body.as_slice()].concat()
