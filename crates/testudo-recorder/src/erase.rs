@@ -1,4 +1,4 @@
-//! Erasure of a subject: its row and key are destroyed, then its payloads, then the tombstone is written.
+//! Erasure of a subject: its row and key are destroyed, then the tombstone is written, then its payloads are deleted.
 //!
 //! What is asked for is stored in the same transaction that destroys the key, without the name, so
 //! that an erasure that a crash interrupts is finished at the next start.
