@@ -25,7 +25,7 @@ record! {
         pub approver: PrincipalPseudonym,
         /// A code, for example `gdpr_17_1_b`.
         pub basis: String,
-        /// How many payloads were deleted.
+        /// How many entries in the ranges had a payload of the subject; some may be gone before, by age.
         pub payloads: u64,
         /// Where they were. Other subjects' payloads inside a range are not covered.
         pub ranges: Ranges,
