@@ -2,6 +2,7 @@
 
 mod appends;
 mod crash;
+mod dropping;
 mod failure;
 mod indexed;
 mod put_back;

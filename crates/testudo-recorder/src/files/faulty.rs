@@ -83,6 +83,7 @@ struct State {
     is_dead: bool,
     space: Option<usize>,
     chance: Chance,
+    widest: usize,
 }
 
 /// What happens to one operation.
@@ -109,7 +110,13 @@ impl FaultyFiles {
             is_dead: false,
             space: None,
             chance: Chance::new(seed),
+            widest: 0,
         })))
+    }
+
+    /// The most bytes of a file that one call read or wrote since this was asked.
+    pub(crate) fn widest(&self) -> usize {
+        std::mem::take(&mut self.state().widest)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -181,6 +188,7 @@ impl FaultyFiles {
             is_dead: false,
             space: None,
             chance: chance.clone(),
+            widest: 0,
         };
         if crash == Crash::Power {
             for change in std::mem::take(&mut next.pending) {
@@ -270,6 +278,7 @@ impl State {
     }
 
     fn append(&mut self, node: u64, bytes: &[u8]) -> io::Result<()> {
+        self.widest = self.widest.max(bytes.len());
         let fate = self.step()?;
         let room = self.space.unwrap_or(usize::MAX).min(bytes.len());
         let mut written = room;
@@ -371,11 +380,13 @@ impl Files for FaultyFiles {
     }
 
     fn read_range(&self, path: &Path, offset: u64, len: usize) -> io::Result<Option<Vec<u8>>> {
-        let state = self.state();
+        let mut state = self.state();
         let Ok(node) = state.file(path) else { return Ok(None) };
         let content = &state.nodes[&node].live;
         let rest = content.iter().skip(usize::try_from(offset).unwrap());
-        Ok(Some(rest.take(len).copied().collect()))
+        let part: Vec<u8> = rest.take(len).copied().collect();
+        state.widest = state.widest.max(part.len());
+        Ok(Some(part))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use testudo_ledger::entry::Commitment;
@@ -149,22 +150,39 @@ impl Tree {
             return Ok(());
         };
         let temporary = folder.join(format!("{name}.tmp"));
-        self.files.write(&temporary, &[])?;
-        let mut copy = self.files.open_append(&temporary)?;
+        if let Err(error) = self.copy(path, &temporary, kept) {
+            // What it holds must not outlast the file.
+            if let Err(left) = self.files.remove(&temporary) {
+                tracing::warn!(error = %left, "cannot remove the half of a payload file");
+            }
+            return Err(error);
+        }
+        self.files.rename(&temporary, path)?;
+        self.files.sync_folder(folder)
+    }
+
+    fn copy<'a>(&self, from: &Path, to: &Path, kept: impl Iterator<Item = &'a Place>) -> io::Result<()> {
+        let mut runs: Vec<Range<u64>> = Vec::new();
         for place in kept {
-            let mut at = place.start;
-            while at < place.end {
-                let wanted = usize::try_from(place.end.saturating_sub(at)).unwrap_or(usize::MAX);
-                let piece = self.files.read_range(path, at, wanted.min(PIECE_BYTES))?;
+            match runs.last_mut() {
+                Some(run) if run.end == place.start => run.end = place.end,
+                _ => runs.push(place.start..place.end),
+            }
+        }
+        self.files.write(to, &[])?;
+        let mut copy = self.files.open_append(to)?;
+        for run in runs {
+            let mut at = run.start;
+            while at < run.end {
+                let wanted = usize::try_from(run.end.saturating_sub(at)).unwrap_or(usize::MAX);
+                let piece = self.files.read_range(from, at, wanted.min(PIECE_BYTES))?;
                 let piece = piece.filter(|it| !it.is_empty());
                 let piece = piece.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
                 copy.append(&piece)?;
                 at = at.saturating_add(piece.len() as u64);
             }
         }
-        copy.sync()?;
-        self.files.rename(&temporary, path)?;
-        self.files.sync_folder(folder)
+        copy.sync()
     }
 
     fn payload_file(&self, file: u64) -> PathBuf {
