@@ -3,8 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use testudo_ledger::{Checkpoint, Hash, KeyKind, KeyName, SignedCheckpoint, Signi
 use zeroize::Zeroizing;
 
 use crate::files::{self, Disk, Files};
+use crate::keys::private_file::{self, Found};
 
 /// Far above any key, name or checkpoint.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -49,6 +51,13 @@ pub enum FolderError {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "`{}` is open to others (mode {mode:o}), who could read or change what is in it; if nobody did, run \
+         `chmod {wanted:o} {}`", path.display(), path.display()
+    )]
+    Open { path: PathBuf, mode: u32, wanted: u32 },
+    #[error("`{}` is not what should be there, but a link or something else; put a folder or a file there", path.display())]
+    Shape { path: PathBuf },
     #[error("`{}` is not a signing key; restore it from a backup", path.display())]
     Key {
         path: PathBuf,
@@ -77,17 +86,17 @@ impl Folder {
     /// Takes the folder for writing; makes it, the log's name, its key and its policy when they are not there.
     ///
     /// # Errors
-    /// When another process has it, it cannot be read or written, or what is in it is damaged.
+    /// When another process has it, others may read or change it, it cannot be read or written, or what is in it is
+    /// damaged.
     pub fn prepare(path: &Path) -> Result<Self, FolderError> {
         let files: Arc<dyn Files> = Arc::new(Disk);
-        let parent = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        parent
-            .and_then(|()| files.create_folder(path))
-            .map_err(|source| FolderError::Create {
-                path: path.to_owned(),
-                source,
-            })?;
+        private_file::make_folder(path).map_err(|source| FolderError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
+        look_at_folder(&*files, path)?;
         let lock = lock(path)?;
+        look_at_key(&path.join("log.key"))?;
         Self::prepare_with(path, files, Some(lock))
     }
 
@@ -180,6 +189,47 @@ impl Folder {
         let by = signed.verify_log([self.verifier()]);
         by.map_err(OwnCheckpointError::Signature)?;
         Ok(signed)
+    }
+}
+
+/// Whether the folder is its owner's alone; made so as long as nothing is in it.
+fn look_at_folder(files: &dyn Files, path: &Path) -> Result<(), FolderError> {
+    let failed = |source| FolderError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mode = match private_file::look_at_folder(path).map_err(failed)? {
+        Found::Private => return Ok(()),
+        Found::Open(mode) => mode,
+        Found::Other => return Err(FolderError::Shape { path: path.to_owned() }),
+    };
+    let wanted = 0o700;
+    let empty = files.list(path).map_err(failed)?.is_empty();
+    // Only the owner may change it; whoever is not gets told.
+    if empty && std::fs::set_permissions(path, Permissions::from_mode(wanted)).is_ok() {
+        return Ok(());
+    }
+    Err(FolderError::Open {
+        path: path.to_owned(),
+        mode,
+        wanted,
+    })
+}
+
+fn look_at_key(path: &Path) -> Result<(), FolderError> {
+    match private_file::look_at_file(path) {
+        Ok(Found::Private) => Ok(()),
+        Ok(Found::Open(mode)) => Err(FolderError::Open {
+            path: path.to_owned(),
+            mode,
+            wanted: 0o600,
+        }),
+        Ok(Found::Other) => Err(FolderError::Shape { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(FolderError::File {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 

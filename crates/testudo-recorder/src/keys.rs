@@ -11,7 +11,7 @@ mod keyring;
 mod named;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
-mod private_file;
+pub(crate) mod private_file;
 mod recent;
 mod rotation;
 mod rows;

@@ -58,12 +58,23 @@ impl Files for Disk {
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn Append>> {
+        if std::fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink()) {
+            return Err(io::Error::other("it is a link, which nobody here has made; remove it"));
+        }
         let file = owner_only(OpenOptions::new().append(true).create(true)).open(path)?;
         Ok(Box::new(DiskFile(file)))
     }
 
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut file = owner_only(OpenOptions::new().write(true).create(true).truncate(true)).open(path)?;
+        // Never through a link: what a dead process or a stranger left there goes, and the file is a new one.
+        let create = || owner_only(OpenOptions::new().write(true).create_new(true)).open(path);
+        let mut file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                gone_is_fine(std::fs::remove_file(path))?;
+                create()?
+            }
+            opened => opened?,
+        };
         file.write_all(content)?;
         file.sync_data()
     }

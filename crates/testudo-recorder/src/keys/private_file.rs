@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What is found at a path that should be private.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Private,
     /// Group or others may do something with it; the mode's nine bits.
     Open(u32),
@@ -16,7 +16,7 @@ pub(super) enum Found {
 }
 
 /// Makes a folder, 0700, with those above it.
-pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
@@ -75,13 +75,13 @@ pub(super) fn destroy(path: &Path) -> io::Result<()> {
 }
 
 /// Looks at a file without following a link or waiting on a pipe.
-pub(super) fn look_at_file(path: &Path) -> io::Result<Found> {
+pub(crate) fn look_at_file(path: &Path) -> io::Result<Found> {
     let metadata = fs::symlink_metadata(path)?;
     Ok(judge(metadata.is_file(), &metadata))
 }
 
 /// Looks at a folder.
-pub(super) fn look_at_folder(path: &Path) -> io::Result<Found> {
+pub(crate) fn look_at_folder(path: &Path) -> io::Result<Found> {
     let metadata = fs::metadata(path)?;
     Ok(judge(metadata.is_dir(), &metadata))
 }
