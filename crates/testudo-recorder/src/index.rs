@@ -16,6 +16,7 @@ mod schema;
 mod tests;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnection;
@@ -136,14 +137,14 @@ impl Index {
     }
 
     /// Brings the index to the log's size; one that is not of this log, is ahead of it or fails is
-    /// made anew. `progress` is told how many entries are in it, of how many.
+    /// made anew. `progress` is told how many entries are in it, of how many, and may break off there.
     ///
     /// # Errors
     /// When the log cannot be read, or the index fails again right after it was made.
     pub async fn catch_up<S: LeafSource>(
         &mut self,
         source: &mut S,
-        mut progress: impl FnMut(u64, u64),
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<(), IndexError> {
         if !self.fits(source)? {
             self.clear().await?;
@@ -226,7 +227,7 @@ impl Index {
     async fn follow<S: LeafSource>(
         &mut self,
         source: &mut S,
-        progress: &mut impl FnMut(u64, u64),
+        progress: &mut impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<(), IndexError> {
         while self.standing.next < source.size() {
             let first = self.standing.next;
@@ -240,7 +241,9 @@ impl Index {
                 .iter()
                 .map(|leaf| Entry::decode(leaf).ok().map(|it| Line::of(&it)));
             self.append_lines(first, lines.collect(), &hash).await?;
-            progress(self.standing.next, source.size());
+            if progress(self.standing.next, source.size()).is_break() {
+                return Ok(());
+            }
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ pub use keys::{
 };
 #[cfg(feature = "pkcs11")]
 pub use keys::{Pkcs11Keyring, Pkcs11Settings};
-pub use observer::{Observer, ObserverError};
+pub use observer::{Closing, Observer, ObserverError};
 pub use reading::{LogFolder, ReadLogError};
 pub use recorder::{Limits, Options, Pending, Recorder, Slot};
 pub use recover::OpenError;

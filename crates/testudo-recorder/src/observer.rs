@@ -7,11 +7,12 @@ use crate::reading::LogFolder;
 
 /// Follows a log, entry by entry, on a thread of its own.
 pub trait Observer: Send {
-    /// The first entry that it has not seen; asked once, at the start.
+    /// The first entry that it has not seen; asked once, at the start. It may look at what it missed by itself
+    /// before it answers, as long as the log is not `closing`.
     ///
     /// # Errors
     /// When it cannot tell; it is then not told anything in this run, and that is logged.
-    fn next_index(&mut self) -> Result<u64, ObserverError>;
+    fn next_index(&mut self, closing: &Closing) -> Result<u64, ObserverError>;
 
     /// The next entry: its place, its bytes, and what they say; nothing when they follow no schema known here.
     ///
@@ -26,6 +27,23 @@ pub trait Observer: Send {
     fn pause(&mut self) -> Result<(), ObserverError>;
 }
 
+/// Tells whether the log's writer has ended, so that what takes long is left for the next start.
+#[derive(Debug, Clone, Default)]
+pub struct Closing(Option<watch::Receiver<u64>>);
+
+impl Closing {
+    /// Of the writer that tells the log's size here; without one it never ends.
+    pub(crate) fn of(size: watch::Receiver<u64>) -> Self {
+        Self(Some(size))
+    }
+
+    /// Whether somebody waits for the observer to end.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.0.as_ref().is_some_and(|size| size.has_changed().is_err())
+    }
+}
+
 /// The observer's own failure.
 #[derive(Debug, thiserror::Error)]
 #[error("the index failed: {0}")]
@@ -36,7 +54,8 @@ const LEFT_AT_CLOSE: u64 = 4096;
 
 /// Follows the log with an observer until the log's writer has ended.
 pub(crate) async fn follow(mut observer: Box<dyn Observer>, log: LogFolder, mut size: watch::Receiver<u64>) {
-    let mut next = match observer.next_index() {
+    let closing = Closing::of(size.clone());
+    let mut next = match observer.next_index(&closing) {
         Ok(next) => next,
         Err(error) => {
             tracing::error!(%error, "entries are not indexed in this run");
@@ -45,8 +64,7 @@ pub(crate) async fn follow(mut observer: Box<dyn Observer>, log: LogFolder, mut 
     };
     loop {
         let until = *size.borrow_and_update();
-        let is_over = || size.has_changed().is_err();
-        if let Err(error) = catch_up(&mut *observer, &log, &mut next, until, is_over) {
+        if let Err(error) = catch_up(&mut *observer, &log, &mut next, until, &closing) {
             tracing::error!(%error, next, "an entry could not be indexed; it is tried again with the next");
         }
         if size.changed().await.is_err() {
@@ -60,13 +78,13 @@ fn catch_up(
     log: &LogFolder,
     next: &mut u64,
     until: u64,
-    is_over: impl Fn() -> bool,
+    closing: &Closing,
 ) -> Result<(), Box<dyn std::error::Error>> {
     if *next >= until {
         return Ok(());
     }
     while *next < until {
-        if is_over() && until.saturating_sub(*next) > LEFT_AT_CLOSE {
+        if closing.is_under_way() && until.saturating_sub(*next) > LEFT_AT_CLOSE {
             break;
         }
         let bundle = log.bundle(*next / 256)?;

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use testudo_ledger::entry::Entry;
 
 use super::folder::FolderSource;
 use super::line::Line;
-use super::{Index, IndexError};
-use crate::observer::{Observer, ObserverError};
+use super::{Index, IndexError, LeafSource as _};
+use crate::observer::{Closing, Observer, ObserverError};
 use crate::reading::LogFolder;
 
 /// The index's file in the folder of its log.
@@ -33,6 +34,8 @@ pub struct Feed {
     last: Hash,
     /// After a failure: what is missing is read from the folder.
     behind: bool,
+    /// Of the log that it follows.
+    closing: Closing,
 }
 
 impl Feed {
@@ -48,16 +51,22 @@ impl Feed {
             waiting: Vec::new(),
             last: Hash::EMPTY,
             behind: false,
+            closing: Closing::default(),
         })
     }
 
+    /// Reads what is missing from the folder, or a first part of it when the log is being closed.
     fn catch_up(&mut self) -> Result<(), ObserverError> {
         let mut source = FolderSource::open(self.log.clone()).map_err(failed)?;
         let caught = self.index.catch_up(&mut source, |done, of| {
             tracing::debug!(done, of, "the query index catches up");
+            match self.closing.is_under_way() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         });
         wait(caught).map_err(failed)?;
-        self.behind = false;
+        self.behind = self.index.size() < source.size();
         Ok(())
     }
 
@@ -83,7 +92,8 @@ impl Feed {
 
 impl Observer for Feed {
     /// Catches up with the folder first, which mends an index that is not of this log.
-    fn next_index(&mut self) -> Result<u64, ObserverError> {
+    fn next_index(&mut self, closing: &Closing) -> Result<u64, ObserverError> {
+        self.closing = closing.clone();
         self.catch_up()?;
         Ok(self.index.size())
     }

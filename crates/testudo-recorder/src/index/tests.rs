@@ -73,6 +73,7 @@ async fn added(index: &mut Index, log: &mut Log) -> u64 {
         .catch_up(log, |done, of| {
             assert!(done <= of);
             first.get_or_insert(done);
+            ControlFlow::Continue(())
         })
         .await
         .unwrap();
@@ -119,7 +120,10 @@ async fn the_index_of_another_log_or_format_is_made_anew() {
     let path = folder.path().join("index.sqlite");
     for change in ["origin", "format", "damage", "garbage"] {
         let mut index = Index::open(&path, ORIGIN).await.unwrap();
-        index.catch_up(&mut Log::of(300, "1"), |_, _| ()).await.unwrap();
+        index
+            .catch_up(&mut Log::of(300, "1"), |_, _| ControlFlow::Continue(()))
+            .await
+            .unwrap();
         let mut origin = ORIGIN;
         let connection = &mut index.connection;
         match change {
@@ -154,7 +158,10 @@ async fn damage_found_while_feeding_is_repaired_by_catching_up() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index.sqlite");
     let mut index = Index::open(&path, ORIGIN).await.unwrap();
-    index.catch_up(&mut Log::of(300, "1"), |_, _| ()).await.unwrap();
+    index
+        .catch_up(&mut Log::of(300, "1"), |_, _| ControlFlow::Continue(()))
+        .await
+        .unwrap();
     sqlx::query("DROP TABLE entries")
         .execute(&mut index.connection)
         .await
@@ -203,7 +210,7 @@ async fn what_this_program_cannot_read_keeps_its_place() {
 async fn a_log_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut index = Index::open(&folder.path().join("index.sqlite"), ORIGIN).await.unwrap();
-    let fed = index.catch_up(&mut Gone, |_, _| ()).await;
+    let fed = index.catch_up(&mut Gone, |_, _| ControlFlow::Continue(())).await;
     assert!(matches!(fed, Err(IndexError::Source { first: 0, .. })), "{fed:?}");
     index.close().await;
 }

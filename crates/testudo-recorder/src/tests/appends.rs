@@ -341,7 +341,7 @@ async fn the_observer_sees_everything_in_order_and_catches_up() {
     #[derive(Debug, Clone, Default)]
     struct Seen(Arc<Mutex<Vec<(u64, String)>>>);
     impl crate::Observer for Seen {
-        fn next_index(&mut self) -> Result<u64, crate::ObserverError> {
+        fn next_index(&mut self, _closing: &crate::Closing) -> Result<u64, crate::ObserverError> {
             Ok(self.0.lock().unwrap().len() as u64)
         }
         fn observe(&mut self, index: u64, bytes: &[u8], entry: Option<&Entry>) -> Result<(), crate::ObserverError> {

@@ -12,7 +12,7 @@ use testudo_recorder::control::{
 use testudo_recorder::index::Feed;
 use testudo_recorder::ship::Watch;
 use testudo_recorder::witness::{Peer, PeerError, Witnesses};
-use testudo_recorder::{Custody, Observer, ObserverError};
+use testudo_recorder::{Closing, Custody, Observer, ObserverError};
 
 use super::LedgerProblem;
 use crate::metrics::LedgerMetrics;
@@ -25,8 +25,8 @@ pub(super) struct Counting {
 }
 
 impl Observer for Counting {
-    fn next_index(&mut self) -> Result<u64, ObserverError> {
-        self.feed.next_index()
+    fn next_index(&mut self, closing: &Closing) -> Result<u64, ObserverError> {
+        self.feed.next_index(closing)
     }
 
     fn observe(&mut self, index: u64, bytes: &[u8], entry: Option<&Entry>) -> Result<(), ObserverError> {

@@ -9,7 +9,6 @@ use testudo_ledger::{Checkpoint, KeyKind, KeyName, SignedCheckpoint, SigningKey,
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::index::LeafSource as _;
 use crate::query::{Filter, Order, Reader};
 
 const ORIGIN: &str = "testudo/0011223344556677";
@@ -74,13 +73,13 @@ fn found(root: &TempDir) -> u64 {
 fn it_starts_where_the_folder_is_and_follows() {
     let root = tempfile::tempdir().unwrap();
     let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
-    assert_eq!(feed.next_index().unwrap(), 0);
+    assert_eq!(feed.next_index(&Closing::default()).unwrap(), 0);
     feed.pause().unwrap();
     drop(feed);
 
     write_log(&root, 700);
     let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
-    assert_eq!(feed.next_index().unwrap(), 700);
+    assert_eq!(feed.next_index(&Closing::default()).unwrap(), 700);
     // Told twice, and more than fits one batch.
     tell(&mut feed, 690..2_000);
     tell(&mut feed, 1_990..2_001);
@@ -88,12 +87,35 @@ fn it_starts_where_the_folder_is_and_follows() {
     assert_eq!(found(&root), 2_001);
 }
 
+/// A close must not wait for an index that is far behind, or made anew.
+#[test]
+fn when_the_log_closes_the_rest_is_left_for_the_next_start() {
+    let root = tempfile::tempdir().unwrap();
+    write_log(&root, 20_000);
+    let (writer, size) = tokio::sync::watch::channel(20_000);
+    let closing = Closing::of(size);
+    assert!(!closing.is_under_way());
+    drop(writer);
+    let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
+    let next = feed.next_index(&closing).unwrap();
+    assert!((1..10_000).contains(&next), "{next}");
+    feed.pause().unwrap();
+    assert!(feed.index.size() < 15_000);
+    // What comes on top of it does not get a wrong place.
+    tell(&mut feed, 20_000..20_001);
+    feed.pause().unwrap();
+    assert!(feed.index.size() < 20_000);
+    drop(feed);
+    let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
+    assert_eq!(feed.next_index(&Closing::default()).unwrap(), 20_000);
+}
+
 #[test]
 fn what_it_was_not_told_is_read_from_the_folder() {
     let root = tempfile::tempdir().unwrap();
     write_log(&root, 100);
     let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
-    assert_eq!(feed.next_index().unwrap(), 100);
+    assert_eq!(feed.next_index(&Closing::default()).unwrap(), 100);
     write_log(&root, 520);
     tell(&mut feed, 510..520);
     feed.pause().unwrap();
@@ -107,7 +129,7 @@ fn damage_is_mended_at_the_next_pause() {
     let root = tempfile::tempdir().unwrap();
     write_log(&root, 300);
     let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
-    assert_eq!(feed.next_index().unwrap(), 300);
+    assert_eq!(feed.next_index(&Closing::default()).unwrap(), 300);
     let sabotage = sqlx::query("DROP TABLE entries").execute(&mut feed.index.connection);
     wait(sabotage).unwrap();
     tell(&mut feed, 300..301);
@@ -124,17 +146,18 @@ fn a_bundle_that_is_damaged_or_gone_is_named() {
     let bundle = root.path().join("tile/entries/000");
     fs::write(&bundle, b"\0\x05abc").unwrap();
     let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
-    let problem = std::error::Error::source(&feed.next_index().unwrap_err()).map(ToString::to_string);
+    let problem =
+        std::error::Error::source(&feed.next_index(&Closing::default()).unwrap_err()).map(ToString::to_string);
     assert_eq!(
         problem.as_deref(),
         Some("the query index cannot read the log's entries from 0 on")
     );
     fs::remove_file(&bundle).unwrap();
-    assert!(feed.next_index().is_err());
+    assert!(feed.next_index(&Closing::default()).is_err());
     fs::write(root.path().join("checkpoint"), b"none\n").unwrap();
-    assert!(feed.next_index().is_err());
+    assert!(feed.next_index(&Closing::default()).is_err());
     write_log(&root, 300);
-    assert_eq!(feed.next_index().unwrap(), 300);
+    assert_eq!(feed.next_index(&Closing::default()).unwrap(), 300);
 }
 
 #[test]
@@ -169,7 +192,7 @@ async fn it_works_on_the_recorders_thread() {
     write_log(&root, 300);
     // Opened inside a runtime, as the recorder's thread has one.
     let mut feed = Feed::open(root.path(), ORIGIN).unwrap();
-    assert_eq!(feed.next_index().unwrap(), 300);
+    assert_eq!(feed.next_index(&Closing::default()).unwrap(), 300);
     tell(&mut feed, 300..310);
     feed.pause().unwrap();
     assert_eq!(found(&root), 310);
