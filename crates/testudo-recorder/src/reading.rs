@@ -237,11 +237,7 @@ impl LogFolder {
         if let Some(bytes) = self.read(&tile.path(), bundle::BUNDLE_BYTES_MAX)? {
             return Ok(bytes);
         }
-        let missing = || ReadLogError::Missing { path: tile.path() };
-        let wider = self.wider(tile)?.ok_or_else(missing)?;
-        let bytes = self
-            .read(&wider.path(), bundle::BUNDLE_BYTES_MAX)?
-            .ok_or_else(missing)?;
+        let (wider, bytes) = self.stand_in(tile)?;
         let len = match tile.level() {
             TileLevel::Hashes(_) => usize::from(tile.width()).saturating_mul(32),
             TileLevel::Entries => {
@@ -255,6 +251,20 @@ impl LogFolder {
         cut.ok_or_else(|| ReadLogError::Damaged { path: wider.path() })
     }
 
+    /// The wider tile that a partial one has become, and its bytes.
+    fn stand_in(&self, tile: &Tile) -> Result<(Tile, Vec<u8>), ReadLogError> {
+        let missing = || ReadLogError::Missing { path: tile.path() };
+        let mut last = *tile;
+        for _ in 0..ATTEMPTS {
+            // The writer goes on: this one may be gone by now as well.
+            last = self.wider(&last)?.ok_or_else(missing)?;
+            if let Some(bytes) = self.read(&last.path(), bundle::BUNDLE_BYTES_MAX)? {
+                return Ok((last, bytes));
+            }
+        }
+        Err(missing())
+    }
+
     /// The same tile in the tree as it is now.
     fn wider(&self, tile: &Tile) -> Result<Option<Tile>, ReadLogError> {
         let now = Tile::of_tree(tile.level(), tile.index(), self.size()?);
@@ -265,8 +275,17 @@ impl LogFolder {
 impl LogFiles for LogFolder {
     type Error = ReadLogError;
 
+    /// A partial tile that its writer has replaced is cut from the wider one.
     fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, ReadLogError> {
-        Self::read(self, path, bytes_max)
+        let found = Self::read(self, path, bytes_max)?;
+        match Tile::parse(path) {
+            Ok(tile) if found.is_none() && !tile.is_full() => match self.tile(&tile) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(ReadLogError::Missing { .. }) => Ok(None),
+                Err(error) => Err(error),
+            },
+            _ => Ok(found),
+        }
     }
 
     fn read_part(&self, path: &str, offset: u64, bytes_max: usize) -> Result<Option<Vec<u8>>, ReadLogError> {

@@ -1,8 +1,10 @@
 //! Where the files of a log come from.
 
+use super::CHECKPOINT;
 use super::fault::{FaultKind, Faults};
+use crate::note::NOTE_BYTES_MAX;
 use crate::tile::bundle::BUNDLE_BYTES_MAX;
-use crate::{Hash, Tile};
+use crate::{Hash, SignedCheckpoint, Tile};
 
 /// The files of a log, by their paths below its folder, for example `tile/0/x001/x234/067`.
 pub trait LogFiles {
@@ -27,28 +29,59 @@ pub trait LogFiles {
     }
 }
 
-/// A tile's bytes, exactly as wide as asked for; notes a fault when that fails.
+/// How often to look for a tile that its writer has just replaced by a wider one.
+const LOOKS: usize = 5;
+
+/// The file that a tile stands in; notes a fault when there is none.
 pub(super) fn read_tile<F: LogFiles>(files: &F, tile: &Tile, faults: &mut Faults) -> Option<TileFile> {
-    // A log may remove a partial tile once the full one is there.
-    let candidates = [*tile, tile.full()];
-    let count = if tile.is_full() { 1 } else { 2 };
-    for candidate in candidates.into_iter().take(count) {
+    match find_tile(files, tile) {
+        Ok(Some(found)) => return Some(found),
+        Ok(None) => faults.add(FaultKind::Missing, tile.path(), None, None),
+        Err((path, reason)) => faults.add(FaultKind::Unreadable { reason }, path, None, None),
+    }
+    None
+}
+
+/// The tile itself, or else a wider one that begins with it: a log may remove a partial tile once a wider one is
+/// there. Where it cannot be read and why not, when that fails.
+fn find_tile<F: LogFiles>(files: &F, tile: &Tile) -> Result<Option<TileFile>, (String, String)> {
+    let read = |candidate: &Tile| {
         let path = candidate.path();
         match files.read(&path, BUNDLE_BYTES_MAX) {
-            Ok(Some(bytes)) => {
-                let exact = candidate == *tile;
-                return Some(TileFile { path, bytes, exact });
-            }
-            Ok(None) => {}
-            Err(error) => {
-                let reason = error.to_string();
-                faults.add(FaultKind::Unreadable { reason }, path, None, None);
-                return None;
-            }
+            Ok(found) => Ok(found.map(|bytes| TileFile {
+                path,
+                bytes,
+                width: candidate.width(),
+            })),
+            Err(error) => Err((path, error.to_string())),
         }
+    };
+    if let Some(found) = read(tile)? {
+        return Ok(Some(found));
     }
-    faults.add(FaultKind::Missing, tile.path(), None, None);
-    None
+    if tile.is_full() {
+        return Ok(None);
+    }
+    if let Some(found) = read(&tile.full())? {
+        return Ok(Some(found));
+    }
+    let mut last = *tile;
+    for _ in 0..LOOKS {
+        let Some(wider) = wider(files, &last) else { break };
+        if let Some(found) = read(&wider)? {
+            return Ok(Some(found));
+        }
+        last = wider;
+    }
+    Ok(None)
+}
+
+/// What a tile has become under the checkpoint that is there now. Only where to look is taken from that
+/// checkpoint; what is found there is compared with the one being verified.
+fn wider<F: LogFiles>(files: &F, tile: &Tile) -> Option<Tile> {
+    let note = files.read(CHECKPOINT, NOTE_BYTES_MAX).ok()??;
+    let size = SignedCheckpoint::parse(&note).ok()?.checkpoint().size();
+    Tile::of_tree(tile.level(), tile.index(), size).filter(|it| it.width() > tile.width())
 }
 
 /// The file that a tile was found in.
@@ -56,14 +89,14 @@ pub(super) fn read_tile<F: LogFiles>(files: &F, tile: &Tile, faults: &mut Faults
 pub(super) struct TileFile {
     pub(super) path: String,
     pub(super) bytes: Vec<u8>,
-    /// Whether the file has the tile's width; else it is full, and the tile is its beginning.
-    exact: bool,
+    /// The file's own; a narrower tile is its beginning.
+    width: u16,
 }
 
 impl TileFile {
     /// The hashes of a tile of this width.
     pub(super) fn hashes(&self, width: u16, faults: &mut Faults) -> Option<Vec<Hash>> {
-        let expected = usize::from(if self.exact { width } else { 256 }).saturating_mul(32);
+        let expected = usize::from(self.width).saturating_mul(32);
         if self.bytes.len() != expected {
             let (is, reason) = (self.bytes.len(), format!("{} bytes of {expected}", self.bytes.len()));
             let kind = if is < expected {
@@ -103,7 +136,7 @@ impl TileFile {
             entries.push((place(after).saturating_sub(entry.len()), entry));
             rest = after;
         }
-        if self.exact && !rest.is_empty() {
+        if self.width == width && !rest.is_empty() {
             let reason = format!("{} bytes follow the last entry", rest.len());
             let byte = u64::try_from(place(rest)).ok();
             faults.add(FaultKind::Malformed { reason }, self.path.clone(), None, byte);

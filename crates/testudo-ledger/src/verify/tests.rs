@@ -1,6 +1,7 @@
 //! Sound logs pass, and every way to tamper with one is seen, named and told apart.
 
 mod deletion;
+mod growing;
 mod history;
 mod log;
 mod proofs;
