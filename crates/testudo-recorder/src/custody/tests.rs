@@ -505,8 +505,8 @@ async fn a_reader_from_outside_does_not_keep_a_rotation_out_of_the_log() {
     );
     ledger.kept().recorder.flush().await.unwrap();
     assert_eq!(ledger.verify(&[]).entries["rotation"], 1);
-    drop(reading);
-    drop(reader);
+    reading.rollback().await.unwrap();
+    reader.close().await.unwrap();
     ledger.custody.rotate_kek(None).await.unwrap();
     ledger.kept().recorder.flush().await.unwrap();
     assert_eq!(ledger.verify(&[]).entries["rotation"], 2);
