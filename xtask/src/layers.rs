@@ -46,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // Tools.
     ("testudo-testkit", &["testudo-types"]),
+    ("testudo-train", &["testudo-bounded"]),
     (
         "xtask",
         &["testudo-types", "testudo-ledger", "testudo-recorder", "testudo-testkit"],
