@@ -33,6 +33,7 @@ mod required;
 mod rule;
 mod scan;
 mod stream;
+pub mod structure;
 mod suffix_automaton;
 #[cfg(test)]
 mod tests;

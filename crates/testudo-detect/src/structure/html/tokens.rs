@@ -1,0 +1,276 @@
+//! Splits HTML into tags, comments and text as a browser would, in linear time and for any input.
+
+use std::ops::Range;
+
+/// How often a tag without an end is read as text instead; after that all of the rest is text.
+const UNFINISHED_MAX: usize = 16;
+
+/// Elements whose content has no tags in it.
+const RAW: [&str; 7] = ["script", "style", "textarea", "title", "xmp", "noembed", "noframes"];
+
+/// One piece of markup; ranges are bytes of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// Characters and entities.
+    Text(Range<usize>),
+    /// What stands between the tags of an element that holds no tags, such as `script`.
+    Raw(Range<usize>),
+    Open(Tag),
+    Close {
+        range: Range<usize>,
+        name: Range<usize>,
+    },
+    /// `<!-- … -->`, and what browsers read like one; `inner` is what it says.
+    Comment {
+        range: Range<usize>,
+        inner: Range<usize>,
+    },
+}
+
+/// An opening tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) range: Range<usize>,
+    pub(crate) name: Range<usize>,
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+/// One attribute; `value` is without quotes, and empty where there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attribute {
+    pub(crate) name: Range<usize>,
+    pub(crate) value: Range<usize>,
+}
+
+/// The tokens of a text, in order; together they cover it.
+#[derive(Debug)]
+pub(crate) struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+    raw: Option<&'static str>,
+    unfinished: usize,
+    /// Raw elements that have no closing tag in the rest of the text.
+    unclosed: Vec<&'static str>,
+}
+
+impl<'a> Tokens<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            raw: None,
+            unfinished: 0,
+            unclosed: Vec::new(),
+        }
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.text.as_bytes().get(at).copied()
+    }
+
+    fn index_of(&self, from: usize, wanted: &[u8]) -> Option<usize> {
+        let rest = self.text.as_bytes().get(from..)?;
+        let found = rest.iter().position(|byte| wanted.contains(byte))?;
+        Some(from.saturating_add(found))
+    }
+
+    /// Whether what follows a `<` makes it markup.
+    fn opens(&self, at: usize) -> bool {
+        let next = self.byte(at.saturating_add(1));
+        self.unfinished < UNFINISHED_MAX
+            && next.is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!' | b'?'))
+    }
+
+    /// The markup that starts at a `<`; `None` when it has no end.
+    fn markup(&mut self, at: usize) -> Option<Token> {
+        let after = at.saturating_add(1);
+        let token = match self.byte(after)? {
+            b'/' if self.byte(at.saturating_add(2)).is_some_and(|b| b.is_ascii_alphabetic()) => self.close(at),
+            b'!' if self.text.get(after..).is_some_and(|rest| rest.starts_with("!--")) => Some(self.comment(at)),
+            byte if byte.is_ascii_alphabetic() => self.open(at),
+            _ => self.index_of(after, b">").map(|end| Token::Comment {
+                range: at..end.saturating_add(1),
+                inner: after..end,
+            }),
+        };
+        if token.is_none() {
+            self.unfinished = self.unfinished.saturating_add(1);
+        }
+        token
+    }
+
+    fn comment(&self, at: usize) -> Token {
+        let from = at.saturating_add(4);
+        let rest = self.text.get(from..).unwrap_or_default();
+        // `<!-->` and `<!--->` are empty comments.
+        let early = [">", "->"].iter().find(|end| rest.starts_with(**end));
+        let (inner, length) = early.map_or_else(|| comment_end(rest), |end| (0, end.len()));
+        Token::Comment {
+            range: at..from.saturating_add(length).min(self.text.len()),
+            inner: from.min(self.text.len())..from.saturating_add(inner).min(self.text.len()),
+        }
+    }
+
+    fn close(&self, at: usize) -> Option<Token> {
+        let from = at.saturating_add(2);
+        let name_end = self.index_of(from, b" \t\r\n\x0C/>")?;
+        let end = self.index_of(name_end, b">")?;
+        Some(Token::Close {
+            range: at..end.saturating_add(1),
+            name: from..name_end,
+        })
+    }
+
+    fn open(&mut self, at: usize) -> Option<Token> {
+        let from = at.saturating_add(1);
+        let name = from..self.index_of(from, b" \t\r\n\x0C/>")?;
+        let mut attributes = Vec::new();
+        let mut cursor = name.end;
+        loop {
+            cursor = self.past(cursor, b" \t\r\n\x0C/");
+            if self.byte(cursor)? == b'>' {
+                break;
+            }
+            let (attribute, next) = self.attribute(cursor)?;
+            attributes.push(attribute);
+            cursor = next;
+        }
+        let shown = self.text.get(name.clone()).unwrap_or_default();
+        self.raw = RAW.into_iter().find(|raw| raw.eq_ignore_ascii_case(shown));
+        Some(Token::Open(Tag {
+            range: at..cursor.saturating_add(1),
+            name,
+            attributes,
+        }))
+    }
+
+    fn attribute(&self, at: usize) -> Option<(Attribute, usize)> {
+        // A `=` in front belongs to the name.
+        let name_end = self.index_of(at.saturating_add(1), b" \t\r\n\x0C/>=")?;
+        let name = at..name_end;
+        let equals = self.past(name_end, b" \t\r\n\x0C");
+        if self.byte(equals)? != b'=' {
+            let value = name_end..name_end;
+            return Some((Attribute { name, value }, name_end));
+        }
+        let from = self.past(equals.saturating_add(1), b" \t\r\n\x0C");
+        let quote = self.byte(from)?;
+        let (value, next) = if matches!(quote, b'"' | b'\'') {
+            let inside = from.saturating_add(1);
+            let end = self.index_of(inside, &[quote])?;
+            (inside..end, end.saturating_add(1))
+        } else {
+            let end = self.index_of(from, b" \t\r\n\x0C>")?;
+            (from..end, end)
+        };
+        Some((Attribute { name, value }, next))
+    }
+
+    fn past(&self, from: usize, over: &[u8]) -> usize {
+        let rest = self.text.as_bytes().get(from..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| over.contains(byte)).count();
+        from.saturating_add(length)
+    }
+
+    /// The content of a raw element up to its closing tag; `None` when it never closes.
+    fn raw_text(&mut self, name: &'static str) -> Option<Range<usize>> {
+        if self.unclosed.contains(&name) {
+            return None;
+        }
+        let mut from = self.at;
+        loop {
+            let Some(open) = self.index_of(from, b"<") else {
+                self.unclosed.push(name);
+                return None;
+            };
+            let rest = self.text.as_bytes().get(open.saturating_add(1)..).unwrap_or_default();
+            let closes = rest.first() == Some(&b'/')
+                && rest
+                    .get(1..name.len().saturating_add(1))
+                    .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
+            if closes {
+                return Some(self.at..open);
+            }
+            from = open.saturating_add(1);
+        }
+    }
+}
+
+/// Where a comment's text ends and how long it is with its end; the rest of the text when it has none.
+fn comment_end(rest: &str) -> (usize, usize) {
+    for (at, three) in rest.as_bytes().windows(3).enumerate() {
+        if three == b"-->" {
+            return (at, at.saturating_add(3));
+        }
+        if three == b"--!" && rest.as_bytes().get(at.saturating_add(3)) == Some(&b'>') {
+            return (at, at.saturating_add(4));
+        }
+    }
+    (rest.len(), rest.len())
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = Token;
+
+    fn next(&mut self) -> Option<Token> {
+        if let Some(range) = self.raw.take().and_then(|name| self.raw_text(name)) {
+            if !range.is_empty() {
+                self.at = range.end;
+                return Some(Token::Raw(range));
+            }
+        }
+        let start = self.at;
+        if start >= self.text.len() {
+            return None;
+        }
+        let mut from = start;
+        while let Some(open) = self.index_of(from, b"<") {
+            if self.opens(open) {
+                if open > start {
+                    self.at = open;
+                    return Some(Token::Text(start..open));
+                }
+                if let Some(token) = self.markup(open) {
+                    self.at = token.range().end;
+                    return Some(token);
+                }
+            }
+            from = open.saturating_add(1);
+        }
+        self.at = self.text.len();
+        Some(Token::Text(start..self.at))
+    }
+}
+
+impl Token {
+    pub(crate) fn range(&self) -> Range<usize> {
+        match self {
+            Self::Text(range) | Self::Raw(range) | Self::Close { range, .. } | Self::Comment { range, .. } => {
+                range.clone()
+            }
+            Self::Open(tag) => tag.range.clone(),
+        }
+    }
+}
+
+impl Tag {
+    /// The name as written.
+    pub(crate) fn name<'t>(&self, text: &'t str) -> &'t str {
+        text.get(self.name.clone()).unwrap_or_default()
+    }
+
+    /// Whether the name is one of these, which are in lower case.
+    pub(crate) fn is(&self, text: &str, names: &[&str]) -> bool {
+        let own = self.name(text);
+        names.iter().any(|name| name.eq_ignore_ascii_case(own))
+    }
+
+    /// The raw value of the first attribute with this name: browsers ignore a second one.
+    pub(crate) fn attribute<'t>(&self, text: &'t str, name: &str) -> Option<&'t str> {
+        let found = self.attributes.iter().find(|attribute| {
+            text.get(attribute.name.clone())
+                .is_some_and(|own| own.eq_ignore_ascii_case(name))
+        })?;
+        text.get(found.value.clone())
+    }
+}
