@@ -1,6 +1,7 @@
 //! Makes training rows, trains the small injection model, and measures it; `cargo xtask train` runs all of it.
 
 mod disguise;
+mod framed;
 mod generate;
 mod grammar;
 mod random;
@@ -16,6 +17,7 @@ const HELP: &str = "\
 testudo-train <task>
 
   generate TEMPLATES OUT.jsonl    rows composed from the templates in the folder TEMPLATES
+  frame TEMPLATES DATA OUT.jsonl  requests of the corpora in the folder DATA, put into frames
 ";
 
 fn main() -> ExitCode {
@@ -46,6 +48,11 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
             row::write(Path::new(out), &rows)?;
             let attacks = rows.iter().filter(|it| it.is_attack()).count();
             Ok(format!("{} rows, {attacks} of them attacks\n", rows.len()))
+        }
+        ["frame", templates, data, out] => {
+            let rows = framed::framed(Path::new(templates), Path::new(data))?;
+            row::write(Path::new(out), &rows)?;
+            Ok(format!("{} rows\n", rows.len()))
         }
         _ => bail!(
             "`{}` is not a task; without arguments the tasks are listed",

@@ -14,14 +14,18 @@ const CORPUS_BYTES_MAX: usize = 512 << 20;
 /// One labelled text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
+    /// Auxiliary collections have none.
+    #[serde(default)]
     pub(crate) id: String,
     pub(crate) text: String,
     /// `benign`, `injection` or `jailbreak`.
     pub(crate) label: String,
     /// `benign`, `benign_hard`, `direct` or `indirect`.
+    #[serde(default)]
     pub(crate) kind: String,
     pub(crate) source: String,
     pub(crate) licence: String,
+    #[serde(default)]
     pub(crate) meta: Map<String, Value>,
 }
 
