@@ -28,6 +28,7 @@ mod leak;
 mod load;
 mod look;
 mod matching;
+pub mod model;
 pub mod pseudonym;
 mod required;
 mod rule;

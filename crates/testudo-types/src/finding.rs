@@ -117,6 +117,8 @@ impl Severity {
 pub struct Score(u8);
 
 impl Score {
+    /// Nothing found.
+    pub const MIN: Self = Self(0);
     /// Certain.
     pub const MAX: Self = Self(100);
 

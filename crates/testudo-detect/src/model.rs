@@ -1,0 +1,295 @@
+//! The trained injection model: a small n-gram model for every window, an encoder for the windows it is not sure of.
+
+mod calibration;
+mod features;
+pub mod metrics;
+mod ngram;
+mod windows;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use testudo_types::{Origin, Score};
+
+pub use calibration::{Calibration, CalibrationProblem, Channel, Thresholds, UncertainBand};
+pub use features::{Features, buckets};
+pub use ngram::{Contribution, Head, NgramModel, NgramParts, NgramProblem};
+pub use windows::{WINDOW_BYTES_MAX, Windows, windows};
+
+use crate::Budget;
+
+/// Windows that an encoder is asked about, for one text.
+const ENCODED_WINDOWS_MAX: usize = 12;
+/// Windows that a verdict lists.
+const LISTED_WINDOWS_MAX: usize = 8;
+/// N-grams that an explanation names.
+const NAMED_MAX: usize = 4;
+/// Bytes of an n-gram that an explanation shows.
+const NAMED_BYTES_MAX: usize = 40;
+/// Work units for a byte of a window: features looked up.
+const UNITS_PER_BYTE: usize = 4;
+
+/// Scores windows of text more slowly and better than n-grams do.
+pub trait Encoder: Send + Sync {
+    /// One logit for each window, in order: above zero means more likely an injection than not.
+    ///
+    /// # Errors
+    /// The encoder could not score them; the windows then keep their n-gram score.
+    fn score(&self, windows: &[&str]) -> Result<Vec<f32>, EncoderProblem>;
+}
+
+/// Why an encoder gave no scores.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncoderProblem {
+    /// The weights and the runtime do not fit together.
+    #[error("the encoder's weights cannot be used: {0}")]
+    Weights(String),
+    /// The runtime failed on these windows.
+    #[error("the encoder failed: {0}")]
+    Failed(String),
+    /// More work than the encoder was granted.
+    #[error("the encoder is busy; the windows were not scored by it")]
+    Busy,
+}
+
+/// An encoder with the calibration of its own logits.
+#[derive(Clone)]
+pub struct CalibratedEncoder {
+    /// What scores the windows.
+    pub encoder: Arc<dyn Encoder>,
+    /// What its logits mean.
+    pub calibration: Calibration,
+}
+
+impl fmt::Debug for CalibratedEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CalibratedEncoder")
+            .field("calibration", &self.calibration)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which tier gave a window its score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// The n-gram model.
+    Ngram,
+    /// The encoder.
+    Encoder,
+}
+
+/// One window and what was thought of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowScore {
+    /// Which of the views, from zero.
+    pub view: usize,
+    /// Bytes of that view.
+    pub range: Range<usize>,
+    /// The n-gram model's logit.
+    pub ngram_logit: f32,
+    /// The logit of the tier that decided.
+    pub logit: f32,
+    /// The tier that decided.
+    pub tier: Tier,
+    /// What the logit means in this channel.
+    pub score: Score,
+}
+
+/// What the model thinks of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelVerdict {
+    /// The highest score of a window: 50 is passed by 5 % of harmless texts, 70 by 1 %, 85 by 0.1 %.
+    pub score: Score,
+    /// The windows that say so, highest first; at most eight.
+    pub windows: Vec<WindowScore>,
+    /// The score lies where the model does not commit itself.
+    pub abstained: bool,
+    /// Windows that the encoder was asked about.
+    pub encoded_windows: usize,
+    /// The budget ran out: later windows were not scored.
+    pub exhausted: bool,
+    /// Where the score comes from, in one line. It quotes the text: not for logs, metrics or the ledger.
+    pub explanation: String,
+}
+
+/// Both tiers and what their logits mean.
+#[derive(Debug, Clone)]
+pub struct InjectionModel {
+    ngram: NgramModel,
+    calibration: Calibration,
+    encoder: Option<CalibratedEncoder>,
+}
+
+impl InjectionModel {
+    /// The shipped n-gram model without an encoder.
+    ///
+    /// # Errors
+    /// The shipped files are damaged.
+    pub fn builtin() -> Result<Self, NgramProblem> {
+        Ok(Self::new(NgramModel::builtin()?, Calibration::builtin()?))
+    }
+
+    /// A model of given parts.
+    #[must_use]
+    pub fn new(ngram: NgramModel, calibration: Calibration) -> Self {
+        Self {
+            ngram,
+            calibration,
+            encoder: None,
+        }
+    }
+
+    /// The same with an encoder for uncertain windows.
+    #[must_use]
+    pub fn with_encoder(self, encoder: CalibratedEncoder) -> Self {
+        Self {
+            encoder: Some(encoder),
+            ..self
+        }
+    }
+
+    /// The first tier.
+    #[must_use]
+    pub fn ngram(&self) -> &NgramModel {
+        &self.ngram
+    }
+
+    /// What the first tier's logits mean.
+    #[must_use]
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    /// Scores a text through its views: the first is the text, the others what it may hide.
+    ///
+    /// Costs about 25 work units a byte; a text that costs more is scored as far as `budget` goes.
+    #[must_use]
+    pub fn judge(&self, views: &[&str], origin: &Origin, budget: &mut Budget) -> ModelVerdict {
+        let channel = Channel::of(origin);
+        let head = Head::of(channel);
+        let mut scored = Vec::new();
+        let exhausted = !self.score_views(views, (channel, head), budget, &mut scored);
+        scored.sort_by(|left, right| right.ngram_logit.total_cmp(&left.ngram_logit));
+        let encoded_windows = self.ask_encoder(views, channel, &mut scored);
+        scored.sort_by(|left, right| right.score.cmp(&left.score).then(right.logit.total_cmp(&left.logit)));
+        scored.truncate(LISTED_WINDOWS_MAX);
+        let score = scored.first().map_or(Score::MIN, |it| it.score);
+        ModelVerdict {
+            score,
+            abstained: self.calibration.abstains(score),
+            explanation: self.explained(views, head, &scored),
+            windows: scored,
+            encoded_windows,
+            exhausted,
+        }
+    }
+
+    /// False when the budget ran out.
+    fn score_views(
+        &self,
+        views: &[&str],
+        (channel, head): (Channel, Head),
+        budget: &mut Budget,
+        scored: &mut Vec<WindowScore>,
+    ) -> bool {
+        for (view, text) in views.iter().enumerate() {
+            for range in windows(text) {
+                if !budget.spend(range.len().saturating_mul(UNITS_PER_BYTE)) {
+                    return false;
+                }
+                let Some(window) = text.get(range.clone()) else {
+                    continue;
+                };
+                let logit = self.ngram.score(head, window);
+                scored.push(WindowScore {
+                    view,
+                    range,
+                    ngram_logit: logit,
+                    logit,
+                    tier: Tier::Ngram,
+                    score: self.calibration.score(channel, logit),
+                });
+            }
+        }
+        true
+    }
+
+    /// `scored` is sorted, highest first. Returns how many windows were asked about.
+    fn ask_encoder(&self, views: &[&str], channel: Channel, scored: &mut [WindowScore]) -> usize {
+        let Some(second) = &self.encoder else { return 0 };
+        let band = self.calibration.band(channel);
+        let head = Head::of(channel);
+        let mut asked: Vec<(usize, &str)> = Vec::new();
+        for (position, it) in scored.iter().enumerate() {
+            if asked.len() >= ENCODED_WINDOWS_MAX {
+                break;
+            }
+            let text = views.get(it.view).and_then(|text| text.get(it.range.clone()));
+            let Some(text) = text else { continue };
+            if band.contains(it.ngram_logit) || self.ngram.is_foreign(head, text) {
+                asked.push((position, text));
+            }
+        }
+        let texts: Vec<&str> = asked.iter().map(|(_, text)| *text).collect();
+        if texts.is_empty() {
+            return 0;
+        }
+        let Ok(logits) = second.encoder.score(&texts) else {
+            return 0;
+        };
+        for ((position, _), logit) in asked.iter().zip(&logits) {
+            if let Some(window) = scored.get_mut(*position) {
+                window.logit = *logit;
+                window.tier = Tier::Encoder;
+                window.score = second.calibration.score(channel, *logit);
+            }
+        }
+        texts.len()
+    }
+
+    fn explained(&self, views: &[&str], head: Head, scored: &[WindowScore]) -> String {
+        let Some(first) = scored.first() else {
+            return "nothing to score".to_owned();
+        };
+        let tier = match first.tier {
+            Tier::Ngram => "n-grams",
+            Tier::Encoder => "encoder",
+        };
+        let text = views
+            .get(first.view)
+            .and_then(|text| text.get(first.range.clone()))
+            .unwrap_or("");
+        let named: Vec<String> = self
+            .ngram
+            .explain(head, text, NAMED_MAX)
+            .iter()
+            .map(|it| format!("{:?} {:+.2}", shown(text, &it.range), it.weight))
+            .collect();
+        let place = match first.view {
+            0 => "the text".to_owned(),
+            view => format!("view {view}"),
+        };
+        format!(
+            "bytes {}-{} of {place} score {} ({tier}), carried by {}",
+            first.range.start,
+            first.range.end,
+            first.score.percent(),
+            if named.is_empty() {
+                "no single n-gram".to_owned()
+            } else {
+                named.join(", ")
+            }
+        )
+    }
+}
+
+/// At most [`NAMED_BYTES_MAX`] bytes of a place.
+fn shown<'a>(text: &'a str, range: &Range<usize>) -> &'a str {
+    let mut end = range.end.min(range.start.saturating_add(NAMED_BYTES_MAX));
+    while end > range.start && !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(range.start..end).unwrap_or("")
+}
