@@ -109,6 +109,7 @@ pub(crate) fn framed(templates: &Path, data: &Path) -> anyhow::Result<Vec<Row>> 
             rows.push(frames.row(&frames.frames, &request, row, false, &mut rng)?);
         }
     }
+    rows.extend(crate::strays::strays(&harmless, &mut rng));
     Ok(rows)
 }
 
@@ -117,7 +118,7 @@ fn asks_for_harm(row: &Row) -> bool {
 }
 
 /// The text as it stands in the middle of a sentence, when it is one request.
-fn request(text: &str) -> Option<String> {
+pub(crate) fn request(text: &str) -> Option<String> {
     let text = text.trim().trim_end_matches(['.', '!', '?']);
     let mut characters = text.chars();
     let first = characters.next()?;
@@ -126,7 +127,7 @@ fn request(text: &str) -> Option<String> {
 }
 
 /// The order in a request, when it is one or asks how to follow one.
-fn order(request: &str) -> Option<String> {
+pub(crate) fn order(request: &str) -> Option<String> {
     let lower = request.to_lowercase();
     for question in QUESTIONS {
         if let Some(rest) = lower.strip_prefix(question) {
@@ -167,7 +168,7 @@ impl Frames {
     }
 }
 
-fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters
         .next()

@@ -6,6 +6,7 @@ mod generate;
 mod grammar;
 mod random;
 mod row;
+mod strays;
 
 use std::io::Write as _;
 use std::path::Path;
