@@ -26,6 +26,9 @@ fuzz_target!(|input: (&str, &str, Vec<u8>)| {
     let canaries = Canaries::new(["canary"]).expect("long enough");
     let mut budget = Budget::unlimited();
     let whole = scan_all(&SELECTION, Some(&fingerprint), &canaries, text, &mut budget);
+    if whole.exhausted {
+        return;
+    }
     let mut guard = GuardScanner::new(&SELECTION, Some(&fingerprint), &canaries);
     let mut steps = steps.iter().copied().chain([4]).cycle();
     let (mut rest, mut safe, mut hits) = (text, 0, Vec::new());

@@ -8,7 +8,8 @@ use testudo_types::{Direction, Origin, ThreatKind};
 
 use crate::load::{Compiled, RuleProblem, load};
 use crate::tracker::Starts;
-use crate::{Budget, Rule, RuleIndex, RuleSource, Scan, StreamScanner, builtin_packs, scan};
+use crate::rescan::Reading;
+use crate::{Budget, Rule, RuleIndex, RuleSource, Scan, StreamScanner, builtin_packs, rescan};
 
 /// All rules, compiled; immutable, made once and shared.
 pub struct Detector {
@@ -58,15 +59,28 @@ impl Detector {
     pub fn select(self: &Arc<Self>, scope: &Scope) -> Selection {
         let chosen = |rule: &Rule| scope.kinds.contains(&rule.kind) && rule.applies(scope.direction, &scope.origin);
         let mask = self.rules().iter().map(chosen).collect();
-        self.select_where(mask)
+        let reading = match scope.direction {
+            Direction::Request => Reading::Whole,
+            Direction::Response => Reading::Growing,
+        };
+        self.select_reading(mask, reading)
     }
 
+    /// The rules of `mask`, for texts as they stand.
     pub(crate) fn select_where(self: &Arc<Self>, mask: Vec<bool>) -> Selection {
+        self.select_reading(mask, Reading::Plain)
+    }
+
+    pub(crate) fn select_reading(self: &Arc<Self>, mask: Vec<bool>, reading: Reading) -> Selection {
+        let phrases = |(rule, chosen): (&Rule, &bool)| *chosen && rule.kind == ThreatKind::Injection;
+        let guess_mask = self.rules().iter().zip(&mask).map(phrases).collect();
         let starts = Starts::new(&self.compiled, &mask);
         Selection {
             inner: Arc::new(Chosen {
                 detector: Arc::clone(self),
                 mask,
+                guess_mask,
+                reading,
                 starts,
             }),
         }
@@ -99,14 +113,17 @@ pub struct Selection {
 struct Chosen {
     detector: Arc<Detector>,
     mask: Vec<bool>,
+    /// Those of the chosen that a guess at a text is good enough for.
+    guess_mask: Vec<bool>,
+    reading: Reading,
     starts: Starts,
 }
 
 impl Selection {
-    /// All hits of a whole text.
+    /// All hits of a whole text and of its views.
     #[must_use]
     pub fn scan(&self, text: &str, budget: &mut Budget) -> Scan {
-        scan::scan(self, text, budget)
+        rescan::scan(self, text, budget)
     }
 
     /// A scanner for a text that arrives in pieces.
@@ -135,6 +152,17 @@ impl Selection {
 
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.inner.detector.compiled
+    }
+
+    /// Whether a rule is among the chosen and, of a guessed text, one that a guess is good enough for.
+    pub(crate) fn reads(&self, index: RuleIndex, guessed: bool) -> bool {
+        let mask = if guessed { &self.inner.guess_mask } else { &self.inner.mask };
+        mask.get(index.position()).copied().unwrap_or(false)
+    }
+
+    /// What is read besides the plain text.
+    pub(crate) fn reading(&self) -> Reading {
+        self.inner.reading
     }
 
     pub(crate) fn starts(&self) -> &Starts {

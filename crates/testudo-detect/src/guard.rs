@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::canary::CanaryScanner;
 use crate::hit::Waiting;
 use crate::leak::Leaking;
-use crate::stream::Scanning;
+use crate::views::Growing;
 use crate::{Budget, Canaries, Fingerprint, Progress, Scan, Selection};
 
 /// Scans one channel's text as it arrives, with the hits of [`scan_all`].
 #[derive(Debug)]
 pub struct GuardScanner {
-    rules: Scanning,
+    rules: Growing,
     leak: Option<Leaking>,
     canaries: CanaryScanner,
     waiting: Waiting,
@@ -23,7 +23,7 @@ impl GuardScanner {
     #[must_use]
     pub fn new(selection: &Selection, fingerprint: Option<&Arc<Fingerprint>>, canaries: &Canaries) -> Self {
         Self {
-            rules: Scanning::new(selection),
+            rules: Growing::new(selection),
             leak: fingerprint.map(Leaking::new),
             canaries: CanaryScanner::new(canaries),
             waiting: Waiting::default(),
@@ -65,7 +65,7 @@ impl GuardScanner {
 
     fn release(&mut self, live: Option<usize>) -> Progress {
         match live {
-            Some(live) => self.waiting.release(live),
+            Some(live) => self.waiting.release(live, self.rules.follows_views()),
             None => {
                 self.exhausted = true;
                 Progress {

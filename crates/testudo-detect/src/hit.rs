@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use testudo_types::Score;
 
+use crate::rescan::without_contained;
 use crate::{Rule, RuleIndex};
 
 /// One place where a rule matched and its checks agreed.
@@ -103,7 +104,9 @@ impl Waiting {
 
     /// Releases up to `live`, the first offset where an unknown hit may start,
     /// but never a part of a group of overlapping hits.
-    pub(crate) fn release(&mut self, live: usize) -> Progress {
+    ///
+    /// Hits `with_views` may lie within others of their rule, and those are dropped.
+    pub(crate) fn release(&mut self, live: usize, with_views: bool) -> Progress {
         if self.hits.is_empty() {
             self.safe = self.safe.max(live);
             return Progress {
@@ -123,7 +126,10 @@ impl Waiting {
         let safe = if group.1 > live { group.0 } else { live };
         self.safe = self.safe.max(safe);
         let settled = self.hits.partition_point(|hit| hit.start < self.safe);
-        let hits = self.hits.drain(..settled).collect();
+        let mut hits: Vec<Hit> = self.hits.drain(..settled).collect();
+        if with_views {
+            hits = without_contained(hits);
+        }
         Progress {
             hits,
             safe: self.safe,

@@ -82,7 +82,7 @@ impl LeakScanner {
 
     fn release(&mut self, live: Option<usize>) -> Progress {
         match live {
-            Some(live) => self.waiting.release(live),
+            Some(live) => self.waiting.release(live, false),
             None => {
                 self.exhausted = true;
                 Progress {

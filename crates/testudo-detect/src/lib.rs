@@ -31,6 +31,7 @@ mod matching;
 pub mod model;
 pub mod pseudonym;
 mod required;
+mod rescan;
 mod rule;
 mod scan;
 mod stream;
@@ -40,6 +41,7 @@ mod suffix_automaton;
 mod tests;
 mod tracker;
 mod validators;
+pub mod views;
 
 pub use budget::Budget;
 pub use canary::{CANARY_BYTES_MAX, CANARY_COUNT_MAX, Canaries, CanaryProblem};

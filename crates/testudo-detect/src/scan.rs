@@ -11,14 +11,14 @@ use crate::{Budget, Hit, Scan, Selection};
 /// A character may be needed behind a match to decide that it ends.
 const LOOKAHEAD: usize = 4;
 
-/// All hits of `text`.
-pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> Scan {
+/// All hits of `text` as it stands; of a guessed text those that a guess is good enough for.
+pub(crate) fn scan(selection: &Selection, text: &str, guessed: bool, budget: &mut Budget) -> Scan {
     let mut hits = Vec::new();
     let compiled = selection.compiled();
     if !budget.spend(text.len()) {
         return Scan { hits, exhausted: true };
     }
-    let windows = candidates(selection, compiled, text);
+    let windows = candidates((selection, guessed), compiled, text);
     let mut resume = (u32::MAX, 0);
     for window in &windows {
         let Some(matcher) = compiled.matchers.get(window.matcher as usize) else {
@@ -73,10 +73,10 @@ fn run(matcher: &Matcher, text: &str, window: Window, budget: &mut Budget, hits:
 }
 
 /// The windows of all candidates, by rule, then place; those of a rule do not touch.
-fn candidates(selection: &Selection, compiled: &Compiled, text: &str) -> Vec<Window> {
+fn candidates((selection, guessed): (&Selection, bool), compiled: &Compiled, text: &str) -> Vec<Window> {
     let mut windows = Vec::new();
     for (index, matcher) in (0_u32..).zip(&compiled.matchers) {
-        if matcher.gate == Gate::Open && selection.contains(matcher.rule) {
+        if matcher.gate == Gate::Open && selection.reads(matcher.rule, guessed) {
             windows.push(Window {
                 matcher: index,
                 from: 0,
@@ -86,6 +86,7 @@ fn candidates(selection: &Selection, compiled: &Compiled, text: &str) -> Vec<Win
     }
     let mut open = Open {
         selection,
+        guessed,
         compiled,
         windows,
         latest: vec![None; compiled.matchers.len()],
@@ -105,6 +106,7 @@ fn candidates(selection: &Selection, compiled: &Compiled, text: &str) -> Vec<Win
 /// Windows while they are found.
 struct Open<'a> {
     selection: &'a Selection,
+    guessed: bool,
     compiled: &'a Compiled,
     windows: Vec<Window>,
     /// By matcher, the window that may still grow.
@@ -145,7 +147,7 @@ impl Open<'_> {
     fn runs(&mut self, text: &str, kind: Run) {
         let waiting: Vec<(u32, usize)> = (0_u32..)
             .zip(&self.compiled.matchers)
-            .filter(|(_, matcher)| self.selection.contains(matcher.rule))
+            .filter(|(_, matcher)| self.selection.reads(matcher.rule, self.guessed))
             .filter_map(|(index, matcher)| match matcher.gate {
                 Gate::Run(run, count) if run == kind => Some((index, count)),
                 Gate::Run(..) | Gate::Literal | Gate::Context | Gate::Open => None,
@@ -184,7 +186,7 @@ impl Open<'_> {
         let Some(matcher) = self.compiled.matchers.get(candidate as usize) else {
             return;
         };
-        if self.selection.contains(matcher.rule)
+        if self.selection.reads(matcher.rule, self.guessed)
             && let Some(slot) = self.latest.get_mut(candidate as usize)
         {
             self.windows.extend(join(slot, window(matcher), matcher.bytes_max));

@@ -3,6 +3,7 @@
 use crate::hit::Waiting;
 use crate::matching::Stretch;
 use crate::tracker::Tracker;
+use crate::views::Growing;
 use crate::{Budget, Hit, Progress, Selection};
 
 /// One channel's text as it arrives.
@@ -11,7 +12,7 @@ use crate::{Budget, Hit, Progress, Selection};
 /// still possible; patterns run only where a match has been completed.
 #[derive(Debug)]
 pub struct StreamScanner {
-    scanning: Scanning,
+    growing: Growing,
     waiting: Waiting,
     exhausted: bool,
 }
@@ -19,7 +20,7 @@ pub struct StreamScanner {
 impl StreamScanner {
     pub(crate) fn new(selection: &Selection) -> Self {
         Self {
-            scanning: Scanning::new(selection),
+            growing: Growing::new(selection),
             waiting: Waiting::default(),
             exhausted: false,
         }
@@ -28,23 +29,23 @@ impl StreamScanner {
     /// Takes the next piece of text.
     #[must_use]
     pub fn push(&mut self, piece: &str, budget: &mut Budget) -> Progress {
-        self.advance(budget, |scanning, budget, hits| scanning.push(piece, budget, hits))
+        self.advance(budget, |growing, budget, hits| growing.push(piece, budget, hits))
     }
 
     /// No more text comes: everything becomes final. Call it once.
     #[must_use]
     pub fn finish(&mut self, budget: &mut Budget) -> Progress {
-        self.advance(budget, Scanning::finish)
+        self.advance(budget, Growing::finish)
     }
 
     fn advance(
         &mut self,
         budget: &mut Budget,
-        step: impl FnOnce(&mut Scanning, &mut Budget, &mut Vec<Hit>) -> Option<usize>,
+        step: impl FnOnce(&mut Growing, &mut Budget, &mut Vec<Hit>) -> Option<usize>,
     ) -> Progress {
         if !self.exhausted {
-            match step(&mut self.scanning, budget, self.waiting.hits_mut()) {
-                Some(live) => return self.waiting.release(live),
+            match step(&mut self.growing, budget, self.waiting.hits_mut()) {
+                Some(live) => return self.waiting.release(live, self.growing.follows_views()),
                 None => self.exhausted = true,
             }
         }
@@ -57,7 +58,7 @@ impl StreamScanner {
 }
 
 /// The rules' part of a stream, without the wait for overlapping hits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scanning {
     selection: Selection,
     tracker: Tracker,
@@ -105,6 +106,21 @@ impl Scanning {
         let live = self.base.saturating_add(self.text.len());
         self.settle(live, budget, hits)?;
         Some(live)
+    }
+
+    /// Matches that start before this are settled.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Whether a hit reaches beyond [`Self::live`] and keeps others of its rule away.
+    pub(crate) fn has_resumes(&self) -> bool {
+        !self.resumes.is_empty()
+    }
+
+    /// Bytes before a match that its checks may look at.
+    pub(crate) fn keep_back(&self) -> usize {
+        self.selection.starts().keep_back
     }
 
     /// The first character boundary at or after an offset of the channel.

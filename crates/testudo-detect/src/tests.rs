@@ -2,10 +2,13 @@
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 
 mod contract;
+mod evasions;
+mod following;
 mod guarding;
 mod holding;
 mod loading;
 mod packs;
+mod views;
 mod work;
 
 use std::sync::Arc;

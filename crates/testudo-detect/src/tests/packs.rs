@@ -8,7 +8,7 @@ use super::{pieces, scan, select_all, stream};
 use crate::load::PackText;
 use crate::{Detector, Selection, builtin_packs, check_cases};
 
-fn detector() -> &'static Arc<Detector> {
+pub(super) fn detector() -> &'static Arc<Detector> {
     static DETECTOR: OnceLock<Arc<Detector>> = OnceLock::new();
     DETECTOR.get_or_init(|| {
         let detector = Detector::builtin().unwrap_or_else(|problems| {
@@ -24,13 +24,15 @@ fn all_rules() -> &'static Selection {
     SELECTION.get_or_init(|| select_all(detector()))
 }
 
+/// The shipped packs as typed.
+pub(super) fn packs() -> Vec<PackText> {
+    let packs = builtin_packs();
+    packs.iter().map(|pack| toml::from_str(&pack.text).unwrap()).collect()
+}
+
 /// The texts of all hit and miss cases.
-fn case_texts() -> Vec<String> {
-    let packs: Vec<PackText> = builtin_packs()
-        .iter()
-        .map(|pack| toml::from_str(&pack.text).unwrap())
-        .collect();
-    let cases = packs.into_iter().flat_map(|pack| pack.rule).map(|rule| rule.cases);
+pub(super) fn case_texts() -> Vec<String> {
+    let cases = packs().into_iter().flat_map(|pack| pack.rule).map(|rule| rule.cases);
     cases
         .flat_map(|cases| cases.hit.into_iter().chain(cases.miss))
         .map(|text| text.replace('¦', ""))

@@ -1,0 +1,227 @@
+//! The words that attacks are made of, recognised plain, shuffled, shifted and reversed.
+
+use std::sync::LazyLock;
+
+/// Words are recognised when shuffled from this length on.
+pub(super) const SHUFFLED_LEN_MIN: usize = 4;
+
+/// What is known about a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sense {
+    /// An ordinary word.
+    Known,
+    /// A word that attacks use; ordinary, too.
+    Attack,
+}
+
+/// A word of the lexicon in disguise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Disguise {
+    pub(super) how: How,
+    /// Index of the word.
+    pub(super) word: u16,
+    pub(super) attack: bool,
+}
+
+/// How a word is disguised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum How {
+    /// Written backwards.
+    Reversed,
+    /// Its inner letters in any order.
+    Shuffled,
+    /// Letters moved on in the alphabet by so many places.
+    Shifted(u8),
+}
+
+/// The lexicon, built once.
+pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::new);
+
+/// Words by hash.
+#[derive(Debug)]
+pub(super) struct Lexicon {
+    words: Vec<&'static str>,
+    /// Open addressing by the low bits of the hash; no word hashes to zero.
+    senses: Vec<(u64, Sense)>,
+    /// Sorted by hash.
+    disguises: Vec<(u64, Disguise)>,
+    /// Which low bits of the hashes of disguises occur: most words of a text need no search.
+    present: Vec<u64>,
+    longest: usize,
+}
+
+const SLOTS: usize = 4096;
+const PRESENT_BLOCKS: usize = 4096;
+const FREE: (u64, Sense) = (0, Sense::Known);
+
+impl Lexicon {
+    fn new() -> Self {
+        let attack = include_str!("../../words/attack.txt").lines().map(|word| (word, Sense::Attack));
+        let known = include_str!("../../words/known.txt").lines().map(|word| (word, Sense::Known));
+        let mut lexicon = Self {
+            words: Vec::new(),
+            senses: vec![FREE; SLOTS],
+            disguises: Vec::new(),
+            present: vec![0; PRESENT_BLOCKS],
+            longest: 0,
+        };
+        for (index, (word, sense)) in (0_u16..).zip(attack.chain(known)) {
+            lexicon.words.push(word);
+            lexicon.longest = lexicon.longest.max(word.len());
+            lexicon.insert(hash(word.bytes()), sense);
+            lexicon.disguise(word, index, sense == Sense::Attack);
+        }
+        lexicon.disguises.sort_unstable();
+        lexicon.disguises.dedup_by_key(|(hash, _)| *hash);
+        for (hash, _) in &lexicon.disguises {
+            if let Some(block) = lexicon.present.get_mut(block_of(*hash)) {
+                *block |= 1 << (hash & 63);
+            }
+        }
+        lexicon
+    }
+
+    fn insert(&mut self, hash: u64, sense: Sense) {
+        let mut slot = slot_of(hash);
+        while let Some(entry) = self.senses.get_mut(slot) {
+            if *entry == FREE {
+                *entry = (hash, sense);
+                return;
+            }
+            slot = slot.saturating_add(1) % SLOTS;
+        }
+    }
+
+    fn disguise(&mut self, word: &str, index: u16, attack: bool) {
+        let mut add = |hash, how| {
+            let disguise = Disguise {
+                how,
+                word: index,
+                attack,
+            };
+            self.disguises.push((hash, disguise));
+        };
+        if word.len() >= 3 {
+            add(hash(word.bytes().rev()), How::Reversed);
+            for places in 1..26 {
+                add(hash(word.bytes().map(|b| shift(b, places))), How::Shifted(places));
+            }
+        }
+        if word.len() >= SHUFFLED_LEN_MIN {
+            add(Shuffle::of(word.bytes()).key(), How::Shuffled);
+        }
+    }
+
+    /// The length of the longest word.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// What is known about the word of a hash.
+    pub(super) fn sense(&self, hash: u64) -> Option<Sense> {
+        let mut slot = slot_of(hash);
+        loop {
+            let entry = self.senses.get(slot)?;
+            if entry.0 == hash {
+                return Some(entry.1);
+            }
+            if *entry == FREE {
+                return None;
+            }
+            slot = slot.saturating_add(1) % SLOTS;
+        }
+    }
+
+    /// The word that a hash, or the key of shuffled letters, stands for.
+    pub(super) fn unmask(&self, hash: u64) -> Option<Disguise> {
+        let block = self.present.get(block_of(hash)).copied().unwrap_or(0);
+        if block >> (hash & 63) & 1 == 0 {
+            return None;
+        }
+        let index = self.disguises.binary_search_by_key(&hash, |(known, _)| *known).ok()?;
+        self.disguises.get(index).map(|(_, disguise)| *disguise)
+    }
+
+    /// Whether a word of lower-case letters stands in one of the lists.
+    pub(super) fn knows(&self, word: &[u8]) -> bool {
+        self.sense(hash(word.iter().copied())).is_some()
+    }
+
+    /// Whether a word of lower-case letters is one that attacks use.
+    pub(super) fn attacks(&self, word: &[u8]) -> bool {
+        self.sense(hash(word.iter().copied())) == Some(Sense::Attack)
+    }
+
+    /// The word at an index.
+    pub(super) fn word(&self, index: u16) -> &'static str {
+        self.words.get(usize::from(index)).copied().unwrap_or_default()
+    }
+}
+
+fn slot_of(hash: u64) -> usize {
+    usize::try_from(hash >> 20).unwrap_or(0) % SLOTS
+}
+
+fn block_of(hash: u64) -> usize {
+    usize::try_from(hash >> 6).unwrap_or(0) % PRESENT_BLOCKS
+}
+
+/// The hash of no letters.
+pub(super) const EMPTY: u64 = 0xCBF2_9CE4_8422_2325;
+
+/// The hash of one more letter.
+pub(super) fn extend(hash: u64, byte: u8) -> u64 {
+    let mixed = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    mixed ^ (mixed >> 29)
+}
+
+/// The hash of a word.
+pub(super) fn hash(word: impl Iterator<Item = u8>) -> u64 {
+    word.fold(EMPTY, extend)
+}
+
+/// A letter moved on in the alphabet.
+pub(super) fn shift(byte: u8, places: u8) -> u8 {
+    let from = match byte {
+        b'a'..=b'z' => b'a',
+        b'A'..=b'Z' => b'A',
+        _ => return byte,
+    };
+    let place = byte.saturating_sub(from).saturating_add(places).checked_rem(26).unwrap_or(0);
+    from.saturating_add(place)
+}
+
+/// What stays of a word when its inner letters are shuffled.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shuffle {
+    first: u8,
+    last: u8,
+    len: u64,
+    letters: u64,
+}
+
+impl Shuffle {
+    fn of(word: impl Iterator<Item = u8>) -> Self {
+        let mut shuffle = Self::default();
+        word.for_each(|byte| shuffle.add(byte));
+        shuffle
+    }
+
+    /// Takes the next letter.
+    pub(super) fn add(&mut self, byte: u8) {
+        if self.len == 0 {
+            self.first = byte;
+        }
+        self.last = byte;
+        self.len = self.len.wrapping_add(1);
+        let spread = u64::from(byte).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.letters = self.letters.wrapping_add(spread ^ (spread >> 23));
+    }
+
+    /// The same for all orders of the inner letters.
+    pub(super) fn key(&self) -> u64 {
+        let ends = u64::from(self.first) << 16 | u64::from(self.last) << 8 | self.len;
+        let mixed = (self.letters ^ ends.wrapping_mul(0xD6E8_FEB8_6659_FD93)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+        mixed ^ (mixed >> 32)
+    }
+}

@@ -1,0 +1,249 @@
+//! Decodes text that is spelled as numbers or signals: decimal and hexadecimal codes, bits, Morse.
+
+use std::ops::Range;
+
+use super::ViewKind;
+use super::derived::Edit;
+use super::encoded::Decoded;
+use super::legible::{legible, words};
+
+/// Fewer numbers in a row are numbers.
+const CODES_MIN: usize = 8;
+/// Characters of Morse below which dots and dashes are rules and ellipses.
+const MORSE_MIN: usize = 16;
+/// Fewer bits without gaps are a number.
+const BITS_MIN: usize = 32;
+/// What may stand between two codes of a row: `, 0x`.
+const ROW_GAP_MAX: usize = 6;
+
+/// Decodes each row of numbers, and each unbroken row of bits, that spells text.
+pub(super) fn decode_numbers(text: &str) -> Vec<Decoded> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut row = Row::default();
+    let mut at = 0_usize;
+    // Codes of letters begin with digits in all bases.
+    while let Some(skip) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+        let start = at.saturating_add(skip);
+        let rest = bytes.get(start..).unwrap_or_default();
+        let len = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        at = start.saturating_add(len);
+        let inside = start.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(u8::is_ascii_alphabetic);
+        let Some(token) = text.get(start..at).filter(|_| !inside || starts_hex(bytes, start)) else {
+            continue;
+        };
+        if len >= BITS_MIN {
+            bits(token, start, &mut found);
+        }
+        let gap = row.end.map_or(0, |end| start.saturating_sub(end));
+        if gap > ROW_GAP_MAX || !row.take(token, start) {
+            row.close(&mut found);
+            row.take(token, start);
+        }
+    }
+    row.close(&mut found);
+    found
+}
+
+/// Whether the digits at `start` stand behind an `x`.
+fn starts_hex(bytes: &[u8], start: usize) -> bool {
+    start.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'x')
+}
+
+/// Decodes an unbroken row of bits.
+fn bits(token: &str, at: usize, found: &mut Vec<Decoded>) {
+    if token.len().is_multiple_of(8) && token.bytes().all(|b| matches!(b, b'0' | b'1')) {
+        let (groups, _) = token.as_bytes().as_chunks::<8>();
+        let byte = |bits: &[u8; 8]| bits.iter().fold(0_u8, |byte, bit| byte << 1 | (bit & 1));
+        let bytes: Vec<u8> = groups.iter().map(byte).collect();
+        push(ViewKind::Binary, at..at.saturating_add(token.len()), &bytes, found);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Base {
+    Bits,
+    Decimal,
+    Hex,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    codes: Vec<(Base, u32)>,
+    start: usize,
+    end: Option<usize>,
+    /// Each token so far may be read in these bases.
+    hex: Vec<u8>,
+    hex_only: bool,
+}
+
+impl Row {
+    /// Takes a token that goes on with the row; false when it does not.
+    fn take(&mut self, token: &str, at: usize) -> bool {
+        let Some((base, code)) = code_of(token) else {
+            return false;
+        };
+        let hex = hex_of(token);
+        let first = self.codes.first().map(|(base, _)| *base);
+        let fits = match (first, base) {
+            (None, _) => true,
+            (Some(first), base) if first == base => true,
+            // `41 6e 64`: the digits of some codes look decimal.
+            (Some(Base::Decimal | Base::Hex), Base::Decimal | Base::Hex) => {
+                hex.is_some() && self.hex.len() == self.codes.len()
+            }
+            (Some(_), _) => false,
+        };
+        if !fits {
+            return false;
+        }
+        if self.codes.is_empty() {
+            self.start = at;
+        }
+        self.hex_only |= base == Base::Hex;
+        self.codes.push((base, code));
+        self.hex.extend(hex);
+        self.end = Some(at.saturating_add(token.len()));
+        true
+    }
+
+    fn close(&mut self, found: &mut Vec<Decoded>) {
+        let row = std::mem::take(self);
+        let (Some(end), Some((base, _))) = (row.end, row.codes.first()) else {
+            return;
+        };
+        let enough = match base {
+            Base::Bits => 4,
+            Base::Decimal | Base::Hex => CODES_MIN,
+        };
+        if row.codes.len() < enough {
+            return;
+        }
+        let range = row.start..end;
+        if row.hex.len() == row.codes.len() && *base != Base::Bits {
+            push(ViewKind::Hex, range.clone(), &row.hex, found);
+        }
+        if !row.hex_only {
+            let kind = if *base == Base::Bits { ViewKind::Binary } else { ViewKind::Decimal };
+            let text: String = row.codes.iter().filter_map(|(_, code)| char::from_u32(*code)).collect();
+            push(kind, range, text.as_bytes(), found);
+        }
+    }
+}
+
+fn push(kind: ViewKind, range: Range<usize>, bytes: &[u8], found: &mut Vec<Decoded>) {
+    if let Some(legible) = legible(bytes) {
+        found.push(Decoded {
+            kind,
+            edit: Edit {
+                range,
+                text: legible.text,
+            },
+            cut: legible.cut,
+        });
+    }
+}
+
+fn code_of(token: &str) -> Option<(Base, u32)> {
+    let digits = token.bytes().all(|b| b.is_ascii_digit());
+    if matches!(token.len(), 7 | 8) && token.bytes().all(|b| matches!(b, b'0' | b'1')) {
+        return u32::from_str_radix(token, 2).ok().map(|code| (Base::Bits, code));
+    }
+    if digits && token.len() <= 7 {
+        let code = token.parse().ok()?;
+        if matches!(code, 9 | 10 | 13 | 32..=0x10_FFFF) {
+            return Some((Base::Decimal, code));
+        }
+    }
+    hex_of(token).map(|code| (Base::Hex, u32::from(code)))
+}
+
+/// Two hexadecimal digits, perhaps after `0x`.
+fn hex_of(token: &str) -> Option<u8> {
+    let digits = token.strip_prefix("0x").unwrap_or(token);
+    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// Decodes stretches of Morse that hold words.
+pub(super) fn decode_morse(text: &str) -> Vec<Decoded> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut at = 0_usize;
+    while let Some(run) = next_run(bytes, at, MORSE_MIN, in_morse) {
+        at = run.end;
+        let stretch = text.get(run.clone()).unwrap_or_default();
+        let body = stretch.trim();
+        let Some(spelled) = (body.len() >= MORSE_MIN).then(|| morse(body)).flatten() else {
+            continue;
+        };
+        if words(&spelled) > 0 {
+            let start = run.start.saturating_add(stretch.find(body).unwrap_or(0));
+            found.push(Decoded {
+                kind: ViewKind::Morse,
+                edit: Edit {
+                    range: start..start.saturating_add(body.len()),
+                    text: spelled,
+                },
+                cut: false,
+            });
+        }
+    }
+    found
+}
+
+/// The next run of at least `min` bytes of a kind, at or behind `from`.
+pub(super) fn next_run(bytes: &[u8], from: usize, min: usize, in_run: impl Fn(u8) -> bool) -> Option<Range<usize>> {
+    let mut at = from;
+    loop {
+        // A run that starts in the next bytes covers the last of them.
+        let probe = at.saturating_add(min.saturating_sub(1));
+        if !in_run(*bytes.get(probe)?) {
+            at = probe.saturating_add(1);
+            continue;
+        }
+        let before = bytes.get(at..probe).unwrap_or_default();
+        let start = at.saturating_add(before.iter().rposition(|b| !in_run(*b)).map_or(0, |last| last.saturating_add(1)));
+        let behind = bytes.get(probe..).unwrap_or_default();
+        let end = probe.saturating_add(behind.iter().position(|b| !in_run(*b)).unwrap_or(behind.len()));
+        if end.saturating_sub(start) >= min {
+            return Some(start..end);
+        }
+        at = end;
+    }
+}
+
+fn in_morse(byte: u8) -> bool {
+    matches!(byte, b'.' | b'-' | b'/' | b'|' | b' ' | b'\n' | b'_')
+}
+
+fn morse(body: &str) -> Option<String> {
+    let mut out = String::new();
+    let (mut good, mut bad) = (0_usize, 0_usize);
+    for word in body.replace("   ", "/").split(['/', '|', '\n']) {
+        for letter in word.split_whitespace() {
+            let signals = letter.chars().map(|c| if c == '.' { '.' } else { '-' });
+            let signals: String = signals.collect();
+            match MORSE.iter().find(|(known, _)| *known == signals) {
+                Some((_, c)) => {
+                    good = good.saturating_add(1);
+                    out.push(*c);
+                }
+                None => bad = bad.saturating_add(1),
+            }
+        }
+        if !out.is_empty() && !out.ends_with(' ') {
+            out.push(' ');
+        }
+    }
+    (good >= 4 && bad.saturating_mul(5) <= good).then_some(out)
+}
+
+#[rustfmt::skip]
+const MORSE: &[(&str, char)] = &[
+    (".-", 'a'), ("-...", 'b'), ("-.-.", 'c'), ("-..", 'd'), (".", 'e'), ("..-.", 'f'), ("--.", 'g'), ("....", 'h'),
+    ("..", 'i'), (".---", 'j'), ("-.-", 'k'), (".-..", 'l'), ("--", 'm'), ("-.", 'n'), ("---", 'o'), (".--.", 'p'),
+    ("--.-", 'q'), (".-.", 'r'), ("...", 's'), ("-", 't'), ("..-", 'u'), ("...-", 'v'), (".--", 'w'), ("-..-", 'x'),
+    ("-.--", 'y'), ("--..", 'z'), ("-----", '0'), (".----", '1'), ("..---", '2'), ("...--", '3'), ("....-", '4'),
+    (".....", '5'), ("-....", '6'), ("--...", '7'), ("---..", '8'), ("----.", '9'), (".-.-.-", '.'), ("--..--", ','),
+    ("..--..", '?'), ("-.-.--", '!'), ("-....-", '-'), ("---...", ':'), (".----.", '\''), ("-..-.", '/'),
+];

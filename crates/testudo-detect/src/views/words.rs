@@ -1,0 +1,462 @@
+//! Guesses from words: shifted, reversed, shuffled, spelled with digits, split, accented.
+//!
+//! One pass over the words of a text looks for disguised words of the lexicon;
+//! only what it finds is undone, so that ordinary text costs the pass.
+
+use std::ops::Range;
+
+use unicode_normalization::char::{decompose_canonical, is_combining_mark};
+
+use super::derived::{Derived, Edit, splice};
+use super::lexicon::{Disguise, EMPTY, How, LEXICON, SHUFFLED_LEN_MIN, Sense, Shuffle, extend, shift};
+use super::{ViewKind, split};
+
+/// Text that stays on each side of a guess.
+pub(super) const GUESS_MARGIN: usize = 160;
+/// Shuffled words must stand within so many words of another.
+const NEAR: usize = 12;
+
+/// Phrases allow so much space between words.
+const GAP_MAX: usize = 4;
+/// Space and signs between the single letters of a row.
+const ROW_GAP_MAX: usize = 24;
+/// Ranges of one kind that are kept; a text with more is not made of words.
+const KEPT_MAX: usize = 16 * 1024;
+
+/// What the words of a text look like.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Signs {
+    disguised: Vec<Disguised>,
+    /// Words of letters and digits, or of digits.
+    leet: Vec<Range<usize>>,
+    /// Rows of single letters.
+    pub(super) spelled: Vec<Range<usize>>,
+    /// Words of the lexicon that gaps split.
+    pub(super) split: Vec<Split>,
+    /// Gaps wider than phrases allow.
+    pub(super) gaps: Vec<Range<usize>>,
+    /// Some of them stand next to a word of attacks.
+    pub(super) gaps_count: bool,
+}
+
+/// A word that is split.
+#[derive(Debug, Clone)]
+pub(super) struct Split {
+    pub(super) range: Range<usize>,
+    /// Some part of it is no word.
+    pub(super) hard: bool,
+    pub(super) attack: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Disguised {
+    range: Range<usize>,
+    /// How many words stand before it.
+    number: usize,
+    is: Disguise,
+}
+
+/// The views that the words of a text suggest.
+pub(super) fn guess(text: &str, wide: bool) -> Vec<(ViewKind, Derived)> {
+    let mut views = Vec::new();
+    let mut signs = Signs::default();
+    Scan::default().run(text.as_bytes(), &mut signs);
+    undisguised(text, &mut signs, &mut views);
+    let leet = leet(text, &signs.leet);
+    if !leet.is_empty() {
+        views.push((ViewKind::Leet, splice(text, &leet, GUESS_MARGIN)));
+    }
+    views.extend(split::joined(text, &signs).map(|derived| (ViewKind::Joined, derived)));
+    if wide {
+        let edits = unaccented(text);
+        if !edits.is_empty() {
+            views.push((ViewKind::Unaccented, splice(text, &edits, GUESS_MARGIN)));
+        }
+    }
+    views
+}
+
+/// Undoes disguises where several of a kind stand near each other.
+fn undisguised(text: &str, signs: &mut Signs, views: &mut Vec<(ViewKind, Derived)>) {
+    signs.disguised.sort_by_key(|found| found.is.how);
+    let mut from_places = Derived::default();
+    let mut backwards = Derived::default();
+    let mut words_backwards = Derived::default();
+    let mut edits = Vec::new();
+    for group in signs.disguised.chunk_by(|a, b| a.is.how == b.is.how && b.number.saturating_sub(a.number) <= NEAR) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else {
+            continue;
+        };
+        let attack = group.iter().any(|found| found.is.attack);
+        let long = group.iter().any(|found| found.is.attack && found.range.len() > 4);
+        let window = window(text, first.range.start, last.range.end);
+        match first.is.how {
+            How::Shuffled if group.len() >= 2 || long => edits.extend(group.iter().map(|found| Edit {
+                range: found.range.clone(),
+                text: LEXICON.word(found.is.word).to_owned(),
+            })),
+            How::Shifted(places) if group.len() >= 3 || (attack && group.len() >= 2) => {
+                from_places.part(window.start);
+                shift_back(text, window, places, &mut from_places);
+            }
+            How::Reversed if group.len() >= 2 => {
+                backwards.part(window.start);
+                turn(text, window.clone(), &mut backwards);
+                words_backwards.part(window.start);
+                turn_words(text, window, &mut words_backwards);
+            }
+            _ => {}
+        }
+    }
+    for (kind, derived) in [
+        (ViewKind::Shifted, from_places),
+        (ViewKind::Reversed, backwards),
+        (ViewKind::Reversed, words_backwards),
+    ] {
+        if derived.changed {
+            views.push((kind, derived));
+        }
+    }
+    edits.sort_by_key(|edit| edit.range.start);
+    if !edits.is_empty() {
+        views.push((ViewKind::Unshuffled, splice(text, &edits, GUESS_MARGIN)));
+    }
+}
+
+/// A stretch and some text on both sides of it.
+fn window(text: &str, start: usize, end: usize) -> Range<usize> {
+    let from = text.floor_char_boundary(start.saturating_sub(GUESS_MARGIN));
+    let to = text.ceil_char_boundary(end.saturating_add(GUESS_MARGIN).min(text.len()));
+    from..to
+}
+
+/// One word, while it is read.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    start: usize,
+    hash: u64,
+    shuffle: Shuffle,
+    letters: usize,
+    others: usize,
+}
+
+impl Word {
+    fn at(start: usize) -> Self {
+        Self {
+            start,
+            hash: EMPTY,
+            shuffle: Shuffle::default(),
+            letters: 0,
+            others: 0,
+        }
+    }
+}
+
+/// The pass over the words.
+#[derive(Debug, Default)]
+struct Scan {
+    words: usize,
+    /// The last words: place, letters and what the lexicon knows about them.
+    recent: [(Range<usize>, usize, Option<Sense>); 3],
+    /// Hashes of the last words and all that follow them, without gaps.
+    chains: [u64; 3],
+    spelled: Option<(Range<usize>, usize)>,
+}
+
+impl Scan {
+    fn run(&mut self, text: &[u8], signs: &mut Signs) {
+        let mut at = 0_usize;
+        while at < text.len() {
+            let rest = text.get(at..).unwrap_or_default();
+            let skip = rest.iter().position(|byte| class(*byte) != Class::Gap).unwrap_or(rest.len());
+            at = at.saturating_add(skip);
+            let mut word = Word::at(at);
+            let mut chains = self.chains;
+            for byte in text.get(at..).unwrap_or_default() {
+                match class(*byte) {
+                    Class::Letter => {
+                        let lower = byte | 0x20;
+                        word.hash = extend(word.hash, lower);
+                        word.shuffle.add(lower);
+                        for chain in &mut chains {
+                            *chain = extend(*chain, lower);
+                        }
+                        word.letters = word.letters.saturating_add(1);
+                    }
+                    Class::Sign => word.others = word.others.saturating_add(1),
+                    Class::Gap => break,
+                }
+                at = at.saturating_add(1);
+            }
+            if at > word.start {
+                self.end(&word, at, chains, signs);
+            }
+        }
+        self.close_spelled(signs);
+    }
+
+    fn end(&mut self, word: &Word, end: usize, chains: [u64; 3], signs: &mut Signs) {
+        self.words = self.words.saturating_add(1);
+        let single = end.saturating_sub(word.start) == 1;
+        self.spell(word, end, single, signs);
+        if word.others > 0 {
+            if (word.letters > 0 || word.others <= 4) && signs.leet.len() < KEPT_MAX {
+                signs.leet.push(word.start..end);
+            }
+            self.chains = [EMPTY; 3];
+            self.recent = Default::default();
+            return;
+        }
+        let sense = LEXICON.sense(word.hash).filter(|_| word.letters > 1);
+        if sense.is_none() {
+            self.unmask(word, end, signs);
+        }
+        self.gap(word, sense, signs);
+        self.split(word, end, sense, chains, signs);
+    }
+
+    fn unmask(&self, word: &Word, end: usize, signs: &mut Signs) {
+        let len = word.letters;
+        if len < 3 || len > LEXICON.longest() || signs.disguised.len() >= KEPT_MAX {
+            return;
+        }
+        let mut keep = |is| {
+            signs.disguised.push(Disguised {
+                range: word.start..end,
+                number: self.words,
+                is,
+            });
+        };
+        if let Some(found) = LEXICON.unmask(word.hash).filter(|found| found.how != How::Shuffled) {
+            keep(found);
+        }
+        if len >= SHUFFLED_LEN_MIN
+            && let Some(found) = LEXICON.unmask(word.shuffle.key()).filter(|found| found.how == How::Shuffled)
+        {
+            keep(found);
+        }
+    }
+
+    /// Notes a gap wider than phrases allow.
+    fn gap(&self, word: &Word, sense: Option<Sense>, signs: &mut Signs) {
+        let [(place, _, before), ..] = &self.recent;
+        let attack = sense == Some(Sense::Attack) || *before == Some(Sense::Attack);
+        let wide = word.start.saturating_sub(place.end) > GAP_MAX;
+        if wide && !place.is_empty() && signs.gaps.len() < KEPT_MAX {
+            signs.gaps.push(place.end..word.start);
+            signs.gaps_count |= attack;
+        }
+    }
+
+    /// Looks for a word of the lexicon in this word and those before it.
+    fn split(&mut self, word: &Word, end: usize, sense: Option<Sense>, chains: [u64; 3], signs: &mut Signs) {
+        let mut hard = sense.is_none();
+        let mut letters = word.letters;
+        for (index, chain) in chains.iter().enumerate() {
+            let Some((place, len, before)) = self.recent.get(index).filter(|(place, ..)| !place.is_empty()) else {
+                break;
+            };
+            hard |= before.is_none();
+            letters = letters.saturating_add(*len);
+            let near = end.saturating_sub(place.start) <= letters.saturating_add(6);
+            if !near || letters < SHUFFLED_LEN_MIN || signs.split.len() >= KEPT_MAX {
+                continue;
+            }
+            if let Some(joined) = LEXICON.sense(*chain) {
+                let start = place.start;
+                while signs.split.last().is_some_and(|last| last.range.end > start) {
+                    signs.split.pop();
+                }
+                signs.split.push(Split {
+                    range: start..end,
+                    hard,
+                    attack: joined == Sense::Attack,
+                });
+            }
+        }
+        let [first, second, _] = self.recent.clone();
+        self.recent = [(word.start..end, word.letters, sense), first, second];
+        let [first, second, _] = chains;
+        self.chains = [word.hash, first, second];
+    }
+
+    fn spell(&mut self, word: &Word, end: usize, single: bool, signs: &mut Signs) {
+        match &mut self.spelled {
+            Some((row, count)) if single && word.start.saturating_sub(row.end) <= ROW_GAP_MAX => {
+                row.end = end;
+                *count = count.saturating_add(1);
+            }
+            _ => {
+                self.close_spelled(signs);
+                if single {
+                    self.spelled = Some((word.start..end, 1));
+                }
+            }
+        }
+    }
+
+    fn close_spelled(&mut self, signs: &mut Signs) {
+        if let Some((row, count)) = self.spelled.take()
+            && count >= 4
+        {
+            signs.spelled.push(row);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Letter,
+    /// Digits and signs that pass for letters.
+    Sign,
+    Gap,
+}
+
+fn class(byte: u8) -> Class {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
+        b'0'..=b'9' | b'@' | b'$' | b'!' | b'|' | b'+' => Class::Sign,
+        _ => Class::Gap,
+    }
+}
+
+/// The words that are meant by words of letters and digits, when an attack or several words are among them.
+fn leet(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let (mut attacks, mut lettered) = (0_usize, 0_usize);
+    for range in words {
+        let Some(word) = text.get(range.clone()) else {
+            continue;
+        };
+        let ends = word.trim_end_matches(['!', '+', '$', '|']);
+        let inner = ends.trim_start_matches(['|', '+', '!', '$']);
+        let tries = [word, ends, inner].into_iter();
+        let apostrophe = range.start.checked_sub(1).and_then(|at| text.as_bytes().get(at)) == Some(&b'\'');
+        let found = match word {
+            "7" if apostrophe => Some(("7", ("t".to_owned(), false))),
+            _ => tries.filter_map(|body| Some((body, meant(body)?))).next(),
+        };
+        let Some((body, (meant, attack))) = found else {
+            continue;
+        };
+        attacks = attacks.saturating_add(usize::from(attack));
+        if body.len() > 2 && body.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+            lettered = lettered.saturating_add(1);
+        }
+        let start = range.start.saturating_add(if body.len() == inner.len() { ends.len().saturating_sub(inner.len()) } else { 0 });
+        edits.push(Edit {
+            range: start..start.saturating_add(body.len()),
+            text: meant,
+        });
+    }
+    if attacks == 0 && lettered < 2 { Vec::new() } else { edits }
+}
+
+/// The known word that signs in a word stand for, and whether attacks use it.
+fn meant(body: &str) -> Option<(String, bool)> {
+    if body.is_empty() || body.len() > LEXICON.longest() {
+        return None;
+    }
+    for one in [b'i', b'l'] {
+        for seven in [b't', b'l'] {
+            let word: Vec<u8> = body.bytes().map(|byte| letter_for(byte, one, seven)).collect();
+            if LEXICON.knows(&word) {
+                let attack = LEXICON.attacks(&word) && word.len() >= SHUFFLED_LEN_MIN;
+                let capitals = !body.bytes().any(|byte| byte.is_ascii_lowercase());
+                let word = String::from_utf8(word).ok()?;
+                return Some((if capitals { word.to_ascii_uppercase() } else { word }, attack));
+            }
+        }
+    }
+    None
+}
+
+fn letter_for(byte: u8, one: u8, seven: u8) -> u8 {
+    match byte {
+        b'0' => b'o',
+        b'1' | b'!' | b'|' => one,
+        b'2' => b'z',
+        b'3' => b'e',
+        b'4' | b'@' => b'a',
+        b'5' | b'$' => b's',
+        b'6' => b'g',
+        b'7' | b'+' => seven,
+        b'8' => b'b',
+        b'9' => b'g',
+        letter => letter.to_ascii_lowercase(),
+    }
+}
+
+fn turn(text: &str, window: Range<usize>, out: &mut Derived) {
+    out.changed = true;
+    let base = window.start;
+    for (at, c) in text.get(window).unwrap_or_default().char_indices().rev() {
+        out.copy_char(c, base.saturating_add(at));
+    }
+}
+
+fn turn_words(text: &str, window: Range<usize>, out: &mut Derived) {
+    out.changed = true;
+    let mut at = window.start;
+    for piece in text.get(window).unwrap_or_default().split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+        for (inside, c) in word.char_indices().rev() {
+            out.copy_char(c, at.saturating_add(inside));
+        }
+        let gap = piece.get(word.len()..).unwrap_or_default();
+        out.copy(gap, at.saturating_add(word.len()));
+        at = at.saturating_add(piece.len());
+    }
+}
+
+fn shift_back(text: &str, window: Range<usize>, places: u8, out: &mut Derived) {
+    out.changed = true;
+    let base = window.start;
+    let back = 26_u8.saturating_sub(places);
+    let shifted = text.get(window).unwrap_or_default().chars().map(|c| match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => char::from(shift(byte, back)),
+        _ => c,
+    });
+    out.copy(&shifted.collect::<String>(), base);
+}
+
+/// Words of attacks whose letters carry marks, without them.
+fn unaccented(text: &str) -> Vec<Edit> {
+    let mut edits: Vec<Edit> = Vec::new();
+    let (mut attacks, mut known) = (0_usize, 0_usize);
+    let mut at = 0_usize;
+    for piece in text.split_inclusive(|c: char| c.is_ascii() && !c.is_ascii_alphabetic()) {
+        let word = piece.trim_end_matches(|c: char| c.is_ascii() && !c.is_ascii_alphabetic());
+        let start = at;
+        at = at.saturating_add(piece.len());
+        if word.is_ascii() || word.len() > 64 {
+            continue;
+        }
+        let mut plain = String::new();
+        for c in word.chars() {
+            match c {
+                '\u{131}' => plain.push('i'),
+                '\u{F8}' | '\u{D8}' => plain.push('o'),
+                '\u{111}' | '\u{110}' => plain.push('d'),
+                '\u{142}' | '\u{141}' => plain.push('l'),
+                '\u{127}' => plain.push('h'),
+                '\u{167}' => plain.push('t'),
+                _ => decompose_canonical(c, |part| {
+                    if !is_combining_mark(part) {
+                        plain.push(part);
+                    }
+                }),
+            }
+        }
+        let lower = plain.to_ascii_lowercase();
+        if plain.is_ascii() && !plain.is_empty() {
+            attacks = attacks.saturating_add(usize::from(LEXICON.attacks(lower.as_bytes())));
+            known = known.saturating_add(usize::from(LEXICON.knows(lower.as_bytes())));
+            edits.push(Edit {
+                range: start..start.saturating_add(word.len()),
+                text: plain,
+            });
+        }
+    }
+    if attacks > 0 || known > 1 { edits } else { Vec::new() }
+}
