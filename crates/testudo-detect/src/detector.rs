@@ -7,8 +7,8 @@ use std::sync::Arc;
 use testudo_types::{Direction, Origin, ThreatKind};
 
 use crate::load::{Compiled, RuleProblem, load};
-use crate::tracker::Starts;
 use crate::rescan::Reading;
+use crate::tracker::Starts;
 use crate::{Budget, Rule, RuleIndex, RuleSource, Scan, StreamScanner, builtin_packs, rescan};
 
 /// All rules, compiled; immutable, made once and shared.
@@ -156,7 +156,11 @@ impl Selection {
 
     /// Whether a rule is among the chosen and, of a guessed text, one that a guess is good enough for.
     pub(crate) fn reads(&self, index: RuleIndex, guessed: bool) -> bool {
-        let mask = if guessed { &self.inner.guess_mask } else { &self.inner.mask };
+        let mask = if guessed {
+            &self.inner.guess_mask
+        } else {
+            &self.inner.mask
+        };
         mask.get(index.position()).copied().unwrap_or(false)
     }
 

@@ -42,7 +42,9 @@ pub(crate) fn whole(selection: &Selection, text: &str, budget: &mut Budget) -> S
     for view in &views.views {
         let seen = scan::scan(selection, &view.text, view.guessed, budget);
         found.exhausted |= seen.exhausted;
-        found.hits.extend(seen.hits.iter().filter_map(|hit| original(text, view, hit)));
+        found
+            .hits
+            .extend(seen.hits.iter().filter_map(|hit| original(text, view, hit)));
     }
     if found.hits.len() > before {
         found.hits = without_contained(found.hits);

@@ -283,7 +283,10 @@ impl Deriving<'_> {
 
     /// Adds what unseen characters spell, and the folded view; whether there is one.
     fn fold(&mut self, text: &str, from: Option<From<'_>>) -> bool {
-        for (kind, derived) in [(ViewKind::Tags, payload::tags(text)), (ViewKind::Selectors, payload::selectors(text))] {
+        for (kind, derived) in [
+            (ViewKind::Tags, payload::tags(text)),
+            (ViewKind::Selectors, payload::selectors(text)),
+        ] {
             if derived.text.len() >= legible::CHARS_MIN / 2 {
                 self.add(kind, derived, from);
             }
@@ -353,7 +356,9 @@ impl Deriving<'_> {
         if !derived.changed || derived.text.is_empty() || !self.seen.insert(digest(&derived.text)) {
             return true;
         }
-        let depth = from.map_or(0, |from| from.depth).saturating_add(u8::from(kind != ViewKind::Folded));
+        let depth = from
+            .map_or(0, |from| from.depth)
+            .saturating_add(u8::from(kind != ViewKind::Folded));
         if depth > DEPTH_MAX {
             if kind.is_deliberate() {
                 self.give_up(Unscanned::TooDeep);

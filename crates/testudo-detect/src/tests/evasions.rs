@@ -24,24 +24,44 @@ pub(super) fn finds_injection(text: &str) -> bool {
         rule.kind == ThreatKind::Injection
     };
     for hit in &scan.hits {
-        assert!(text.get(hit.start..hit.end).is_some_and(|part| !part.is_empty()), "{hit:?} in {text:?}");
+        assert!(
+            text.get(hit.start..hit.end).is_some_and(|part| !part.is_empty()),
+            "{hit:?} in {text:?}"
+        );
     }
     scan.hits.iter().any(injection)
 }
 
 fn each(text: &str, mut letter: impl FnMut(char) -> String) -> String {
-    text.chars().map(|c| if c.is_ascii_alphabetic() { letter(c) } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_alphabetic() {
+                letter(c)
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
 }
 
 fn mapped(text: &str, from: &str, to: &str) -> String {
     text.chars()
-        .map(|c| from.chars().position(|known| known == c).and_then(|at| to.chars().nth(at)).unwrap_or(c))
+        .map(|c| {
+            from.chars()
+                .position(|known| known == c)
+                .and_then(|at| to.chars().nth(at))
+                .unwrap_or(c)
+        })
         .collect()
 }
 
 fn offset(c: char, upper: u32, lower: u32) -> String {
     let place = |from: char| u32::from(c) - u32::from(from);
-    let code = if c.is_ascii_uppercase() { upper + place('A') } else { lower + place('a') };
+    let code = if c.is_ascii_uppercase() {
+        upper + place('A')
+    } else {
+        lower + place('a')
+    };
     char::from_u32(code).unwrap().to_string()
 }
 
@@ -65,13 +85,19 @@ fn base(text: &[u8], alphabet: &[u8], bits: u32) -> String {
         }
     }
     if count > 0 {
-        out.push(char::from(alphabet[(held << (bits - count)) as usize & ((1 << bits) - 1)]));
+        out.push(char::from(
+            alphabet[(held << (bits - count)) as usize & ((1 << bits) - 1)],
+        ));
     }
     out
 }
 
 pub(super) fn base64(text: &[u8]) -> String {
-    base(text, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 6)
+    base(
+        text,
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        6,
+    )
 }
 
 fn base85(text: &[u8]) -> String {
@@ -106,8 +132,8 @@ fn escaped(text: &str, one: impl Fn(u8) -> String) -> String {
 
 fn morse(text: &str) -> Option<String> {
     const LETTERS: [&str; 26] = [
-        ".-", "-...", "-.-.", "-..", ".", "..-.", "--.", "....", "..", ".---", "-.-", ".-..", "--", "-.", "---", ".--.", "--.-",
-        ".-.", "...", "-", "..-", "...-", ".--", "-..-", "-.--", "--..",
+        ".-", "-...", "-.-.", "-..", ".", "..-.", "--.", "....", "..", ".---", "-.-", ".-..", "--", "-.", "---",
+        ".--.", "--.-", ".-.", "...", "-", "..-", "...-", ".--", "-..-", "-.--", "--..",
     ];
     let mut out = String::new();
     for c in text.to_lowercase().chars() {
@@ -140,11 +166,20 @@ fn per_word(text: &str, one: impl Fn(&str) -> String) -> String {
 }
 
 fn halves(word: &str, gap: &str) -> String {
-    if word.len() < 5 { word.to_owned() } else { format!("{}{gap}{}", &word[..word.len() / 2], &word[word.len() / 2..]) }
+    if word.len() < 5 {
+        word.to_owned()
+    } else {
+        format!("{}{gap}{}", &word[..word.len() / 2], &word[word.len() / 2..])
+    }
 }
 
 fn selector(byte: u8) -> char {
-    char::from_u32(if byte < 16 { 0xFE00 + u32::from(byte) } else { 0xE0100 + u32::from(byte) - 16 }).unwrap()
+    char::from_u32(if byte < 16 {
+        0xFE00 + u32::from(byte)
+    } else {
+        0xE0100 + u32::from(byte) - 16
+    })
+    .unwrap()
 }
 
 /// The text in small letters, where it is still an attack: some rules know names by their capitals.
@@ -205,7 +240,7 @@ const CHARACTERS: &[Evasion] = &[
     ("regional indicators, spaced", |t| Some(t.replace(' ', "  ").chars().map(|c| if c.is_ascii_alphabetic() { offset(c.to_ascii_lowercase(), 0x1F1E6, 0x1F1E6) + " " } else { c.to_string() }).collect()).filter(|_| !t.contains('@'))),
     ("small capitals", |t| small(t).map(|t| mapped(&t, "abcdefghijklmnoprstuvwyz", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ"))),
     ("superscript", |t| small(t).map(|t| mapped(&t, "abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"))),
-    ("wide gaps", |t| Some(t.replace(' ', "        ")).filter(|_| !t.contains("as ") && !t.contains(" You"))),
+    ("wide gaps", |t| Some(t.replace(' ', "        ")).filter(|_| !t.contains("as ") && !t.contains(" You") && !t.starts_with('#'))),
     ("wide spaces", |t| Some(t.replace(' ', "\u{2003}"))),
 ];
 

@@ -32,7 +32,10 @@ fn found(text: &str, rule: &str) -> Vec<(usize, usize)> {
     let hits = whole(text);
     assert_eq!(hits, streamed(text, &pieces(text, |_| true)), "{text:?} cut everywhere");
     let id = |hit: &Hit| selection.rule(hit.rule).unwrap().id.to_string();
-    hits.iter().filter(|hit| id(hit) == rule).map(|hit| (hit.start, hit.end)).collect()
+    hits.iter()
+        .filter(|hit| id(hit) == rule)
+        .map(|hit| (hit.start, hit.end))
+        .collect()
 }
 
 #[test]
@@ -53,7 +56,12 @@ fn an_encoded_value_is_found_in_its_run() {
 #[test]
 fn ordinary_words_wait_for_nothing_more_than_without_views() {
     let plain = detector().select_where(vec![true; detector().rules().len()]);
-    for text in ["Plain words of an answer", "Ein Wort in Größe", "\u{43f}\u{440}\u{438} ", "\u{4f60}\u{597d}"] {
+    for text in [
+        "Plain words of an answer",
+        "Ein Wort in Größe",
+        "\u{43f}\u{440}\u{438} ",
+        "\u{4f60}\u{597d}",
+    ] {
         let safe = |selection: &Selection| selection.stream().push(text, &mut Budget::unlimited()).safe;
         assert_eq!(safe(&following()), safe(&plain), "{text}");
     }
@@ -69,14 +77,36 @@ fn text() -> impl Strategy<Value = String> {
             0 => format!("{head}\u{200B}{tail}"),
             1 => text.chars().flat_map(|c| [c, '\u{332}']).collect(),
             2 => base64(text.as_bytes()),
-            3 => text.chars().map(|c| if c.is_ascii_graphic() { char::from_u32(u32::from(c) + 0xFEE0).unwrap() } else { c }).collect(),
+            3 => text
+                .chars()
+                .map(|c| {
+                    if c.is_ascii_graphic() {
+                        char::from_u32(u32::from(c) + 0xFEE0).unwrap()
+                    } else {
+                        c
+                    }
+                })
+                .collect(),
             4 => text.bytes().map(|b| format!("%{b:02X}")).collect(),
             _ => text.replace('a', "\u{430}").replace('e', "\u{435}"),
         }
     });
     let glue = prop::sample::select(vec![
-        "", " ", "\n", "\u{43f}\u{440}\u{438}\u{432}\u{435}\u{442} ", "\u{4f60}\u{597d}", "\u{2764}\u{FE0F}", "\u{6cc}\u{200c}\u{62e} ", "\u{AD}", "é", "pin: ",
-        "aGVsbG8gd29ybGQsIGhvdyBhcmUgeW91", "=", "\u{E0041}", "\u{8}", "\u{A0}",
+        "",
+        " ",
+        "\n",
+        "\u{43f}\u{440}\u{438}\u{432}\u{435}\u{442} ",
+        "\u{4f60}\u{597d}",
+        "\u{2764}\u{FE0F}",
+        "\u{6cc}\u{200c}\u{62e} ",
+        "\u{AD}",
+        "é",
+        "pin: ",
+        "aGVsbG8gd29ybGQsIGhvdyBhcmUgeW91",
+        "=",
+        "\u{E0041}",
+        "\u{8}",
+        "\u{A0}",
     ])
     .prop_map(str::to_owned);
     prop::collection::vec(prop_oneof![2 => case, 3 => disguised, 4 => glue], 1..6).prop_map(|parts| parts.concat())

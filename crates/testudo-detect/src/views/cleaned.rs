@@ -56,10 +56,7 @@ pub fn clean(text: &str) -> Option<Cleaned> {
         from = range.end;
     }
     cleaned.push_str(text.get(from..).unwrap_or_default());
-    Some(Cleaned {
-        text: cleaned,
-        removed,
-    })
+    Some(Cleaned { text: cleaned, removed })
 }
 
 fn removable(c: char, before: Option<char>, after: Option<char>) -> bool {

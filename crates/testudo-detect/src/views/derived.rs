@@ -104,7 +104,9 @@ pub(super) fn splice(text: &str, edits: &[Edit], margin: usize) -> Derived {
         }
         out.replace(&edit.text, edit.range.clone());
         copied = edit.range.end;
-        let next = edits.get(index.saturating_add(1)).map_or(text.len(), |next| next.range.start);
+        let next = edits
+            .get(index.saturating_add(1))
+            .map_or(text.len(), |next| next.range.start);
         let to = text.floor_char_boundary(copied.saturating_add(margin).min(next));
         if let Some(behind) = text.get(copied..to) {
             out.copy(behind, copied);

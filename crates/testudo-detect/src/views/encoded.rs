@@ -48,9 +48,18 @@ fn wrapped_end(bytes: &[u8], run: Range<usize>) -> usize {
             [b'\n', ..] => 1,
             _ => break,
         };
-        let indent = rest.iter().skip(breaks).take_while(|b| matches!(b, b' ' | b'\t')).count();
+        let indent = rest
+            .iter()
+            .skip(breaks)
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count();
         let next = end.saturating_add(breaks).saturating_add(indent);
-        let len = bytes.get(next..).unwrap_or_default().iter().take_while(|b| in_run(**b)).count();
+        let len = bytes
+            .get(next..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|b| in_run(**b))
+            .count();
         if len == 0 {
             break;
         }
@@ -79,8 +88,11 @@ pub(super) fn decode_run(run: &[u8], base: usize, found: &mut Vec<Decoded>) {
 }
 
 fn decode_part(part: &[u8], base: usize, found: &mut Vec<Decoded>) -> bool {
-    let tries: [(ViewKind, fn(&[u8]) -> Option<Vec<u8>>); 3] =
-        [(ViewKind::Hex, hex), (ViewKind::Base64, base64), (ViewKind::Base32, base32)];
+    let tries: [(ViewKind, fn(&[u8]) -> Option<Vec<u8>>); 3] = [
+        (ViewKind::Hex, hex),
+        (ViewKind::Base64, base64),
+        (ViewKind::Base32, base32),
+    ];
     for (kind, decode) in tries {
         let Some(Legible { text, cut }) = attempt(part, decode) else {
             continue;
@@ -108,10 +120,15 @@ fn hex(part: &[u8]) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = part
         .iter()
         .filter(|byte| !byte.is_ascii_whitespace())
-        .map(|byte| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .map(|byte| {
+            char::from(*byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
         .collect();
     let (pairs, rest) = digits.as_deref()?.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 fn base64(part: &[u8]) -> Option<Vec<u8>> {
@@ -167,7 +184,10 @@ pub(super) fn decode_base85(text: &str) -> Vec<Decoded> {
         at = run.end;
         let piece = text.get(run.clone()).unwrap_or_default();
         let body = piece.trim_matches(|c| matches!(c, '"' | '\'' | ',' | '`'));
-        let body = body.strip_prefix("<~").and_then(|body| body.strip_suffix("~>")).unwrap_or(body);
+        let body = body
+            .strip_prefix("<~")
+            .and_then(|body| body.strip_suffix("~>"))
+            .unwrap_or(body);
         if body.len() < BASE85_MIN {
             continue;
         }
@@ -191,7 +211,8 @@ pub(super) fn decode_base85(text: &str) -> Vec<Decoded> {
 fn sure(probe: &[u8]) -> bool {
     let printable = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace() || !byte.is_ascii();
     matches!(probe, [0x1F, 0x8B, ..] | [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..])
-        || (std::str::from_utf8(probe).map_or_else(|error| error.error_len().is_none(), |_| true) && probe.iter().all(printable))
+        || (std::str::from_utf8(probe).map_or_else(|error| error.error_len().is_none(), |_| true)
+            && probe.iter().all(printable))
 }
 
 const ASCII85: &[u8] = b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu";
@@ -222,5 +243,7 @@ fn base85(body: &[u8], alphabet: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn group_of_85(group: &[u32]) -> Option<u32> {
-    group.iter().try_fold(0_u32, |sum, digit| sum.checked_mul(85)?.checked_add(*digit))
+    group
+        .iter()
+        .try_fold(0_u32, |sum, digit| sum.checked_mul(85)?.checked_add(*digit))
 }

@@ -8,26 +8,38 @@ const QUOTED_MIN: usize = 4;
 
 /// The resolved escapes of `text`, in order, under the kind that most of them are; quoted-printable apart.
 pub(super) fn resolve(text: &str) -> Vec<(ViewKind, Vec<Edit>)> {
-    let mut counts = [(ViewKind::Percent, 0_usize), (ViewKind::Entities, 0), (ViewKind::Escapes, 0)];
+    let mut counts = [
+        (ViewKind::Percent, 0_usize),
+        (ViewKind::Entities, 0),
+        (ViewKind::Escapes, 0),
+    ];
     let mut found = Vec::new();
     let bytes = text.as_bytes();
     let any = [b'%', b'&', b'\\'].iter().any(|sign| bytes.contains(sign));
-    let edits = read(if any { text } else { "" }, |sign| match sign {
-        b'%' => Some((0, percent)),
-        b'&' => Some((1, entity)),
-        b'\\' => Some((2, backslash)),
-        _ => None,
-    }, |index| {
-        if let Some((_, count)) = counts.get_mut(index) {
-            *count = count.saturating_add(1);
-        }
-    });
+    let edits = read(
+        if any { text } else { "" },
+        |sign| match sign {
+            b'%' => Some((0, percent)),
+            b'&' => Some((1, entity)),
+            b'\\' => Some((2, backslash)),
+            _ => None,
+        },
+        |index| {
+            if let Some((_, count)) = counts.get_mut(index) {
+                *count = count.saturating_add(1);
+            }
+        },
+    );
     let most = counts.iter().max_by_key(|(_, count)| *count);
     if let Some((kind, _)) = most.filter(|_| !edits.is_empty()) {
         found.push((*kind, edits));
     }
     if text.as_bytes().contains(&b'=') {
-        let edits = read(text, |sign| (sign == b'=').then_some((0, quoted_printable as Reader)), |_| {});
+        let edits = read(
+            text,
+            |sign| (sign == b'=').then_some((0, quoted_printable as Reader)),
+            |_| {},
+        );
         if edits.len() >= QUOTED_MIN {
             found.push((ViewKind::QuotedPrintable, edits));
         }
@@ -53,7 +65,10 @@ fn read(text: &str, reader: impl Fn(u8) -> Option<(usize, Reader)>, mut count: i
 
 fn next_sign<T>(bytes: &[u8], from: usize, reader: impl Fn(u8) -> Option<T>) -> Option<(usize, T)> {
     let rest = bytes.get(from..)?;
-    let (at, found) = rest.iter().enumerate().find_map(|(at, byte)| reader(*byte).map(|found| (at, found)))?;
+    let (at, found) = rest
+        .iter()
+        .enumerate()
+        .find_map(|(at, byte)| reader(*byte).map(|found| (at, found)))?;
     Some((from.saturating_add(at), found))
 }
 
@@ -78,7 +93,9 @@ fn quoted_printable(text: &str) -> Option<(String, usize)> {
         _ => {}
     }
     octets(text, |rest| match rest {
-        [b'=', high, low, ..] if !high.is_ascii_lowercase() && !low.is_ascii_lowercase() => Some((byte(*high, *low)?, 3)),
+        [b'=', high, low, ..] if !high.is_ascii_lowercase() && !low.is_ascii_lowercase() => {
+            Some((byte(*high, *low)?, 3))
+        }
         _ => None,
     })
 }
@@ -107,7 +124,11 @@ fn entity(text: &str) -> Option<(String, usize)> {
     if let Some(body) = text.strip_prefix("&#") {
         let (radix, skip) = if body.starts_with(['x', 'X']) { (16, 1) } else { (10, 0) };
         let number = body.get(skip..)?;
-        let count = number.bytes().take(8).take_while(|byte| char::from(*byte).is_digit(radix)).count();
+        let count = number
+            .bytes()
+            .take(8)
+            .take_while(|byte| char::from(*byte).is_digit(radix))
+            .count();
         let code = digits(number.as_bytes().get(..count)?, radix)?;
         let closed = usize::from(number.as_bytes().get(count) == Some(&b';'));
         let len = count.saturating_add(skip).saturating_add(closed).saturating_add(2);

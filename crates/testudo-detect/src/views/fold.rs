@@ -212,7 +212,11 @@ impl Folder {
         if !c.is_ascii() && is_combining_mark(c) {
             self.marks = self.marks.saturating_add(1);
             // One mark belongs to a letter, in Vietnamese two; piles of them hide it.
-            return if self.marks <= 2 { out.copy_char(c, at) } else { out.drop_one() };
+            return if self.marks <= 2 {
+                out.copy_char(c, at)
+            } else {
+                out.drop_one()
+            };
         }
         self.marks = 0;
         if blank(c) {
@@ -287,12 +291,16 @@ pub(super) fn plain_len(text: &[u8]) -> usize {
 }
 
 fn latin(c: char) -> bool {
-    c.is_ascii_alphabetic() || matches!(c, '\u{C0}'..='\u{17F}' | '\u{1A0}'..='\u{1A1}' | '\u{1AF}'..='\u{1B0}' | '\u{1CD}'..='\u{1DC}' | '\u{1F8}'..='\u{21B}' | '\u{1E00}'..='\u{1EFF}' | '\u{FF21}'..='\u{FF3A}' | '\u{FF41}'..='\u{FF5A}')
+    c.is_ascii_alphabetic()
+        || matches!(c, '\u{C0}'..='\u{17F}' | '\u{1A0}'..='\u{1A1}' | '\u{1AF}'..='\u{1B0}' | '\u{1CD}'..='\u{1DC}' | '\u{1F8}'..='\u{21B}' | '\u{1E00}'..='\u{1EFF}' | '\u{FF21}'..='\u{FF3A}' | '\u{FF41}'..='\u{FF5A}')
 }
 
 /// Spaces beside the one of ASCII.
 fn blank(c: char) -> bool {
-    matches!(c, '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}')
+    matches!(
+        c,
+        '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}'
+    )
 }
 
 /// Alphabets whose letters pass for Latin ones.
@@ -303,7 +311,14 @@ fn foreign(c: char) -> bool {
 
 /// Whether a character may fold to something else, or to nothing.
 fn may_change(c: char) -> bool {
-    unseen(c).is_some() || (!c.is_ascii() && (blank(c) || foreign(c) || styled(c, Some('\u{FF21}')) || boxed(c).is_some() || c == '\u{1F3F4}' || is_combining_mark(c) && !indic_mark(c)))
+    unseen(c).is_some()
+        || (!c.is_ascii()
+            && (blank(c)
+                || foreign(c)
+                || styled(c, Some('\u{FF21}'))
+                || boxed(c).is_some()
+                || c == '\u{1F3F4}'
+                || is_combining_mark(c) && !indic_mark(c)))
 }
 
 /// Vowel signs and the like, which ordinary words of many scripts are full of.

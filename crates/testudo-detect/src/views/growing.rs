@@ -117,7 +117,11 @@ impl Following {
                 let live = scanning.push(&text, budget, &mut found)?;
                 self.out.place(&found, hits);
                 self.out.spans.forget_before(live);
-                if self.is_joined(plain, &scanning) { State::Same } else { State::Apart(scanning) }
+                if self.is_joined(plain, &scanning) {
+                    State::Same
+                } else {
+                    State::Apart(scanning)
+                }
             }
         };
         Some(())
@@ -129,7 +133,8 @@ impl Following {
         let Some(past) = same.checked_sub(folded.keep_back()).filter(|_| self.folder.is_idle()) else {
             return false;
         };
-        let clear = |scanning: &Scanning, len: usize| scanning.live() >= len.saturating_sub(past) && !scanning.has_resumes();
+        let clear =
+            |scanning: &Scanning, len: usize| scanning.live() >= len.saturating_sub(past) && !scanning.has_resumes();
         clear(plain, self.folder.at()) && clear(folded, self.out.spans.len())
     }
 

@@ -16,14 +16,22 @@ pub(super) fn unpack(data: &[u8], bytes_max: usize) -> Option<Inflated> {
         _ => return None,
     };
     let mut inflater = Inflater {
-        bits: Bits { data: body, at: 0, held: 0, count: 0 },
+        bits: Bits {
+            data: body,
+            at: 0,
+            held: 0,
+            count: 0,
+        },
         out: Vec::new(),
         bytes_max,
     };
     let whole = inflater.run().is_some();
     let cut = inflater.out.len() >= bytes_max;
     // Data that ends early has been copied badly; what came out is still worth reading.
-    (whole || !inflater.out.is_empty()).then_some(Inflated { bytes: inflater.out, cut })
+    (whole || !inflater.out.is_empty()).then_some(Inflated {
+        bytes: inflater.out,
+        cut,
+    })
 }
 
 fn gzip_body(flags: u8, mut rest: &[u8]) -> Option<&[u8]> {
@@ -83,7 +91,12 @@ impl Code {
                 *count = count.saturating_add(1);
             }
         }
-        let mut order: Vec<(u8, u16)> = lengths.iter().copied().zip(0_u16..).filter(|(length, _)| *length > 0).collect();
+        let mut order: Vec<(u8, u16)> = lengths
+            .iter()
+            .copied()
+            .zip(0_u16..)
+            .filter(|(length, _)| *length > 0)
+            .collect();
         order.sort_unstable();
         Self {
             counts,
@@ -205,7 +218,11 @@ impl Inflater<'_> {
             }
             _ => return None,
         };
-        let base = if (8..=27).contains(&symbol) { base.saturating_add(3) } else { base };
+        let base = if (8..=27).contains(&symbol) {
+            base.saturating_add(3)
+        } else {
+            base
+        };
         Some(base.saturating_add(self.bits.take(extra)?) as usize)
     }
 

@@ -36,7 +36,10 @@ pub(super) fn legible(bytes: &[u8]) -> Option<Legible> {
 pub(super) fn promising(probe: &[u8]) -> bool {
     matches!(probe, [0x1F, 0x8B, 8, ..] | [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..]) || {
         let probe = probe.get(..PROBE_BYTES).unwrap_or(probe);
-        let odd = probe.iter().filter(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()).count();
+        let odd = probe
+            .iter()
+            .filter(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
+            .count();
         odd.saturating_mul(7) <= probe.len() || wide(probe).is_some()
     }
 }
@@ -53,10 +56,15 @@ fn text_of(bytes: &[u8]) -> Option<String> {
 fn wide(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_prefix(&[0xFF, 0xFE]).unwrap_or(bytes);
     let (pairs, _) = bytes.as_chunks::<2>();
-    let ascii = pairs.iter().filter(|pair| matches!(pair, [low, 0] if *low != 0)).count();
+    let ascii = pairs
+        .iter()
+        .filter(|pair| matches!(pair, [low, 0] if *low != 0))
+        .count();
     (pairs.len() >= CHARS_MIN && ascii.saturating_mul(4) >= pairs.len().saturating_mul(3)).then(|| {
         let units = pairs.iter().map(|pair| u16::from_le_bytes(*pair));
-        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        char::decode_utf16(units)
+            .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect()
     })
 }
 
@@ -67,7 +75,11 @@ pub(super) fn readable(text: &str) -> bool {
     let mut letters = 0_usize;
     for c in text.chars() {
         chars = chars.saturating_add(1);
-        let printable = if c.is_ascii() { c.is_ascii_graphic() || c.is_ascii_whitespace() } else { printable(c) };
+        let printable = if c.is_ascii() {
+            c.is_ascii_graphic() || c.is_ascii_whitespace()
+        } else {
+            printable(c)
+        };
         if !printable {
             odd = odd.saturating_add(1);
         }
@@ -82,7 +94,9 @@ pub(super) fn readable(text: &str) -> bool {
 }
 
 fn printable(c: char) -> bool {
-    c != char::REPLACEMENT_CHARACTER && !c.is_control() && !matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}')
+    c != char::REPLACEMENT_CHARACTER
+        && !c.is_control()
+        && !matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}')
 }
 
 /// How many known words of three letters or more a text has.

@@ -56,8 +56,12 @@ const FREE: (u64, Sense) = (0, Sense::Known);
 
 impl Lexicon {
     fn new() -> Self {
-        let attack = include_str!("../../words/attack.txt").lines().map(|word| (word, Sense::Attack));
-        let known = include_str!("../../words/known.txt").lines().map(|word| (word, Sense::Known));
+        let attack = include_str!("../../words/attack.txt")
+            .lines()
+            .map(|word| (word, Sense::Attack));
+        let known = include_str!("../../words/known.txt")
+            .lines()
+            .map(|word| (word, Sense::Known));
         let mut lexicon = Self {
             words: Vec::new(),
             senses: vec![FREE; SLOTS],
@@ -187,7 +191,11 @@ pub(super) fn shift(byte: u8, places: u8) -> u8 {
         b'A'..=b'Z' => b'A',
         _ => return byte,
     };
-    let place = byte.saturating_sub(from).saturating_add(places).checked_rem(26).unwrap_or(0);
+    let place = byte
+        .saturating_sub(from)
+        .saturating_add(places)
+        .checked_rem(26)
+        .unwrap_or(0);
     from.saturating_add(place)
 }
 

@@ -23,12 +23,21 @@ pub(super) fn decode_numbers(text: &str) -> Vec<Decoded> {
     let mut row = Row::default();
     let mut at = 0_usize;
     // Codes of letters begin with digits in all bases.
-    while let Some(skip) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+    while let Some(skip) = bytes
+        .get(at..)
+        .and_then(|rest| rest.iter().position(u8::is_ascii_digit))
+    {
         let start = at.saturating_add(skip);
         let rest = bytes.get(start..).unwrap_or_default();
-        let len = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let len = rest
+            .iter()
+            .position(|byte| !byte.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
         at = start.saturating_add(len);
-        let inside = start.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(u8::is_ascii_alphabetic);
+        let inside = start
+            .checked_sub(1)
+            .and_then(|before| bytes.get(before))
+            .is_some_and(u8::is_ascii_alphabetic);
         let Some(token) = text.get(start..at).filter(|_| !inside || starts_hex(bytes, start)) else {
             continue;
         };
@@ -124,7 +133,11 @@ impl Row {
             push(ViewKind::Hex, range.clone(), &row.hex, found);
         }
         if !row.hex_only {
-            let kind = if *base == Base::Bits { ViewKind::Binary } else { ViewKind::Decimal };
+            let kind = if *base == Base::Bits {
+                ViewKind::Binary
+            } else {
+                ViewKind::Decimal
+            };
             let text: String = row.codes.iter().filter_map(|(_, code)| char::from_u32(*code)).collect();
             push(kind, range, text.as_bytes(), found);
         }
@@ -161,7 +174,9 @@ fn code_of(token: &str) -> Option<(Base, u32)> {
 /// Two hexadecimal digits, perhaps after `0x`.
 fn hex_of(token: &str) -> Option<u8> {
     let digits = token.strip_prefix("0x").unwrap_or(token);
-    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+    (digits.len() == 2)
+        .then(|| u8::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 /// Decodes stretches of Morse that hold words.
@@ -202,7 +217,12 @@ pub(super) fn next_run(bytes: &[u8], from: usize, min: usize, in_run: impl Fn(u8
             continue;
         }
         let before = bytes.get(at..probe).unwrap_or_default();
-        let start = at.saturating_add(before.iter().rposition(|b| !in_run(*b)).map_or(0, |last| last.saturating_add(1)));
+        let start = at.saturating_add(
+            before
+                .iter()
+                .rposition(|b| !in_run(*b))
+                .map_or(0, |last| last.saturating_add(1)),
+        );
         let behind = bytes.get(probe..).unwrap_or_default();
         let end = probe.saturating_add(behind.iter().position(|b| !in_run(*b)).unwrap_or(behind.len()));
         if end.saturating_sub(start) >= min {

@@ -47,7 +47,11 @@ pub(super) fn selectors(text: &str) -> Derived {
                     from = at;
                 }
                 let code = u32::from(c);
-                let byte = if code < 0xFE10 { code.checked_sub(0xFE00) } else { code.checked_sub(0xE0100 - 16) };
+                let byte = if code < 0xFE10 {
+                    code.checked_sub(0xFE00)
+                } else {
+                    code.checked_sub(0xE0100 - 16)
+                };
                 held.extend(byte.and_then(|byte| u8::try_from(byte).ok()));
                 match std::str::from_utf8(&held) {
                     Ok(text) => {
@@ -141,7 +145,11 @@ pub(super) fn deleted(text: &str) -> Derived {
 
 /// The text with its turned letters upright, in both orders; `None` when it is not turned.
 pub(super) fn upright(text: &str) -> Option<(Derived, Derived)> {
-    let count = text.chars().filter(|c| !c.is_ascii() && turned(*c).is_some()).take(TURNED_MIN).count();
+    let count = text
+        .chars()
+        .filter(|c| !c.is_ascii() && turned(*c).is_some())
+        .take(TURNED_MIN)
+        .count();
     if count < TURNED_MIN {
         return None;
     }
@@ -149,7 +157,11 @@ pub(super) fn upright(text: &str) -> Option<(Derived, Derived)> {
     let mut letters = Vec::new();
     for (at, c) in text.char_indices() {
         let range = at..at.saturating_add(c.len_utf8());
-        let upright = if c.is_ascii() { turned_ascii(c) } else { turned(c).unwrap_or(c) };
+        let upright = if c.is_ascii() {
+            turned_ascii(c)
+        } else {
+            turned(c).unwrap_or(c)
+        };
         // Letters that are upright already stay so where the text is only styled.
         forward.replace_char(if c.is_ascii() { c } else { upright }, range.clone());
         letters.push((range, upright));
@@ -210,5 +222,7 @@ fn braille(c: char) -> Option<char> {
         return Some(' ');
     }
     let place = CELLS.chars().position(|cell| cell == c)?;
-    u8::try_from(place).ok().map(|place| char::from(b'a'.saturating_add(place)))
+    u8::try_from(place)
+        .ok()
+        .map(|place| char::from(b'a'.saturating_add(place)))
 }

@@ -45,7 +45,11 @@ impl Runs {
                 rest = rest.get(gap..).unwrap_or_default();
             }
             let room = RUN_BYTES_MAX.saturating_sub(self.run.len());
-            let len = rest.bytes().take(room).position(|byte| !in_run(byte)).unwrap_or(rest.len().min(room));
+            let len = rest
+                .bytes()
+                .take(room)
+                .position(|byte| !in_run(byte))
+                .unwrap_or(rest.len().min(room));
             let (run, after) = rest.split_at_checked(len)?;
             if self.run.is_empty() {
                 self.start = self.at;
@@ -57,12 +61,20 @@ impl Runs {
             }
             rest = after;
         }
-        Some(if self.run.is_empty() { self.at } else { self.start.saturating_add(word_len(&self.run)) })
+        Some(if self.run.is_empty() {
+            self.at
+        } else {
+            self.start.saturating_add(word_len(&self.run))
+        })
     }
 
     /// Reads the run at the end, if there is one.
     pub(crate) fn finish(&mut self, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<()> {
-        let sound = if self.run.len() < RUN_MIN { Some(()) } else { self.read(budget, hits) };
+        let sound = if self.run.len() < RUN_MIN {
+            Some(())
+        } else {
+            self.read(budget, hits)
+        };
         self.run.clear();
         sound
     }
@@ -112,12 +124,20 @@ fn decoded(run: &str) -> Option<Vec<Derived>> {
 }
 
 fn in_run(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'%' | b'&' | b'#' | b';' | b'\\')
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'+' | b'/' | b'-' | b'_' | b'=' | b'%' | b'&' | b'#' | b';' | b'\\'
+        )
 }
 
 /// Bytes at the start of a run that may be a word of prose.
 fn word_len(run: &str) -> usize {
     let small = run.bytes().skip(1).take_while(u8::is_ascii_lowercase).count();
     let letter = run.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
-    if letter { small.saturating_add(1).min(RUN_MIN.saturating_sub(1)) } else { 0 }
+    if letter {
+        small.saturating_add(1).min(RUN_MIN.saturating_sub(1))
+    } else {
+        0
+    }
 }

@@ -55,7 +55,10 @@ fn blank_in(text: &str, gap: &Range<usize>) -> Option<Range<usize>> {
     let start = between.find(char::is_whitespace)?;
     let blank = between.trim_matches(|c: char| !c.is_whitespace());
     let start = gap.start.saturating_add(start);
-    blank.chars().all(char::is_whitespace).then(|| start..start.saturating_add(blank.len()))
+    blank
+        .chars()
+        .all(char::is_whitespace)
+        .then(|| start..start.saturating_add(blank.len()))
 }
 
 /// What a row of single letters spells: without the sign between them; wider gaps part words, or else the lexicon does.
@@ -77,7 +80,11 @@ fn read_row(text: &str, row: Range<usize>) -> Edit {
         gap = false;
         out.push_str(piece);
     }
-    let parted = if out.contains(char::is_whitespace) { out } else { part_words(&out) };
+    let parted = if out.contains(char::is_whitespace) {
+        out
+    } else {
+        part_words(&out)
+    };
     Edit { range, text: parted }
 }
 
@@ -88,7 +95,10 @@ fn sign_of(row: &str) -> char {
         let count = counts.entry(c).or_default();
         *count = count.saturating_add(1);
     }
-    counts.into_iter().max_by_key(|(_, count)| *count).map_or(' ', |(sign, _)| sign)
+    counts
+        .into_iter()
+        .max_by_key(|(_, count)| *count)
+        .map_or(' ', |(sign, _)| sign)
 }
 
 /// Parts letters that have no gaps at all.
@@ -173,7 +183,10 @@ fn segment(letters: &str, out: &mut String) {
     }
     let mut before_known = true;
     for (index, range) in cuts.into_iter().rev().enumerate() {
-        let known = lower.as_bytes().get(range.clone()).is_some_and(|word| LEXICON.knows(word));
+        let known = lower
+            .as_bytes()
+            .get(range.clone())
+            .is_some_and(|word| LEXICON.knows(word));
         if index > 0 && (known || before_known) {
             out.push(' ');
         }

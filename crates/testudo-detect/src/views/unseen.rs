@@ -51,9 +51,11 @@ pub(super) fn belongs(kind: Unseen, c: char, before: Option<char>, after: Option
             '\u{180B}'..='\u{180E}' => before.is_some_and(|c| matches!(c, '\u{1820}'..='\u{18AA}')),
             _ => false,
         },
-        Unseen::Direction => matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{2066}'..='\u{2069}' | '\u{202A}'..='\u{202C}')
-            && (before.is_none_or(|c| right_to_left(c) || !c.is_alphanumeric())
-                || after.is_none_or(|c| right_to_left(c) || !c.is_alphanumeric())),
+        Unseen::Direction => {
+            matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{2066}'..='\u{2069}' | '\u{202A}'..='\u{202C}')
+                && (before.is_none_or(|c| right_to_left(c) || !c.is_alphanumeric())
+                    || after.is_none_or(|c| right_to_left(c) || !c.is_alphanumeric()))
+        }
         Unseen::Blank => match c {
             '\u{2800}' => before.is_some_and(braille) || after.is_some_and(braille),
             '\u{17B4}' | '\u{17B5}' => before.is_some_and(|c| matches!(c, '\u{1780}'..='\u{17D3}')),
@@ -69,7 +71,8 @@ fn selects(c: char, before: Option<char>) -> bool {
     match c {
         '\u{FE0E}' | '\u{FE0F}' => emoji(before) || ideograph(before) || matches!(before, '0'..='9' | '#' | '*'),
         '\u{FE00}'..='\u{FE0D}' => {
-            ideograph(before) || matches!(before, '0' | '\u{2200}'..='\u{22FF}' | '\u{2A00}'..='\u{2AFF}' | '\u{1000}'..='\u{109F}' | '\u{A840}'..='\u{A87F}' | '\u{3000}'..='\u{303F}' | '\u{FF01}'..='\u{FF60}')
+            ideograph(before)
+                || matches!(before, '0' | '\u{2200}'..='\u{22FF}' | '\u{2A00}'..='\u{2AFF}' | '\u{1000}'..='\u{109F}' | '\u{A840}'..='\u{A87F}' | '\u{3000}'..='\u{303F}' | '\u{FF01}'..='\u{FF60}')
         }
         _ => ideograph(before),
     }
@@ -89,7 +92,8 @@ fn joining(c: char) -> bool {
 
 /// Scripts that do not write spaces between words.
 fn unspaced(c: char) -> bool {
-    matches!(c, '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}') || ideograph(c)
+    matches!(c, '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}')
+        || ideograph(c)
 }
 
 fn right_to_left(c: char) -> bool {
@@ -123,7 +127,10 @@ pub(super) const FLAGS: [&str; 3] = [
 
 /// Whether a text begins with a flag that is spelled with tags.
 pub(super) fn flag_len(text: &str) -> Option<usize> {
-    FLAGS.iter().find(|flag| text.starts_with(**flag)).map(|flag| flag.len())
+    FLAGS
+        .iter()
+        .find(|flag| text.starts_with(**flag))
+        .map(|flag| flag.len())
 }
 
 /// Marks that cross out, underline or frame letters and that no language spells with.

@@ -83,7 +83,10 @@ fn undisguised(text: &str, signs: &mut Signs, views: &mut Vec<(ViewKind, Derived
     let mut backwards = Derived::default();
     let mut words_backwards = Derived::default();
     let mut edits = Vec::new();
-    for group in signs.disguised.chunk_by(|a, b| a.is.how == b.is.how && b.number.saturating_sub(a.number) <= NEAR) {
+    for group in signs
+        .disguised
+        .chunk_by(|a, b| a.is.how == b.is.how && b.number.saturating_sub(a.number) <= NEAR)
+    {
         let (Some(first), Some(last)) = (group.first(), group.last()) else {
             continue;
         };
@@ -168,7 +171,10 @@ impl Scan {
         let mut at = 0_usize;
         while at < text.len() {
             let rest = text.get(at..).unwrap_or_default();
-            let skip = rest.iter().position(|byte| class(*byte) != Class::Gap).unwrap_or(rest.len());
+            let skip = rest
+                .iter()
+                .position(|byte| class(*byte) != Class::Gap)
+                .unwrap_or(rest.len());
             at = at.saturating_add(skip);
             let mut word = Word::at(at);
             let mut chains = self.chains;
@@ -231,7 +237,9 @@ impl Scan {
             keep(found);
         }
         if len >= SHUFFLED_LEN_MIN
-            && let Some(found) = LEXICON.unmask(word.shuffle.key()).filter(|found| found.how == How::Shuffled)
+            && let Some(found) = LEXICON
+                .unmask(word.shuffle.key())
+                .filter(|found| found.how == How::Shuffled)
         {
             keep(found);
         }
@@ -343,13 +351,21 @@ fn leet(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
         if body.len() > 2 && body.bytes().any(|byte| byte.is_ascii_alphabetic()) {
             lettered = lettered.saturating_add(1);
         }
-        let start = range.start.saturating_add(if body.len() == inner.len() { ends.len().saturating_sub(inner.len()) } else { 0 });
+        let start = range.start.saturating_add(if body.len() == inner.len() {
+            ends.len().saturating_sub(inner.len())
+        } else {
+            0
+        });
         edits.push(Edit {
             range: start..start.saturating_add(body.len()),
             text: meant,
         });
     }
-    if attacks == 0 && lettered < 2 { Vec::new() } else { edits }
+    if attacks == 0 && lettered < 2 {
+        Vec::new()
+    } else {
+        edits
+    }
 }
 
 /// The known word that signs in a word stand for, and whether attacks use it.
@@ -398,7 +414,11 @@ fn turn(text: &str, window: Range<usize>, out: &mut Derived) {
 fn turn_words(text: &str, window: Range<usize>, out: &mut Derived) {
     out.changed = true;
     let mut at = window.start;
-    for piece in text.get(window).unwrap_or_default().split_inclusive(|c: char| !c.is_alphanumeric()) {
+    for piece in text
+        .get(window)
+        .unwrap_or_default()
+        .split_inclusive(|c: char| !c.is_alphanumeric())
+    {
         let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
         for (inside, c) in word.char_indices().rev() {
             out.copy_char(c, at.saturating_add(inside));
@@ -413,10 +433,14 @@ fn shift_back(text: &str, window: Range<usize>, places: u8, out: &mut Derived) {
     out.changed = true;
     let base = window.start;
     let back = 26_u8.saturating_sub(places);
-    let shifted = text.get(window).unwrap_or_default().chars().map(|c| match u8::try_from(c) {
-        Ok(byte) if byte.is_ascii() => char::from(shift(byte, back)),
-        _ => c,
-    });
+    let shifted = text
+        .get(window)
+        .unwrap_or_default()
+        .chars()
+        .map(|c| match u8::try_from(c) {
+            Ok(byte) if byte.is_ascii() => char::from(shift(byte, back)),
+            _ => c,
+        });
     out.copy(&shifted.collect::<String>(), base);
 }
 
