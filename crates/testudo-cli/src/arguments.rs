@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) mod inspect;
 pub(crate) mod ledger;
 
 use crate::config::quantity::{NotThis, cost_micros, count, duration_ms};
@@ -28,7 +29,7 @@ pub(crate) enum Command {
     Check(Check),
     #[command(subcommand)]
     Key(Key),
-    Inspect(Inspect),
+    Inspect(inspect::Inspect),
     #[command(subcommand)]
     Ledger(Box<ledger::Ledger>),
 }
@@ -186,31 +187,13 @@ pub(crate) struct KeyRevoke {
     pub(crate) store: Store,
 }
 
-/// Shows what the guards find in texts
-///
-/// A file is one text, or JSON Lines with {"id", "text", "origin"} when its name ends in .jsonl or
-/// its first line is such an object. Each text gets a verdict: `block` when the profile would
-/// stop it, `flag` when anything was found, otherwise `allow`.
-///
-/// Exit code 0: every verdict is allow. 1: some are flag or block. 2: a file or line could not be read.
+/// Which profile judges
 #[derive(Debug, Args)]
-pub(crate) struct Inspect {
-    /// Files, or - for standard input
-    #[arg(value_name = "FILE", required_unless_present = "rules")]
-    pub(crate) files: Vec<PathBuf>,
-    /// A shipped profile, or one of the configuration
+pub(crate) struct Profiled {
+    /// A shipped profile (observe, balanced, strict), or one of the configuration
     #[arg(long, default_value = "balanced")]
     pub(crate) profile: String,
     /// The configuration that holds the profile; without it ./testudo.toml, if there is one
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where texts come from that do not say so: system, user, assistant, tool_result, document,
-    /// tool_definition, model or unknown
-    #[arg(long, default_value = "user")]
-    pub(crate) origin: String,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
-    /// Lists the rules instead
-    #[arg(long, conflicts_with_all = ["files", "profile", "config", "origin"])]
-    pub(crate) rules: bool,
 }

@@ -3,10 +3,12 @@
 mod excerpt;
 mod input;
 mod judge;
+mod place;
 mod report;
+mod sarif;
+mod totals;
 
-use std::io::{self, IsTerminal as _, Write};
-use std::path::Path;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -14,16 +16,18 @@ use testudo_detect::Detector;
 use testudo_gateway::settings::Profile;
 use testudo_types::Origin;
 
-use self::input::{Text, each_text};
-use self::judge::{Judge, Verdict};
-use self::report::{Totals, json_line, rules, summary, table_rows};
-use crate::arguments::{Format, Inspect};
+use self::input::{Event, Input, each_input};
+use self::judge::{Judged, Verdict, judge};
+use self::report::{json_line, rules, summary, table_rows};
+use self::sarif::Sarif;
+use self::totals::Totals;
+use crate::arguments::inspect::{FailOn, Inspect, InspectFormat};
+use crate::arguments::{Format, Profiled};
 use crate::config::suggest::did_you_mean;
 use crate::config::{self, profiles};
 use crate::exit::Exit;
-
-/// How often progress is shown, in texts.
-const PROGRESS_EVERY: u64 = 256;
+use crate::progress::Progress;
+use crate::scanner::Scanner;
 
 pub(crate) fn run(arguments: &Inspect, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Some(origin) = Origin::from_name(&arguments.origin) else {
@@ -31,35 +35,55 @@ pub(crate) fn run(arguments: &Inspect, out: &mut impl Write) -> anyhow::Result<E
         complain(&format!("--origin cannot be `{}`; {remedy}", arguments.origin))?;
         return Ok(Exit::BadInput);
     };
-    let profile = match profile(arguments) {
+    let profile = match profile(&arguments.profile) {
         Ok(profile) => profile,
         Err(problem) => {
             complain(&format!("{problem:#}"))?;
             return Ok(Exit::BadInput);
         }
     };
-    let Ok(detector) = Detector::builtin() else {
-        bail!("the shipped detection rules are unsound; please report this");
-    };
-    let detector = Arc::new(detector);
+    let detector = detector()?;
     if arguments.rules {
-        rules(&detector, arguments.format, out)?;
+        let format = match arguments.format {
+            InspectFormat::Table => Format::Table,
+            InspectFormat::Json => Format::Json,
+            InspectFormat::Sarif => {
+                complain("--rules has no SARIF; choose table or json")?;
+                return Ok(Exit::BadInput);
+            }
+        };
+        rules(&detector, format, out)?;
         return Ok(Exit::Done);
     }
+    let answers = match arguments.format {
+        InspectFormat::Table => Answers::Table,
+        InspectFormat::Json => Answers::Json,
+        InspectFormat::Sarif => Answers::Sarif(Box::new(Sarif::begin(out)?)),
+    };
     let mut session = Session {
-        judge: Judge::new(detector, profile),
+        scanner: Scanner::new(detector, profile),
         origin,
-        format: arguments.format,
-        progress: io::stderr().is_terminal() && !io::stdout().is_terminal(),
+        answers,
+        fail_on: arguments.fail_on,
+        progress: Progress::new("inspected"),
         totals: Totals::default(),
     };
     for file in &arguments.files {
-        session.file(file, out)?;
+        each_input(file, &mut |event| session.take(event, out))?;
     }
     session.finish(out)
 }
 
-fn profile(arguments: &Inspect) -> anyhow::Result<Arc<Profile>> {
+/// The shipped rules.
+pub(crate) fn detector() -> anyhow::Result<Arc<Detector>> {
+    match Detector::builtin() {
+        Ok(detector) => Ok(Arc::new(detector)),
+        Err(_) => bail!("the shipped detection rules are unsound; please report this"),
+    }
+}
+
+/// The profile that a command line names.
+pub(crate) fn profile(arguments: &Profiled) -> anyhow::Result<Arc<Profile>> {
     if let Some(profile) = profiles::built_in(&arguments.profile) {
         return Ok(Arc::new(profile?));
     }
@@ -75,68 +99,90 @@ fn profile(arguments: &Inspect) -> anyhow::Result<Arc<Profile>> {
         .with_context(|| format!("the profile `{}` cannot be used", arguments.profile))
 }
 
+/// How answers are given.
+#[derive(Debug)]
+enum Answers {
+    Table,
+    Json,
+    Sarif(Box<Sarif>),
+}
+
 /// One run over all files.
 #[derive(Debug)]
 struct Session {
-    judge: Judge,
+    scanner: Scanner,
     /// Of texts that name none.
     origin: Origin,
-    format: Format,
-    progress: bool,
+    answers: Answers,
+    fail_on: FailOn,
+    progress: Progress,
     totals: Totals,
 }
 
 impl Session {
-    fn file(&mut self, file: &Path, out: &mut impl Write) -> anyhow::Result<()> {
-        each_text(file, |text| match text {
-            Ok(text) => self.text(&text, out),
-            Err(problem) => {
-                self.totals.bad = self.totals.bad.saturating_add(1);
-                complain(&problem)
+    fn take(&mut self, event: Event, out: &mut impl Write) -> io::Result<()> {
+        match event {
+            Event::Input(input) => {
+                let judged = judge(&mut self.scanner, &input, &self.origin);
+                self.totals.count(judged.verdict, input.place.bytes);
+                self.answer(&input, &judged, out)?;
             }
-        })?;
+            Event::Bad(problem) => {
+                self.totals.bad = self.totals.bad.saturating_add(1);
+                self.progress.clear();
+                if let Answers::Sarif(sarif) = &mut self.answers {
+                    sarif.note("error", &problem);
+                }
+                complain(&problem)?;
+            }
+            Event::Skipped(skip) => self.totals.skip(skip),
+            Event::FileDone => self.totals.files = self.totals.files.saturating_add(1),
+        }
+        let totals = &self.totals;
+        self.progress.say(|| totals.progress());
         Ok(())
     }
 
-    fn text(&mut self, text: &Text, out: &mut impl Write) -> io::Result<()> {
-        let origin = text.origin.as_ref().unwrap_or(&self.origin);
-        let judged = self.judge.judge(&text.text, origin);
-        self.totals.count(judged.verdict);
-        match self.format {
-            Format::Json => writeln!(out, "{}", json_line(text, &judged, &self.judge))?,
-            Format::Table if judged.verdict != Verdict::Allow => table_rows(text, &judged, &self.judge, out)?,
-            Format::Table => {}
+    fn answer(&mut self, input: &Input, judged: &Judged, out: &mut impl Write) -> io::Result<()> {
+        match &mut self.answers {
+            Answers::Json => writeln!(out, "{}", json_line(input, judged, &self.scanner))?,
+            Answers::Sarif(sarif) => return sarif.input(input, judged, &self.scanner, out),
+            Answers::Table if judged.verdict == Verdict::Allow => return Ok(()),
+            Answers::Table => {
+                self.progress.clear();
+                table_rows(input, judged, &self.scanner, out)?;
+            }
         }
         // Whoever waits at the other end of a pipe sees each answer as it is found.
-        out.flush()?;
-        let done = self.totals.texts();
-        if self.progress && done.checked_rem(PROGRESS_EVERY) == Some(0) {
-            write!(io::stderr(), "\r{done} texts")?;
-        }
-        Ok(())
+        out.flush()
     }
 
-    fn finish(self, out: &mut impl Write) -> anyhow::Result<Exit> {
-        if self.progress && self.totals.texts() >= PROGRESS_EVERY {
-            write!(io::stderr(), "\r\x1b[K")?;
-        }
-        if self.format == Format::Table {
-            summary(&self.totals, out)?;
+    fn finish(mut self, out: &mut impl Write) -> anyhow::Result<Exit> {
+        self.progress.clear();
+        match self.answers {
+            Answers::Table => summary(&self.totals, out)?,
+            Answers::Json => {
+                if let Some(skipped) = self.totals.skipped_words() {
+                    complain(&format!("not looked at: {skipped}"))?;
+                }
+            }
+            Answers::Sarif(sarif) => sarif.finish(&self.totals, self.scanner.profile().name.as_str(), out)?,
         }
         if self.totals.bad > 0 {
             complain(&format!(
                 "{} could not be read",
                 crate::output::counted(usize::try_from(self.totals.bad).unwrap_or(usize::MAX), "input")
             ))?;
+            return Ok(Exit::BadInput);
         }
-        Ok(match (self.totals.bad, self.totals.found()) {
-            (0, 0) => Exit::Done,
-            (0, _) => Exit::Found,
-            _ => Exit::BadInput,
-        })
+        let fails = match self.fail_on {
+            FailOn::Flag => self.totals.worst() >= Verdict::Flag,
+            FailOn::Block => self.totals.worst() >= Verdict::Block,
+        };
+        Ok(if fails { Exit::Found } else { Exit::Done })
     }
 }
 
-fn complain(what: &str) -> io::Result<()> {
+pub(crate) fn complain(what: &str) -> io::Result<()> {
     writeln!(io::stderr(), "testudo: {what}")
 }

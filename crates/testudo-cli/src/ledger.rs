@@ -5,7 +5,6 @@ mod export;
 mod filter;
 mod health;
 mod keeping;
-mod progress;
 mod prove;
 mod show;
 mod verify;

@@ -10,7 +10,10 @@ mod exit;
 mod inspect;
 mod key;
 mod ledger;
+mod lines;
 mod output;
+mod progress;
+mod scanner;
 mod serve;
 
 use std::io::{self, Write as _};

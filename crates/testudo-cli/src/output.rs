@@ -48,6 +48,38 @@ pub(crate) fn day_and_time(at: UnixMillis) -> String {
     timestamp.map_or("beyond the calendar".to_owned(), |timestamp| timestamp.to_string())
 }
 
+/// Bytes for people.
+pub(crate) fn size(bytes: u64) -> String {
+    let tenth = |unit: u64| {
+        let tenths = bytes.saturating_mul(10) / unit;
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} kB", tenth(1_000)),
+        1_000_000..1_000_000_000 => format!("{} MB", tenth(1_000_000)),
+        _ => format!("{} GB", tenth(1_000_000_000)),
+    }
+}
+
+/// Adds a text for a terminal: control characters, invisible ones and those that reorder text are spelled out.
+pub(crate) fn push_printable(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => out.push(c),
+            '\n' | '\r' | '\t' => out.push(' '),
+            _ => out.extend(c.escape_debug()),
+        }
+    }
+}
+
+/// A text as a terminal may show it.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::new();
+    push_printable(&mut out, text);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +92,19 @@ mod tests {
         assert_eq!(String::from_utf8(out).unwrap(), " a       longer\n größer  b\n");
         assert_eq!(dollars(1_500_000), "1.5 USD");
         assert_eq!(dollars(10_000_000), "10 USD");
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_raw() {
+        assert_eq!(
+            printable("a\u{1b}[31m\u{202e}\u{200b}\u{e0041}é\"\n"),
+            "a\\u{1b}[31m\\u{202e}\\u{200b}\\u{e0041}é\" "
+        );
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        let shown = [0, 999, 1_000, 1_949_999, 25_000_000_000].map(size);
+        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "1.9 MB", "25.0 GB"]);
     }
 }

@@ -1,24 +1,14 @@
 //! The surroundings of a finding, without any secret and without anything that a terminal would act on.
 
+use std::ops::Range;
+
 use testudo_detect::{Hit, Rule, resolve};
 use testudo_types::ThreatKind;
 
+use crate::output::push_printable;
+
 const AROUND_CHARS: usize = 24;
 const WITHIN_CHARS: usize = 60;
-
-/// Line and column of a byte, in characters, both counted from 1.
-pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1);
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        .saturating_add(1);
-    (line, column)
-}
 
 /// The places of a text that are never shown.
 pub(super) fn confidential(
@@ -65,32 +55,32 @@ pub(super) fn excerpt(text: &str, hit: &Hit, confidential: &[(Hit, String)]) -> 
         .iter()
         .filter(|(place, _)| place.start < to && place.end > from)
     {
-        push(&mut out, text.get(at..place.start.max(at)).unwrap_or_default());
+        push_printable(&mut out, text.get(at..place.start.max(at)).unwrap_or_default());
         out.push_str(&format!("[{label}]"));
         at = place.end.max(at);
     }
-    push(&mut out, text.get(at..to.max(at)).unwrap_or_default());
+    push_printable(&mut out, text.get(at..to.max(at)).unwrap_or_default());
     if shown_end < hit.end {
         out.push('…');
     }
     out
 }
 
-/// Control characters, invisible ones and those that reorder text are spelled out.
-fn push(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '"' | '\'' | '\\' => out.push(c),
-            '\n' | '\r' | '\t' => out.push(' '),
-            _ => out.extend(c.escape_debug()),
-        }
-    }
-}
-
-/// An id as a terminal may show it.
-pub(super) fn printable(text: &str) -> String {
+/// A range with so many bytes around it, every confidential value replaced by its label.
+pub(super) fn covered(text: &str, range: &Range<usize>, around: usize, confidential: &[(Hit, String)]) -> String {
+    let from = text.floor_char_boundary(range.start.saturating_sub(around));
+    let to = text.ceil_char_boundary(range.end.min(range.start.saturating_add(around)).saturating_add(around));
     let mut out = String::new();
-    push(&mut out, text);
+    let mut at = from;
+    for (place, label) in confidential
+        .iter()
+        .filter(|(place, _)| place.start < to && place.end > from)
+    {
+        out.push_str(text.get(at..place.start.max(at)).unwrap_or_default());
+        out.push_str(&format!("[{label}]"));
+        at = place.end.max(at);
+    }
+    out.push_str(text.get(at..to.max(at)).unwrap_or_default());
     out
 }
 
@@ -110,25 +100,4 @@ fn forth(text: &str, offset: usize, chars: usize) -> usize {
         .char_indices()
         .nth(chars)
         .map_or(text.len(), |(at, _)| offset.saturating_add(at))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_count_characters() {
-        let text = "a\nöb\n";
-        assert_eq!(place(text, 0), (1, 1));
-        assert_eq!(place(text, text.find('b').unwrap()), (2, 2));
-        assert_eq!(place(text, text.len()), (3, 1));
-    }
-
-    #[test]
-    fn nothing_reaches_the_terminal_raw() {
-        assert_eq!(
-            printable("a\u{1b}[31m\u{202e}\u{200b}\u{e0041}é\"\n"),
-            "a\\u{1b}[31m\\u{202e}\\u{200b}\\u{e0041}é\" "
-        );
-    }
 }

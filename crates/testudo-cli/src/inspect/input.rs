@@ -1,212 +1,325 @@
-//! Texts from files and from standard input: whole, or one a line as JSON; nothing is read without a limit.
+//! Inputs from files, folders and standard input: whole texts, or one a line as JSON; nothing is read without a limit.
+
+mod bytes;
+mod line;
+#[cfg(test)]
+mod tests;
+mod walk;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
+use testudo_bounded::json::StringLiteral;
 use testudo_types::Origin;
 
-use crate::config::document::shown;
-use crate::config::suggest::did_you_mean;
+use self::bytes::skip;
+pub(super) use self::walk::Skip;
+use self::walk::{Step, walk};
+use crate::lines::{Line, count, read_line};
 
-/// The longest line, and the longest whole text.
-const TEXT_BYTES_MAX: usize = 32 << 20;
+/// The longest line, and the longest whole text, in bytes. What is longer is read past and reported.
+const INPUT_BYTES_MAX: usize = 32 << 20;
 
-/// One text to inspect.
-#[derive(Debug, PartialEq)]
-pub(super) struct Text {
-    /// As given, so that numbers stay numbers; else the place of the text.
+/// One input to inspect: a text, or a conversation with all its strings.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// As given, so that numbers stay numbers; else the place of the input.
     pub(super) id: Value,
-    pub(super) text: String,
-    pub(super) origin: Option<Origin>,
+    pub(super) place: Place,
+    pub(super) parts: Vec<Part>,
+    /// What of it cannot be scanned.
+    pub(super) gaps: Vec<Gap>,
+    /// The JSON that the parts were taken from; `None` when the only part is the file's text itself.
+    pub(super) raw: Option<String>,
 }
 
-/// Gives each text of a file, in order, or what is wrong with it.
+/// Where an input begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// As named on the command line, or below a folder that was; `-` is standard input.
+    pub(super) file: Arc<str>,
+    /// Counted from 1.
+    pub(super) line: usize,
+    /// Of its first byte in the file.
+    pub(super) offset: u64,
+    /// In the file.
+    pub(super) bytes: u64,
+}
+
+/// One string of an input.
+#[derive(Debug, PartialEq)]
+pub(super) struct Part {
+    /// The string's place in a conversation, as a JSON Pointer; `None` for a text by itself.
+    pub(super) path: Option<String>,
+    pub(super) origin: Option<Origin>,
+    pub(super) text: String,
+    /// Where the string stands in the JSON it was taken from.
+    pub(super) literal: Option<StringLiteral>,
+    /// The literal holds JSON, and the text was taken from that.
+    pub(super) nested: bool,
+}
+
+/// Something that no guard could scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) rule: &'static str,
+    /// In words, for people.
+    pub(super) what: String,
+    /// The part it is in; `None` when it is the input itself.
+    pub(super) part: Option<usize>,
+    pub(super) range: Range<usize>,
+}
+
+/// Every rule id of a [`Gap`], with what it stands for.
+pub(super) const GAP_RULES: [(&str, &str); 5] = [
+    ("guard.arguments-not-json", "Tool arguments that are not JSON"),
+    ("guard.work-limit", "Text that costs more to scan than is granted"),
+    ("input.binary", "Bytes that are not text"),
+    ("input.not-utf8", "Bytes that are not UTF-8"),
+    ("input.too-long", "Text beyond the longest that is read"),
+];
+
+impl Gap {
+    pub(super) fn work_limit(part: usize, len: usize) -> Self {
+        Self {
+            rule: "guard.work-limit",
+            what: "costs more to scan than is granted; the rest of it was not scanned".to_owned(),
+            part: Some(part),
+            range: 0..len,
+        }
+    }
+
+    fn whole(rule: &'static str, what: String, range: Range<usize>) -> Self {
+        Self {
+            rule,
+            what,
+            part: None,
+            range,
+        }
+    }
+}
+
+/// What reading comes upon.
+#[derive(Debug)]
+pub(super) enum Event {
+    Input(Box<Input>),
+    /// What is wrong, with its place.
+    Bad(String),
+    Skipped(Skip),
+    /// A file is read to its end.
+    FileDone,
+}
+
+/// Gives all inputs of a file, of a folder, or of standard input, in order.
 ///
 /// # Errors
-/// Only what `give` returns; unreadable input is given as a mistake.
-pub(super) fn each_text<E>(file: &Path, mut give: impl FnMut(Result<Text, String>) -> Result<(), E>) -> Result<(), E> {
-    let name = file.display().to_string();
+/// Only what `give` returns; unreadable input is given as bad.
+pub(super) fn each_input(path: &Path, give: &mut impl FnMut(Event) -> io::Result<()>) -> io::Result<()> {
+    let name = path.display().to_string();
     if name == "-" {
-        return each_of(io::stdin().lock(), "-", false, &mut give);
+        return read(io::stdin().lock(), Named::new("-", false, true), give);
     }
-    match File::open(file) {
-        Ok(opened) => {
-            let lines = file.extension().is_some_and(|end| end == "jsonl" || end == "ndjson");
-            each_of(BufReader::new(opened), &name, lines, &mut give)
-        }
-        Err(error) => give(Err(format!("{name}: cannot be opened ({error})"))),
+    if !path.is_dir() {
+        return file(path, true, give);
     }
-}
-
-fn each_of<E>(
-    mut reader: impl BufRead,
-    name: &str,
-    lines: bool,
-    give: &mut impl FnMut(Result<Text, String>) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut line = Vec::new();
-    let first = read_line(&mut reader, &mut line);
-    let is_lines = lines || matches!(first, Ok(Line::Whole)) && parse(&line, "", 1).is_ok();
-    if !is_lines {
-        return give(whole(first, line, reader, name));
-    }
-    let mut number: usize = 0;
-    let mut next = first;
-    loop {
-        number = number.saturating_add(1);
-        match next {
-            Ok(Line::End) => return Ok(()),
-            Ok(Line::Whole) if line.trim_ascii().is_empty() => {}
-            Ok(Line::Whole) => give(parse(&line, name, number))?,
-            Ok(Line::TooLong) => give(Err(format!(
-                "{name}:{number}: the line is longer than {TEXT_BYTES_MAX} bytes; split the text"
-            )))?,
-            Err(error) => return give(Err(format!("{name}:{number}: cannot be read ({error})"))),
-        }
-        next = read_line(&mut reader, &mut line);
-    }
-}
-
-/// The first line and all that follows, as one text.
-fn whole(first: io::Result<Line>, mut bytes: Vec<u8>, reader: impl BufRead, name: &str) -> Result<Text, String> {
-    let too_long = || format!("{name}: is longer than {TEXT_BYTES_MAX} bytes; split it");
-    match first {
-        Ok(Line::TooLong) => return Err(too_long()),
-        Err(error) => return Err(format!("{name}: cannot be read ({error})")),
-        Ok(Line::End | Line::Whole) => {}
-    }
-    let left = TEXT_BYTES_MAX.saturating_sub(bytes.len());
-    let rest = testudo_bounded::read_to_end(reader, left).map_err(|error| match error {
-        testudo_bounded::ReaderError::TooLarge { .. } => too_long(),
-        other => format!("{name}: {other}"),
-    })?;
-    bytes.extend(rest);
-    let text = String::from_utf8(bytes)
-        .map_err(|error| format!("{name}: is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))?;
-    Ok(Text {
-        id: Value::from(name),
-        text,
-        origin: None,
+    walk(path, &mut |step| match step {
+        Step::File(path) => file(&path, false, give),
+        Step::Skip(skip) => give(Event::Skipped(skip)),
+        Step::Bad(problem) => give(Event::Bad(problem)),
     })
 }
 
-fn parse(line: &[u8], name: &str, number: usize) -> Result<Text, String> {
-    let wrong = |what: String| format!("{name}:{number}: {what}");
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let value: Value = serde_json::from_slice(line).map_err(|error| wrong(format!("is not JSON ({error})")))?;
-    let Value::Object(mut object) = value else {
-        return Err(wrong("is not an object; write {\"id\": …, \"text\": …}".to_owned()));
-    };
-    let Some(Value::String(text)) = object.remove("text") else {
-        return Err(wrong("has no `text`, or one that is not a string".to_owned()));
-    };
-    let id = match object.remove("id") {
-        Some(id @ (Value::String(_) | Value::Number(_))) => id,
-        None | Some(Value::Null) => Value::from(format!("{name}:{number}")),
-        Some(_) => {
-            return Err(wrong("has an `id` that is neither a string nor a number".to_owned()));
+/// A file as it was found.
+struct Named {
+    name: Arc<str>,
+    /// Its name says that it holds one JSON object a line.
+    lines: bool,
+    /// It was asked for by name.
+    explicit: bool,
+}
+
+impl Named {
+    fn new(name: &str, lines: bool, explicit: bool) -> Self {
+        Self {
+            name: name.into(),
+            lines,
+            explicit,
         }
-    };
-    let origin = match object.remove("origin") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(origin)) => Some(Origin::from_name(&origin).ok_or_else(|| {
-            let remedy = did_you_mean(&origin, Origin::ALL.iter().map(Origin::as_str));
-            wrong(format!("has the unknown origin `{}`; {remedy}", shown(&origin)))
-        })?),
-        Some(_) => return Err(wrong("has an `origin` that is not a string".to_owned())),
-    };
-    Ok(Text { id, text, origin })
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    End,
-    /// With its line break, if it has one.
-    Whole,
-    /// Skipped to its end.
-    TooLong,
+fn file(path: &Path, explicit: bool, give: &mut impl FnMut(Event) -> io::Result<()>) -> io::Result<()> {
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(opened) => {
+            let lines = path.extension().is_some_and(|end| end == "jsonl" || end == "ndjson");
+            read(BufReader::new(opened), Named::new(&name, lines, explicit), give)
+        }
+        Err(error) => give(Event::Bad(format!("{name}: cannot be opened ({error})"))),
+    }
 }
 
-fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
-    line.clear();
-    let limit = u64::try_from(TEXT_BYTES_MAX).unwrap_or(u64::MAX);
-    let read = reader.by_ref().take(limit).read_until(b'\n', line)?;
-    if read == 0 {
-        return Ok(Line::End);
+fn read(mut reader: impl BufRead, named: Named, give: &mut impl FnMut(Event) -> io::Result<()>) -> io::Result<()> {
+    let cannot = |error: io::Error| Event::Bad(format!("{}: cannot be read ({error})", named.name));
+    match reader.fill_buf().map(bytes::is_binary) {
+        Ok(false) => {}
+        Ok(true) => {
+            binary(reader, &named, give)?;
+            return give(Event::FileDone);
+        }
+        Err(error) => return give(cannot(error)),
     }
-    if line.last() == Some(&b'\n') || read < TEXT_BYTES_MAX {
-        return Ok(Line::Whole);
+    let mut first = Vec::new();
+    let line = match read_line(&mut reader, &mut first, INPUT_BYTES_MAX) {
+        Ok(line) => line,
+        Err(error) => return give(cannot(error)),
+    };
+    if is_lines(line, &first, &named) {
+        each_line(reader, &named, line, first, give)?;
+    } else {
+        whole(reader, &named, line, first, give)?;
     }
-    line.clear();
+    give(Event::FileDone)
+}
+
+/// Files named `.jsonl` are lines, unless they were only found in a folder and hold something else.
+fn is_lines(read: Line, first: &[u8], named: &Named) -> bool {
+    match read {
+        Line::Whole => {
+            let blank = first.trim_ascii().is_empty();
+            (named.lines && (named.explicit || blank)) || line::is_input(first)
+        }
+        Line::TooLong(_) | Line::End => named.lines && named.explicit,
+    }
+}
+
+fn binary(reader: impl BufRead, named: &Named, give: &mut impl FnMut(Event) -> io::Result<()>) -> io::Result<()> {
+    if !named.explicit {
+        return give(Event::Skipped(Skip::Binary));
+    }
+    let bytes = match skip(reader) {
+        Ok(bytes) => bytes,
+        Err(error) => return give(Event::Bad(format!("{}: cannot be read ({error})", named.name))),
+    };
+    let what = format!("is binary; {bytes} bytes were not scanned");
+    let range = 0..usize::try_from(bytes).unwrap_or(usize::MAX);
+    give(Event::Input(Box::new(Input {
+        id: Value::from(&*named.name),
+        place: Place {
+            file: Arc::clone(&named.name),
+            line: 1,
+            offset: 0,
+            bytes,
+        },
+        parts: Vec::new(),
+        gaps: vec![Gap::whole("input.binary", what, range)],
+        raw: None,
+    })))
+}
+
+fn each_line(
+    mut reader: impl BufRead,
+    named: &Named,
+    first: Line,
+    mut line: Vec<u8>,
+    give: &mut impl FnMut(Event) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut place = Place {
+        file: Arc::clone(&named.name),
+        line: 1,
+        offset: 0,
+        bytes: 0,
+    };
+    let mut next = first;
     loop {
-        let buffer = reader.fill_buf()?;
-        let (taken, ended) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (at.saturating_add(1), true),
-            None => (buffer.len(), buffer.is_empty()),
+        place.bytes = match next {
+            Line::End => return Ok(()),
+            Line::Whole => count(line.len()),
+            Line::TooLong(bytes) => bytes,
         };
-        reader.consume(taken);
-        if ended {
-            return Ok(Line::TooLong);
+        let after = place.offset.saturating_add(place.bytes);
+        match next {
+            Line::TooLong(bytes) => give(Event::Input(Box::new(too_long(&place, bytes))))?,
+            Line::Whole if line.trim_ascii().is_empty() => {}
+            Line::Whole | Line::End => give(line::parse(std::mem::take(&mut line), &place))?,
         }
+        place.line = place.line.saturating_add(1);
+        place.offset = after;
+        next = match read_line(&mut reader, &mut line, INPUT_BYTES_MAX) {
+            Ok(line) => line,
+            Err(error) => {
+                let problem = format!("{}:{}: cannot be read ({error})", named.name, place.line);
+                return give(Event::Bad(problem));
+            }
+        };
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn given(input: &[u8], lines: bool) -> Vec<Result<Text, String>> {
-        let mut all = Vec::new();
-        let done: Result<(), ()> = each_of(input, "f", lines, &mut |text| {
-            all.push(text);
-            Ok(())
-        });
-        assert_eq!(done, Ok(()));
-        all
+/// A line that is not kept stands for itself: whoever reads the answers finds it among them.
+fn too_long(place: &Place, bytes: u64) -> Input {
+    let what = format!("is a line of {bytes} bytes, of which none were scanned; split the text");
+    let range = 0..usize::try_from(bytes).unwrap_or(usize::MAX);
+    Input {
+        id: line::place_id(place),
+        place: place.clone(),
+        parts: Vec::new(),
+        gaps: vec![Gap::whole("input.too-long", what, range)],
+        raw: None,
     }
+}
 
-    #[test]
-    fn a_first_line_that_is_an_object_with_a_text_makes_lines() {
-        let all = given(
-            b"{\"id\":7,\"text\":\"a\"}\n\n{\"text\":\"b\",\"origin\":\"tool\"}\nx\n{\"text\":1}",
-            false,
-        );
-        assert_eq!(all.len(), 4);
-        assert_eq!(all[0].as_ref().unwrap().id, Value::from(7));
-        assert_eq!(all[1].as_ref().unwrap().id, Value::from("f:3"));
-        assert_eq!(all[1].as_ref().unwrap().origin, Some(Origin::ToolResult { tool: None }));
-        assert!(all[2].as_ref().unwrap_err().starts_with("f:4: is not JSON"));
-        assert!(all[3].as_ref().unwrap_err().starts_with("f:5: has no `text`"));
+/// The first line and all that follows, as one text or one conversation.
+fn whole(
+    mut reader: impl BufRead,
+    named: &Named,
+    first: Line,
+    mut bytes: Vec<u8>,
+    give: &mut impl FnMut(Event) -> io::Result<()>,
+) -> io::Result<()> {
+    let cannot = |error: io::Error| Event::Bad(format!("{}: cannot be read ({error})", named.name));
+    let mut beyond = match first {
+        Line::TooLong(all) => all.saturating_sub(count(bytes.len())),
+        Line::Whole | Line::End => 0,
+    };
+    let left = INPUT_BYTES_MAX.saturating_sub(bytes.len());
+    match testudo_bounded::read_to_end(reader.by_ref().take(count(left)), left) {
+        Ok(rest) => bytes.extend(rest),
+        Err(error) => return give(Event::Bad(format!("{}: {error}", named.name))),
     }
-
-    #[test]
-    fn anything_else_is_one_text() {
-        for text in ["", "plain\ntext", "{\"a\":1}\n{", "{ not json", "\n\n"] {
-            let all = given(text.as_bytes(), false);
-            assert_eq!(all.len(), 1, "{text}");
-            assert_eq!(all[0].as_ref().unwrap().text, text);
-        }
-        assert!(
-            given(b"ab\xff", false)[0]
-                .as_ref()
-                .unwrap_err()
-                .contains("not UTF-8 at byte 2")
-        );
+    match skip(reader) {
+        Ok(more) => beyond = beyond.saturating_add(more),
+        Err(error) => return give(cannot(error)),
     }
-
-    #[test]
-    fn every_bad_line_is_named() {
-        for (line, why) in [
-            ("[]", "not an object"),
-            ("{\"id\":[],\"text\":\"\"}", "`id`"),
-            ("{\"text\":\"\",\"origin\":\"usr\"}", "did you mean `user`?"),
-            ("{\"text\":\"\",\"origin\":1}", "`origin`"),
-            ("{\"text\":\"\\ud800\"}", "not JSON"),
-        ] {
-            let all = given(line.as_bytes(), true);
-            assert!(all[0].as_ref().unwrap_err().contains(why), "{all:?}");
-        }
+    let place = Place {
+        file: Arc::clone(&named.name),
+        line: 1,
+        offset: 0,
+        bytes: count(bytes.len()).saturating_add(beyond),
+    };
+    let kept = bytes.len();
+    let (text, mut gaps) = bytes::text(bytes, '\u{1a}', beyond > 0);
+    if beyond > 0 {
+        let what = format!("goes on after byte {kept}; {beyond} bytes were not scanned, split it");
+        let end = usize::try_from(place.bytes).unwrap_or(usize::MAX);
+        gaps.push(Gap::whole("input.too-long", what, kept..end));
+    } else if let Some(input) = line::conversation(&text, &place) {
+        return give(Event::Input(Box::new(input)));
     }
+    give(Event::Input(Box::new(Input {
+        id: Value::from(&*named.name),
+        place,
+        parts: vec![Part {
+            path: None,
+            origin: None,
+            text,
+            literal: None,
+            nested: false,
+        }],
+        gaps,
+        raw: None,
+    })))
 }

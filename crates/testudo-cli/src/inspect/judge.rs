@@ -1,16 +1,11 @@
-//! What a profile makes of one text.
+//! What a profile makes of one input: a text, or a conversation with all its texts.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use testudo_types::{Action, Origin, Score};
 
-use testudo_detect::{Budget, Detector, Hit, Rule, Scope, Selection};
-use testudo_gateway::settings::{GuardSetting, Profile};
-use testudo_types::{Action, Direction, Origin, Score, ThreatKind};
+use super::input::{Gap, Input};
+use crate::scanner::{Found, Scanner};
 
-/// What scanning one text may cost, as in the gateway.
-const WORK_MAX: u64 = 256 << 20;
-
-/// What would become of a text.
+/// What would become of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
     Allow,
@@ -30,90 +25,57 @@ impl Verdict {
     }
 }
 
-/// All that was found in one text.
+/// All that was found in one input.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
     /// Of the most certain finding; 0 when there is none.
     pub(super) score: u8,
-    pub(super) found: Vec<(Hit, Action)>,
-    /// The text cost more to scan than is granted, so there may be more in it.
-    pub(super) unscannable: Option<Action>,
+    /// By part, then place.
+    pub(super) found: Vec<(usize, Found)>,
+    /// What was not scanned, and what the profile does about it.
+    pub(super) gaps: Vec<(Gap, Action)>,
 }
 
-/// Judges texts by one profile.
-#[derive(Debug)]
-pub(super) struct Judge {
-    detector: Arc<Detector>,
-    profile: Arc<Profile>,
-    selections: BTreeMap<&'static str, Selection>,
+impl Judged {
+    /// What was found in one part.
+    pub(super) fn of_part(&self, part: usize) -> &[(usize, Found)] {
+        let from = self.found.partition_point(|(of, _)| *of < part);
+        let to = self.found.partition_point(|(of, _)| *of <= part);
+        self.found.get(from..to).unwrap_or_default()
+    }
 }
 
-impl Judge {
-    pub(super) fn new(detector: Arc<Detector>, profile: Arc<Profile>) -> Self {
-        Self {
-            detector,
-            profile,
-            selections: BTreeMap::new(),
+/// Scans all parts of an input; `default` is the origin of those that name none.
+pub(super) fn judge(scanner: &mut Scanner, input: &Input, default: &Origin) -> Judged {
+    let mut budget = Scanner::budget();
+    let mut found = Vec::new();
+    let mut gaps: Vec<(Gap, Action)> = input
+        .gaps
+        .iter()
+        .map(|gap| (gap.clone(), scanner.unscannable(default)))
+        .collect();
+    for (index, part) in input.parts.iter().enumerate() {
+        let origin = part.origin.as_ref().unwrap_or(default);
+        let scanned = scanner.scan(&part.text, origin, &mut budget);
+        found.extend(scanned.found.into_iter().map(|found| (index, found)));
+        if scanned.exhausted {
+            gaps.push((Gap::work_limit(index, part.text.len()), scanner.unscannable(origin)));
+            break;
         }
     }
-
-    /// The rule behind a hit.
-    pub(super) fn rule(&self, hit: &Hit) -> Option<&Rule> {
-        self.detector.rule(hit.rule)
-    }
-
-    pub(super) fn judge(&mut self, text: &str, origin: &Origin) -> Judged {
-        let direction = match origin {
-            Origin::Model => Direction::Response,
-            _ => Direction::Request,
-        };
-        let guards = match direction {
-            Direction::Request => &self.profile.request,
-            Direction::Response => &self.profile.response,
-        };
-        let detector = &self.detector;
-        let selection = self.selections.entry(origin.as_str()).or_insert_with(|| {
-            let on = guards.iter().filter(|(_, guard)| guard.action != Action::Pass);
-            let kinds: BTreeSet<ThreatKind> = on.map(|(kind, _)| *kind).collect();
-            detector.select(&Scope {
-                direction,
-                origin: origin.clone(),
-                kinds,
-            })
-        });
-        let scan = selection.scan(text, &mut Budget::new(WORK_MAX));
-        let found: Vec<(Hit, Action)> = scan
-            .hits
-            .iter()
-            .map(|hit| (*hit, action(detector, guards, hit)))
-            .collect();
-        let unscannable = scan.exhausted.then(|| {
-            guards
-                .get(&ThreatKind::Unscannable)
-                .map_or(Action::Block, |guard| guard.action)
-        });
-        let strictest = found.iter().map(|(_, action)| *action).chain(unscannable).max();
-        let verdict = match strictest {
-            None | Some(Action::Pass) => Verdict::Allow,
-            Some(Action::Observe | Action::Mask) => Verdict::Flag,
-            Some(Action::Hold | Action::Block) => Verdict::Block,
-        };
-        let score = found.iter().map(|(hit, _)| hit.score).max().map_or(0, Score::percent);
-        Judged {
-            verdict,
-            score,
-            found,
-            unscannable,
-        }
-    }
-}
-
-/// What the shipped policies do: the profile's action from its threshold on, below it `observe`.
-fn action(detector: &Detector, guards: &BTreeMap<ThreatKind, GuardSetting>, hit: &Hit) -> Action {
-    let guard = detector.rule(hit.rule).and_then(|rule| guards.get(&rule.kind));
-    match guard {
-        Some(guard) if hit.score.percent() >= guard.score_min => guard.action,
-        _ => Action::Observe,
+    let actions = found.iter().map(|(_, found)| found.action);
+    let strictest = actions.chain(gaps.iter().map(|(_, action)| *action)).max();
+    let verdict = match strictest {
+        None | Some(Action::Pass) => Verdict::Allow,
+        Some(Action::Observe | Action::Mask) => Verdict::Flag,
+        Some(Action::Hold | Action::Block) => Verdict::Block,
+    };
+    let score = found.iter().map(|(_, found)| found.hit.score).max();
+    Judged {
+        verdict,
+        score: score.map_or(0, Score::percent),
+        found,
+        gaps,
     }
 }

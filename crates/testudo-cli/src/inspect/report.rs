@@ -2,113 +2,142 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use testudo_detect::{Detector, Rule};
 
-use super::excerpt::{confidential, excerpt, place, printable};
-use super::input::Text;
-use super::judge::{Judge, Judged, Verdict};
+use super::excerpt::{confidential, excerpt};
+use super::input::{Gap, Input};
+use super::judge::{Judged, Verdict};
+use super::place::Points;
+use super::totals::Totals;
 use crate::arguments::Format;
-use crate::output::table;
+use crate::output::{printable, table};
+use crate::scanner::{Found, Scanner};
 
-/// How many texts got which verdict.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    allow: u64,
-    flag: u64,
-    block: u64,
-    /// Inputs that could not be read.
-    pub(super) bad: u64,
+/// Findings of one input that people are shown; programs get all.
+const ROWS_MAX: usize = 200;
+
+/// One line for programs.
+pub(super) fn json_line(input: &Input, judged: &Judged, scanner: &Scanner) -> Value {
+    let mut findings: Vec<Value> = judged
+        .found
+        .iter()
+        .filter_map(|(part, found)| found_json(input, *part, found, scanner))
+        .collect();
+    findings.extend(judged.gaps.iter().map(|(gap, _)| gap_json(input, gap)));
+    json!({"id": input.id, "verdict": judged.verdict.as_str(), "score": judged.score, "findings": findings})
 }
 
-impl Totals {
-    pub(super) fn count(&mut self, verdict: Verdict) {
-        let counter = match verdict {
-            Verdict::Allow => &mut self.allow,
-            Verdict::Flag => &mut self.flag,
-            Verdict::Block => &mut self.block,
-        };
-        *counter = counter.saturating_add(1);
+fn found_json(input: &Input, part: usize, found: &Found, scanner: &Scanner) -> Option<Value> {
+    let hit = found.hit;
+    let rule = scanner.rule(&hit)?;
+    let mut finding = json!({
+        "rule": rule.id.as_str(),
+        "kind": rule.kind.as_str(),
+        "severity": rule.severity.as_str(),
+        "score": hit.score.percent(),
+        "start": hit.start,
+        "end": hit.end,
+        "title": &*rule.title,
+    });
+    if let Some(map) = finding.as_object_mut() {
+        place_json(input, Some(part), map);
+        if let Some(why) = &found.why {
+            map.insert("why".to_owned(), Value::from(why.as_str()));
+        }
     }
-
-    pub(super) fn texts(&self) -> u64 {
-        self.allow.saturating_add(self.flag).saturating_add(self.block)
-    }
-
-    pub(super) fn found(&self) -> u64 {
-        self.flag.saturating_add(self.block)
-    }
+    Some(finding)
 }
 
-/// The last line for people.
+fn gap_json(input: &Input, gap: &Gap) -> Value {
+    let mut finding = json!({
+        "rule": gap.rule, "kind": "unscannable", "severity": "high", "score": 100,
+        "start": gap.range.start, "end": gap.range.end, "title": gap.what,
+    });
+    if let Some(map) = finding.as_object_mut() {
+        place_json(input, gap.part, map);
+    }
+    finding
+}
+
+/// Of a conversation: which string it is, and who wrote it.
+fn place_json(input: &Input, part: Option<usize>, finding: &mut Map<String, Value>) {
+    let part = part.and_then(|part| input.parts.get(part));
+    let Some((part, path)) = part.and_then(|part| Some((part, part.path.as_ref()?))) else {
+        return;
+    };
+    finding.insert("path".to_owned(), Value::from(path.as_str()));
+    let origin = part.origin.as_ref().map(|origin| origin.as_str());
+    finding.insert("origin".to_owned(), Value::from(origin));
+}
+
+/// One input for people: its verdict, and a row for each finding.
+pub(super) fn table_rows(input: &Input, judged: &Judged, scanner: &Scanner, out: &mut impl Write) -> io::Result<()> {
+    let id = match &input.id {
+        Value::String(id) => printable(id),
+        other => other.to_string(),
+    };
+    writeln!(out, "{id}: {}, score {}", judged.verdict.as_str(), judged.score)?;
+    let mut rows: Vec<[String; 6]> = Vec::new();
+    let mut left = ROWS_MAX;
+    for (index, part) in input.parts.iter().enumerate() {
+        let here: Vec<&Found> = judged.of_part(index).iter().map(|(_, found)| found).collect();
+        let hidden = confidential(here.iter().map(|found| found.hit), &|hit| scanner.rule(hit).cloned());
+        let mut points = Points::new(&part.text);
+        for found in here.iter().take(left) {
+            let place = points.at(found.hit.start);
+            let place = match &part.path {
+                Some(path) => format!("{path} {}:{}", place.line, place.column),
+                None => format!("{}:{}", place.line, place.column),
+            };
+            if let Some(rule) = scanner.rule(&found.hit) {
+                rows.push(row(place, rule, found, excerpt(&part.text, &found.hit, &hidden)));
+            }
+            if let Some(why) = &found.why {
+                rows.push(["", "", "", "", "", &printable(why)].map(str::to_owned));
+            }
+        }
+        left = left.saturating_sub(here.len());
+    }
+    for (gap, action) in &judged.gaps {
+        let path = gap.part.and_then(|part| input.parts.get(part)?.path.clone());
+        let place = path.unwrap_or_default();
+        rows.push([&place, action.as_str(), gap.rule, "high 100", &gap.what, ""].map(str::to_owned));
+    }
+    table(out, "  ", &rows)?;
+    let more = judged.found.len().saturating_sub(ROWS_MAX);
+    if more > 0 {
+        writeln!(out, "  and {more} more; --format json has all")?;
+    }
+    Ok(())
+}
+
+fn row(place: String, rule: &Rule, found: &Found, excerpt: String) -> [String; 6] {
+    [
+        place,
+        found.action.as_str().to_owned(),
+        rule.id.to_string(),
+        format!("{} {}", rule.severity.as_str(), found.hit.score.percent()),
+        rule.title.to_string(),
+        excerpt,
+    ]
+}
+
+/// The last lines for people.
 pub(super) fn summary(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
     let texts = totals.texts();
     let noun = if texts == 1 { "text" } else { "texts" };
     writeln!(
         out,
         "{texts} {noun}: {} allow, {} flag, {} block",
-        totals.allow, totals.flag, totals.block
-    )
-}
-
-/// One line for programs.
-pub(super) fn json_line(text: &Text, judged: &Judged, judge: &Judge) -> Value {
-    let mut findings: Vec<Value> = judged
-        .found
-        .iter()
-        .filter_map(|(hit, _)| {
-            let rule = judge.rule(hit)?;
-            Some(json!({
-                "rule": rule.id.as_str(),
-                "kind": rule.kind.as_str(),
-                "severity": rule.severity.as_str(),
-                "score": hit.score.percent(),
-                "start": hit.start,
-                "end": hit.end,
-                "title": &*rule.title,
-            }))
-        })
-        .collect();
-    if judged.unscannable.is_some() {
-        findings.push(json!({
-            "rule": "guard.budget", "kind": "unscannable", "severity": "high", "score": 100,
-            "start": 0, "end": text.text.len(), "title": UNSCANNABLE,
-        }));
+        totals.of(Verdict::Allow),
+        totals.of(Verdict::Flag),
+        totals.of(Verdict::Block)
+    )?;
+    if let Some(skipped) = totals.skipped_words() {
+        writeln!(out, "not looked at: {skipped}")?;
     }
-    json!({"id": text.id, "verdict": judged.verdict.as_str(), "score": judged.score, "findings": findings})
-}
-
-const UNSCANNABLE: &str = "Text that costs more to scan than is granted";
-
-/// One text for people: its verdict, and a row for each finding.
-pub(super) fn table_rows(text: &Text, judged: &Judged, judge: &Judge, out: &mut impl Write) -> io::Result<()> {
-    let id = match &text.id {
-        Value::String(id) => printable(id),
-        other => other.to_string(),
-    };
-    writeln!(out, "{id}: {}, score {}", judged.verdict.as_str(), judged.score)?;
-    let rule = |hit: &testudo_detect::Hit| judge.rule(hit).cloned();
-    let hidden = confidential(judged.found.iter().map(|(hit, _)| *hit), &rule);
-    let mut rows = Vec::new();
-    for (hit, action) in &judged.found {
-        let Some(rule) = judge.rule(hit) else {
-            continue;
-        };
-        let (line, column) = place(&text.text, hit.start);
-        rows.push([
-            format!("{line}:{column}"),
-            action.as_str().to_owned(),
-            rule.id.to_string(),
-            format!("{} {}", rule.severity.as_str(), hit.score.percent()),
-            rule.title.to_string(),
-            excerpt(&text.text, hit, &hidden),
-        ]);
-    }
-    if let Some(action) = judged.unscannable {
-        let row = ["", action.as_str(), "guard.budget", "high 100", UNSCANNABLE, ""];
-        rows.push(row.map(str::to_owned));
-    }
-    table(out, "  ", &rows)
+    Ok(())
 }
 
 /// Every rule, sorted by id.

@@ -9,10 +9,10 @@ use testudo_recorder::LogFolder;
 use testudo_recorder::export::{Encrypted, Exporter, Format, Log, Recipient};
 use testudo_recorder::query::{Cursor, Filter, Order, PAGE_ROWS_MAX};
 
-use super::progress::Progress;
 use super::{filter, log, reader};
 use crate::arguments::ledger::{Export, ExportFormat};
 use crate::exit::Exit;
+use crate::progress::Progress;
 
 pub(super) async fn run(arguments: &Export, out: &mut impl Write) -> anyhow::Result<Exit> {
     let log = log(&arguments.store)?;

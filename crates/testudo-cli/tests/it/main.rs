@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod ledger;

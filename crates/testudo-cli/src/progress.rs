@@ -10,7 +10,7 @@ const EACH_MS: u64 = 500;
 
 /// Rewrites one line on standard error, unless that is not a terminal.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     what: &'static str,
     clock: SystemClock,
     shown: Millis,
@@ -19,7 +19,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(what: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str) -> Self {
         let clock = SystemClock::new();
         let shown = clock.monotonic();
         Self {
@@ -32,23 +32,37 @@ impl Progress {
     }
 
     /// So many of so many are done.
-    pub(super) fn at(&mut self, done: u64, of: u64) {
+    pub(crate) fn at(&mut self, done: u64, of: u64) {
+        let percent = done.saturating_mul(100).checked_div(of).unwrap_or(100);
+        self.say(|| format!("{done} of {of} ({percent} %)"));
+    }
+
+    /// What has been done so far, where nobody knows how much there is.
+    pub(crate) fn say(&mut self, so_far: impl FnOnce() -> String) {
+        if !self.is_terminal {
+            return;
+        }
         let now = self.clock.monotonic();
-        if !self.is_terminal || now.since(self.shown) < EACH_MS {
+        if now.since(self.shown) < EACH_MS {
             return;
         }
         self.shown = now;
         self.wrote = true;
-        let percent = done.saturating_mul(100).checked_div(of).unwrap_or(100);
         // Nobody reads it when this fails.
-        let _written = write!(io::stderr(), "\r{}: {done} of {of} ({percent} %) ", self.what);
+        let _written = write!(io::stderr(), "\r\u{1b}[K{}: {} ", self.what, so_far());
+    }
+
+    /// Makes room for output on the same terminal.
+    pub(crate) fn clear(&mut self) {
+        if self.wrote {
+            self.wrote = false;
+            let _written = write!(io::stderr(), "\r\u{1b}[K");
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.wrote {
-            let _written = write!(io::stderr(), "\r\u{1b}[K");
-        }
+        self.clear();
     }
 }

@@ -1,0 +1,110 @@
+//! Texts from bytes that anyone may have written.
+
+use std::io::{self, BufRead};
+
+use super::Gap;
+use crate::lines::count;
+
+/// Reads to the end, keeps nothing, and counts.
+pub(super) fn skip(mut reader: impl BufRead) -> io::Result<u64> {
+    let mut all: u64 = 0;
+    loop {
+        let len = reader.fill_buf()?.len();
+        if len == 0 {
+            return Ok(all);
+        }
+        reader.consume(len);
+        all = all.saturating_add(count(len));
+    }
+}
+
+/// Whether a file that begins so is no text: it holds a zero byte, or mostly bytes that no UTF-8 has there.
+pub(super) fn is_binary(beginning: &[u8]) -> bool {
+    if beginning.contains(&0) {
+        return true;
+    }
+    let invalid: usize = beginning.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    invalid.saturating_mul(3) > beginning.len()
+}
+
+/// Bytes as text; each byte that is not UTF-8 becomes the one-byte `substitute`, so that places stay true.
+///
+/// `cut`: the bytes may end inside a character.
+pub(super) fn text(bytes: Vec<u8>, substitute: char, cut: bool) -> (String, Vec<Gap>) {
+    let bytes = match String::from_utf8(bytes) {
+        Ok(text) => return (text, Vec::new()),
+        Err(error) => error.into_bytes(),
+    };
+    let mut text = String::with_capacity(bytes.len());
+    let mut invalid: usize = 0;
+    let mut range: Option<(usize, usize)> = None;
+    let mut chunks = bytes.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        text.push_str(chunk.valid());
+        let start = text.len();
+        let wrong = chunk.invalid();
+        text.extend(std::iter::repeat_n(substitute, wrong.len()));
+        let at_the_cut = cut && chunks.peek().is_none();
+        if !wrong.is_empty() && !at_the_cut {
+            invalid = invalid.saturating_add(wrong.len());
+            range = Some((range.map_or(start, |(from, _)| from), text.len()));
+        }
+    }
+    let gap = range.map(|(from, to)| {
+        let noun = if invalid == 1 { "byte is" } else { "bytes are" };
+        let what = format!("{invalid} {noun} not UTF-8, the first at {from}; the rest was scanned");
+        Gap::whole("input.not-utf8", what, from..to)
+    });
+    (text, gap.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    #[test]
+    fn text_is_told_from_bytes() {
+        for text in [
+            &b""[..],
+            b"plain\n",
+            "gr\u{f6}\u{df}er \u{1f600}".as_bytes(),
+            b"latin caf\xe9",
+            b"\x1b[2J",
+        ] {
+            assert!(!is_binary(text), "{text:?}");
+        }
+        for bytes in [
+            &b"\x00"[..],
+            b"\x7fELF\x02\x01\x01\x00",
+            b"\xff\xfea\x00b\x00",
+            b"\x89PNG\r\n\x1a\n\x00",
+            b"\xff\xfe\xfd",
+        ] {
+            assert!(is_binary(bytes), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_said() {
+        let (text, gaps) = text(b"a\xffb\xe2\x82c".to_vec(), '?', false);
+        assert_eq!(text, "a?b??c");
+        assert_eq!((gaps[0].rule, gaps[0].range.clone()), ("input.not-utf8", 1..5));
+        assert!(gaps[0].what.starts_with("3 bytes are not UTF-8, the first at 1"));
+        assert_eq!(super::text(b"a\xe2\x82".to_vec(), '?', true).1, Vec::new());
+        assert_eq!(super::text(b"a\xe2\x82".to_vec(), '?', false).1.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn substitutes_move_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let (text, gaps) = text(bytes.clone(), '?', false);
+            prop_assert_eq!(text.len(), bytes.len());
+            prop_assert_eq!(gaps.is_empty(), str::from_utf8(&bytes).is_ok());
+            for (found, given) in text.bytes().zip(&bytes) {
+                prop_assert!(found == *given || found == b'?');
+            }
+        }
+    }
+}
