@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) mod evaluate;
 pub(crate) mod inspect;
 pub(crate) mod ledger;
 
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Key(Key),
     Inspect(inspect::Inspect),
+    #[command(subcommand)]
+    Evaluate(evaluate::Evaluate),
     #[command(subcommand)]
     Ledger(Box<ledger::Ledger>),
 }

@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod config;
 mod environment;
+mod evaluate;
 mod exit;
 mod inspect;
 mod key;
@@ -47,6 +48,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => return runtime()?.block_on(serve::run(serve, &Process)),
         Command::Check(check) => check::run(check, &Process, &mut out)?,
         Command::Key(key) => runtime()?.block_on(key::run(key, &mut out))?,
+        Command::Evaluate(arguments) => evaluate::run(arguments, &mut out)?,
         Command::Inspect(inspect) => inspect::run(inspect, &mut out)?,
         Command::Ledger(command) => runtime()?.block_on(ledger::run(command, &Process, &mut out))?,
     };

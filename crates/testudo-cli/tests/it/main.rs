@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod evaluate;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod keys;
