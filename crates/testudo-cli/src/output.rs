@@ -50,15 +50,15 @@ pub(crate) fn day_and_time(at: UnixMillis) -> String {
 
 /// Bytes for people.
 pub(crate) fn size(bytes: u64) -> String {
-    let tenth = |unit: u64| {
-        let tenths = bytes.saturating_mul(10) / unit;
-        format!("{}.{}", tenths / 10, tenths % 10)
+    let tenths = |tenth: u64, unit: &str| {
+        let count = bytes.checked_div(tenth).unwrap_or(0);
+        format!("{}.{} {unit}", count / 10, count % 10)
     };
     match bytes {
         0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{} kB", tenth(1_000)),
-        1_000_000..1_000_000_000 => format!("{} MB", tenth(1_000_000)),
-        _ => format!("{} GB", tenth(1_000_000_000)),
+        1_000..1_000_000 => tenths(100, "kB"),
+        1_000_000..1_000_000_000 => tenths(100_000, "MB"),
+        _ => tenths(100_000_000, "GB"),
     }
 }
 

@@ -119,9 +119,12 @@ fn sarif_says_where_and_what_to_do() {
         (&line["region"]["startLine"], &line["region"]["startColumn"]),
         (&2.into(), &25.into())
     );
-    let bytes = fs::read_to_string(dir.path().join("docs/lines.jsonl")).unwrap();
+    let bytes = testudo_bounded::read_text(dir.path().join("docs/lines.jsonl"), 1 << 20).unwrap();
     let offset = usize::try_from(line["region"]["byteOffset"].as_u64().unwrap()).unwrap();
-    assert!(bytes[offset..].starts_with("Ignore all previous"), "{line:#?}");
+    assert!(
+        bytes.get(offset..).unwrap().starts_with("Ignore all previous"),
+        "{line:#?}"
+    );
     let whole = &results[1]["locations"][0]["physicalLocation"];
     assert_eq!(whole["artifactLocation"]["uri"], "docs/sub%20dir/%C3%BC.md");
     assert_eq!(
@@ -142,7 +145,7 @@ fn sarif_says_where_and_what_to_do() {
     fs::write(dir.path().join("s.txt"), format!("key {secret}")).unwrap();
     let output = inspect(dir.path(), &["--format", "sarif", "s.txt"]);
     assert!(
-        !text(&output.stdout).contains(&secret[6..]),
+        !text(&output.stdout).contains(secret.get(6..).unwrap()),
         "a secret stays where it is"
     );
 }
