@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) mod evaluate;
+pub(crate) mod finding;
 pub(crate) mod inspect;
 pub(crate) mod ledger;
 
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     #[command(subcommand)]
     Evaluate(evaluate::Evaluate),
+    #[command(subcommand)]
+    Finding(finding::Finding),
     #[command(subcommand)]
     Ledger(Box<ledger::Ledger>),
 }

@@ -14,7 +14,7 @@ use testudo_types::Origin;
 
 use self::report::Report;
 use self::rows::each_row;
-use self::scoring::{Scored, Scoring};
+pub(crate) use self::scoring::{Scored, Scoring};
 use crate::arguments::evaluate::{Detect, Evaluate};
 use crate::config::suggest::did_you_mean;
 use crate::exit::Exit;
@@ -54,6 +54,7 @@ fn detect(arguments: &Detect, out: &mut impl Write) -> anyhow::Result<Exit> {
         threads: arguments.threads.map_or_else(processors, usize::from),
         origin,
         keep_text: arguments.show_text,
+        allowed: std::collections::BTreeSet::new(),
     };
     let measured = measure(&scanner, &scoring, &arguments.files)?;
     if measured.scored.is_empty() {

@@ -16,6 +16,7 @@ use testudo_detect::Detector;
 use testudo_gateway::settings::Profile;
 use testudo_types::Origin;
 
+pub(crate) use self::input::request_texts;
 use self::input::{Event, Input, each_input};
 use self::judge::{Judged, Verdict, judge};
 use self::report::{json_line, rules, summary, table_rows};

@@ -1,5 +1,6 @@
 //! `testudo ledger`: reads, proves, verifies and administers the record of what was done.
 
+pub(crate) mod content;
 mod entries;
 mod export;
 mod filter;
@@ -52,7 +53,7 @@ pub(crate) async fn run(command: &Ledger, variables: &dyn Variables, out: &mut i
 }
 
 /// The ledger's folder, which has to be there: a wrong path would look like an empty ledger.
-fn folder(store: &Store) -> anyhow::Result<PathBuf> {
+pub(crate) fn folder(store: &Store) -> anyhow::Result<PathBuf> {
     let folder = crate::key::data_dir(store)?.join(LEDGER_FOLDER);
     if !folder.join(testudo_ledger::verify::CHECKPOINT).is_file() {
         bail!(
@@ -64,7 +65,7 @@ fn folder(store: &Store) -> anyhow::Result<PathBuf> {
 }
 
 /// A ledger to read from, beside whoever writes it.
-fn log(store: &Store) -> anyhow::Result<LogFolder> {
+pub(crate) fn log(store: &Store) -> anyhow::Result<LogFolder> {
     Ok(LogFolder::new(&folder(store)?))
 }
 
@@ -81,7 +82,7 @@ async fn reader(log: &LogFolder) -> anyhow::Result<Reader> {
 }
 
 /// Whoever may write the ledger.
-enum Keeper {
+pub(crate) enum Keeper {
     /// The running gateway.
     Asked(Client),
     /// This process, for as long as the command takes.
@@ -90,7 +91,7 @@ enum Keeper {
 
 impl Keeper {
     /// Asks a running gateway, and takes the ledger where there is none.
-    async fn find(store: &Store, variables: &dyn Variables) -> anyhow::Result<Self> {
+    pub(crate) async fn find(store: &Store, variables: &dyn Variables) -> anyhow::Result<Self> {
         let folder = folder(store)?;
         let client = Client::new(&folder, Duration::from_secs(ASKED_S));
         match client.status().await {
@@ -105,7 +106,7 @@ impl Keeper {
         Ok(Self::Held(held))
     }
 
-    fn custodian(&self) -> anyhow::Result<&dyn Custodian> {
+    pub(crate) fn custodian(&self) -> anyhow::Result<&dyn Custodian> {
         match self {
             Self::Asked(client) => Ok(client),
             Self::Held(ledger) => ledger.custodian().context("the ledger has no keeper"),
@@ -113,7 +114,7 @@ impl Keeper {
     }
 
     /// Lets the ledger go; what was done is under a checkpoint then.
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         if let Self::Held(ledger) = self {
             ledger.close().await;
         }
@@ -155,7 +156,7 @@ async fn index_of(log: &LogFolder, id: &str) -> anyhow::Result<Option<u64>> {
 }
 
 /// As [`index_of`], but an entry that is not there is an error for people.
-async fn require(log: &LogFolder, id: &str) -> anyhow::Result<u64> {
+pub(crate) async fn require(log: &LogFolder, id: &str) -> anyhow::Result<u64> {
     match index_of(log, id).await? {
         Some(index) => Ok(index),
         None => bail!(

@@ -8,6 +8,7 @@ mod config;
 mod environment;
 mod evaluate;
 mod exit;
+mod finding;
 mod inspect;
 mod key;
 mod ledger;
@@ -49,6 +50,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Check(check) => check::run(check, &Process, &mut out)?,
         Command::Key(key) => runtime()?.block_on(key::run(key, &mut out))?,
         Command::Evaluate(arguments) => evaluate::run(arguments, &mut out)?,
+        Command::Finding(command) => runtime()?.block_on(finding::run(command, &Process, &mut out))?,
         Command::Inspect(inspect) => inspect::run(inspect, &mut out)?,
         Command::Ledger(command) => runtime()?.block_on(ledger::run(command, &Process, &mut out))?,
     };

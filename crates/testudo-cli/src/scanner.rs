@@ -58,10 +58,16 @@ impl Scanner {
         self.detector.rule(hit.rule)
     }
 
+    /// What the profile does about a kind of finding, and from which score on.
+    pub(crate) fn guard(&self, direction: Direction, kind: ThreatKind) -> Option<(Action, u8)> {
+        let guard = guards(&self.profile, direction).get(&kind)?;
+        Some((guard.action, guard.score_min))
+    }
+
     /// From which score on the profile acts on a kind of finding; `None` when it only watches.
     pub(crate) fn score_min(&self, direction: Direction, kind: ThreatKind) -> Option<u8> {
-        let guard = guards(&self.profile, direction).get(&kind)?;
-        (guard.action > Action::Observe).then_some(guard.score_min)
+        let (action, score_min) = self.guard(direction, kind)?;
+        (action > Action::Observe).then_some(score_min)
     }
 
     pub(crate) fn scan(&mut self, text: &str, origin: &Origin, budget: &mut Budget) -> Scanned {

@@ -1,11 +1,14 @@
 //! Scores of many texts, on several threads.
 
+use std::collections::BTreeSet;
 use std::thread;
 
+use testudo_detect::Rule;
 use testudo_types::{Action, Origin, ThreatKind};
 
 use super::rows::Row;
 use super::stopwatch::Stopwatch;
+use crate::finding::sha256;
 use crate::lines::count;
 use crate::scanner::Scanner;
 use testudo_detect::model::metrics::Labelled;
@@ -23,6 +26,8 @@ pub(crate) struct Scored {
     pub(crate) origin: Origin,
     /// Of the most certain injection finding, 0 to 100.
     pub(crate) score: f32,
+    /// The same without the findings that [`Scoring::allowed`] names.
+    pub(crate) score_allowing: f32,
     /// The rule of that finding.
     pub(crate) rule: Option<String>,
     /// An injection finding makes the profile act: mask, hold or block.
@@ -49,6 +54,8 @@ pub(crate) struct Scoring {
     /// Of all rows, whatever they say.
     pub(crate) origin: Option<Origin>,
     pub(crate) keep_text: bool,
+    /// Findings that would be allowed: a rule, and the SHA-256 of what it found.
+    pub(crate) allowed: BTreeSet<(String, String)>,
 }
 
 impl Scoring {
@@ -82,7 +89,7 @@ impl Scoring {
         let watch = Stopwatch::start();
         let scanned = scanner.scan(&row.text, origin, &mut Scanner::budget());
         let nanos = watch.nanos();
-        let is_injection = |rule: &testudo_detect::Rule| rule.kind == ThreatKind::Injection;
+        let is_injection = |rule: &Rule| rule.kind == ThreatKind::Injection;
         let found = scanned
             .found
             .iter()
@@ -94,6 +101,11 @@ impl Scoring {
             family: row.family.clone(),
             language: row.language.clone(),
             origin: origin.clone(),
+            score_allowing: found
+                .clone()
+                .filter(|(found, rule)| !self.allows(rule, row.text.get(found.hit.start..found.hit.end)))
+                .map(|(found, _)| f32::from(found.hit.score.percent()))
+                .fold(0.0, f32::max),
             score: best.map_or(0.0, |(found, _)| f32::from(found.hit.score.percent())),
             rule: best.map(|(_, rule)| rule.id.to_string()),
             acted: found.clone().any(|(found, _)| found.action > Action::Observe),
@@ -101,5 +113,13 @@ impl Scoring {
             nanos,
             text: self.keep_text.then(|| row.text.chars().take(SHOWN_CHARS).collect()),
         }
+    }
+
+    fn allows(&self, rule: &Rule, value: Option<&str>) -> bool {
+        // Hashing is for the few values that could be allowed at all.
+        let named = || self.allowed.iter().any(|(name, _)| name == rule.id.as_str());
+        !self.allowed.is_empty()
+            && named()
+            && value.is_some_and(|value| self.allowed.contains(&(rule.id.to_string(), sha256(value))))
     }
 }

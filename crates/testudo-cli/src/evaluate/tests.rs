@@ -1,5 +1,6 @@
 //! Rows as they are read and scored.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use testudo_types::Origin;
@@ -65,6 +66,7 @@ fn threads_change_nothing() {
             threads,
             origin: None,
             keep_text: false,
+            allowed: BTreeSet::new(),
         };
         let mut scored = scoring.score(&scanner, &rows);
         for it in &mut scored {
@@ -85,7 +87,8 @@ fn threads_change_nothing() {
         Scoring {
             threads: 2,
             origin: None,
-            keep_text: true
+            keep_text: true,
+            allowed: BTreeSet::new()
         }
         .score(&scanner, &[]),
         []

@@ -17,6 +17,7 @@ use testudo_bounded::json::StringLiteral;
 use testudo_types::Origin;
 
 use self::bytes::skip;
+pub(crate) use self::line::request_texts;
 pub(super) use self::walk::Skip;
 use self::walk::{Step, walk};
 use crate::lines::{Line, count, read_line};

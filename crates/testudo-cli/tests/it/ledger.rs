@@ -26,7 +26,7 @@ fn testudo(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 /// What a command prints that must succeed.
-fn said(dir: &Path, arguments: &[&str]) -> String {
+pub(crate) fn said(dir: &Path, arguments: &[&str]) -> String {
     let output = testudo(dir, arguments);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {error}");
@@ -34,7 +34,7 @@ fn said(dir: &Path, arguments: &[&str]) -> String {
 }
 
 /// The exit code of a command, and what it says on standard error.
-fn ended(dir: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn ended(dir: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = testudo(dir, arguments);
     (
         output.status.code(),
@@ -42,7 +42,7 @@ fn ended(dir: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     )
 }
 
-fn lines(text: &str) -> Vec<Value> {
+pub(crate) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -61,16 +61,16 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A gateway that has served some exchanges, and the ids that the client got.
-struct Rig {
+pub(crate) struct Rig {
     dir: tempfile::TempDir,
     served: Served,
     key: String,
     data: String,
-    ids: Vec<String>,
+    pub(crate) ids: Vec<String>,
 }
 
 impl Rig {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("testudo.toml"), CONFIGURATION).unwrap();
         let key = create_key(dir.path());
@@ -96,7 +96,7 @@ impl Rig {
         self.ids.push(id.lines().next().unwrap().to_owned());
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
@@ -104,14 +104,14 @@ impl Rig {
         self.path().join("testudo-data/ledger")
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.served.signal("-TERM");
         self.served.wait_for("stopped");
         assert!(self.served.child.wait().unwrap().success());
     }
 
     /// Waits until the index knows the last exchange.
-    fn indexed(&self) {
+    pub(crate) fn indexed(&self) {
         let last = self.ids.last().unwrap();
         for _ in 0..500 {
             if testudo(self.path(), &["ledger", "show", last]).status.success() {
@@ -189,7 +189,7 @@ fn entries_are_found_while_the_gateway_runs() {
 }
 
 /// A command line without spaces inside its words.
-fn words(line: &str) -> Vec<&str> {
+pub(crate) fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }
 

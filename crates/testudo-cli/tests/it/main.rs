@@ -5,6 +5,8 @@ mod commands;
 #[cfg(test)]
 mod evaluate;
 #[cfg(test)]
+mod finding;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod keys;

@@ -58,6 +58,20 @@ pub(super) fn conversation(text: &str, place: &Place) -> Option<Input> {
     Some(read.into_input(text.to_owned(), place.clone(), Vec::new()))
 }
 
+/// The texts of a request's body and who wrote each; `None` when a gateway would refuse the body.
+pub(crate) fn request_texts(operation: Operation, bytes: &[u8]) -> Option<Vec<(Origin, String)>> {
+    let body = Body {
+        operation,
+        bytes,
+        is_root: true,
+    };
+    let (parts, _) = strings(&body).ok()?;
+    let texts = parts
+        .into_iter()
+        .map(|part| (part.origin.unwrap_or(Origin::Unknown), part.text));
+    Some(texts.collect())
+}
+
 /// What an input is called that has no name of its own.
 pub(super) fn place_id(place: &Place) -> Value {
     Value::from(format!("{}:{}", place.file, place.line))
