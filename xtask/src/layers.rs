@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Layer 1: pure engines. Values in, values out: no clock, no randomness, no async, no sockets.
     ("testudo-detect", &["testudo-types"]),
     ("testudo-policy", &["testudo-types"]),
+    ("testudo-encoder", &["testudo-detect"]),
     ("testudo-dialects", &["testudo-types", "testudo-bounded"]),
     ("testudo-ledger", &["testudo-types"]),
     // Layer 2: services. What is kept, and how it is written.
@@ -58,6 +59,7 @@ const PURE: &[&str] = &[
     "testudo-types",
     "testudo-bounded",
     "testudo-detect",
+    "testudo-encoder",
     "testudo-policy",
     "testudo-dialects",
     "testudo-ledger",

@@ -2,6 +2,7 @@
 
 mod bench;
 mod crash;
+mod detect_bench;
 mod e2e;
 mod fuzz;
 mod gateway;
@@ -40,6 +41,8 @@ cargo xtask <task>
                           times, memory (release build 5 min once; then 3 min)
   bench-ledger [--quick]  durable and queued entries, beside SQLite and the bare disk
                           (release build once; quick 1 min, full 4 min)
+  bench-detect [--quick]  rules, n-grams and encoder on one core, memory, and how many windows of harmless
+                          rows reach the encoder (release build of 2 min once; then 1 min)
   crash [--kills N]       kills a process that writes a ledger, 200 times; nothing acknowledged may
                           be lost (1-2 min)
   instructions [--record] instructions per call of the hot paths against recorded numbers, +-3 %
@@ -84,6 +87,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "bench" => bench::bench(rest),
         "bench-measure" => bench::measure(rest),
         "bench-query" => query_bench::run(rest),
+        "bench-detect" => detect_bench::run(rest),
         "bench-ledger" => ledger_bench::bench(rest),
         "bench-ledger-measure" => ledger_bench::measure(rest),
         "crash" => crash::crash(rest),

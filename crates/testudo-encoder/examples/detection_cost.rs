@@ -1,0 +1,213 @@
+//! What each stage of detection costs on one core; `cargo xtask bench-detect` runs it in release.
+//!
+//! The arguments are the number of runs and, if there is one, a file of labelled JSON Lines.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a measurement reads the clock, its own memory and a file of the operator's"
+)]
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a measurement")]
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead as _, Write};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use testudo_detect::model::{CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel};
+use testudo_detect::{Budget, Detector, Scope, Selection};
+use testudo_encoder::{CALIBRATION, Transformer};
+use testudo_types::{Direction, Origin, ThreatKind};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+const CHAT: &str = "Sure, here is how I would plan the trip. Start in Lisbon on Monday morning and take the \
+train to Porto, which runs about 3 hours; tickets cost 25 to 40 euros when you book early. On Tuesday, walk \
+along the river and have lunch near the market. If it rains, the museum is open until 18:00 and entry is free \
+for students. For the hotel I'd look at something close to the station, so that you can leave your bags. \
+\n\n1. Pack light: one jacket, two pairs of shoes.\n2. Bring a charger and the key to your bike lock.\n\
+3. Keep a copy of your passport.\n\nLet me know if you want more ideas for the second week, or a cheaper \
+version of this plan. Happy travels!\n";
+
+fn main() -> Outcome<()> {
+    let mut arguments = std::env::args().skip(1);
+    let runs: usize = arguments.next().map_or(Ok(5), |it| it.parse())?;
+    let file = arguments.next();
+    let mut out = io::stdout().lock();
+    let before = resident_kb();
+    let detector = Arc::new(Detector::builtin().map_err(|_| "the shipped rules are unsound")?);
+    let all = Origin::ALL.map(|origin| selection(&detector, origin));
+    let with_rules = resident_kb();
+    let ngrams = InjectionModel::builtin()?;
+    let with_ngrams = resident_kb();
+    let encoder = Arc::new(Transformer::shipped(NonZeroUsize::MIN)?);
+    tier_b(&encoder, 1, &mut io::sink())?;
+    let with_encoder = resident_kb();
+
+    writeln!(
+        out,
+        "| stage, one core, median of {runs} runs | measured |\n| --- | --: |"
+    )?;
+    deterministic(&selection(&detector, Origin::User), runs, &mut out)?;
+    tier_a(&ngrams, runs, &mut out)?;
+    tier_b(&encoder, runs, &mut out)?;
+    writeln!(
+        out,
+        "| resident: rules for {} origins / + n-grams / + encoder | {} / {} / {} MB |",
+        all.len(),
+        mb(with_rules - before),
+        mb(with_ngrams - before),
+        mb(with_encoder - before)
+    )?;
+    if let Some(file) = file {
+        let calibrated = CalibratedEncoder {
+            encoder: Arc::new(Never),
+            calibration: Calibration::from_toml(CALIBRATION)?,
+        };
+        shares(&file, &ngrams.with_encoder(calibrated), &mut out)?;
+    }
+    Ok(())
+}
+
+fn selection(detector: &Arc<Detector>, origin: Origin) -> Selection {
+    detector.select(&Scope {
+        direction: Direction::Request,
+        origin,
+        kinds: ThreatKind::ALL.into_iter().collect(),
+    })
+}
+
+fn text(bytes: usize) -> String {
+    CHAT.chars().cycle().take(bytes).collect()
+}
+
+fn deterministic(selection: &Selection, runs: usize, out: &mut impl Write) -> io::Result<()> {
+    let page = text(16 << 10);
+    let mut each = Vec::new();
+    let rates: Vec<f64> = (0..runs)
+        .map(|_| {
+            let began = Instant::now();
+            for _ in 0..100 {
+                let one = Instant::now();
+                std::hint::black_box(selection.scan(&page, &mut Budget::unlimited()));
+                each.push(one.elapsed());
+            }
+            100.0 * page.len() as f64 / 1e6 / began.elapsed().as_secs_f64()
+        })
+        .collect();
+    writeln!(out, "| rules, ordinary text | {:.0} MB/s |", median(rates))?;
+    writeln!(out, "| rules, 16 KB, p50 / p99 | {} |", percentiles(&mut each))
+}
+
+fn tier_a(model: &InjectionModel, runs: usize, out: &mut impl Write) -> io::Result<()> {
+    let page = text(16 << 10);
+    let per_kb: Vec<f64> = (0..runs)
+        .map(|_| {
+            let began = Instant::now();
+            for _ in 0..10 {
+                std::hint::black_box(model.judge(&[&page], &Origin::Document, &mut Budget::unlimited()));
+            }
+            began.elapsed().as_secs_f64() * 1000.0 / 160.0
+        })
+        .collect();
+    writeln!(
+        out,
+        "| n-grams, each KB with all its windows | {:.3} ms |",
+        median(per_kb)
+    )
+}
+
+fn tier_b(encoder: &Transformer, runs: usize, out: &mut impl Write) -> Outcome<()> {
+    // As long as fits into one window.
+    let mut end = 600;
+    while encoder.windows_of(&text(end)) > 1 {
+        end -= 1;
+    }
+    let window = text(end);
+    let mut each = Vec::new();
+    for _ in 0..runs * 40 {
+        let began = Instant::now();
+        encoder.score(&[&window])?;
+        each.push(began.elapsed());
+    }
+    writeln!(
+        out,
+        "| encoder, one window of 128 pieces, p50 / p99 | {} |",
+        percentiles(&mut each)
+    )?;
+    Ok(())
+}
+
+/// Stands where an encoder is asked and only the asking counts.
+struct Never;
+
+impl Encoder for Never {
+    fn score(&self, _: &[&str]) -> Result<Vec<f32>, EncoderProblem> {
+        Err(EncoderProblem::Busy)
+    }
+}
+
+/// How many windows of harmless rows leave the n-grams unsure.
+fn shares(file: &str, model: &InjectionModel, out: &mut impl Write) -> Outcome<()> {
+    let origins = [
+        Origin::User,
+        Origin::ToolResult { tool: None },
+        Origin::Document,
+        Origin::ToolDefinition,
+    ];
+    let mut counts: BTreeMap<&str, (usize, usize, usize, usize)> = BTreeMap::new();
+    for line in io::BufReader::new(std::fs::File::open(file)?).lines() {
+        let row: serde_json::Value = serde_json::from_str(&line?)?;
+        let (Some("benign"), Some(text)) = (row["label"].as_str(), row["text"].as_str()) else {
+            continue;
+        };
+        for origin in &origins {
+            let mut asked = 0;
+            let verdict = model.judge_with(&[text], origin, &mut Budget::unlimited(), |_, windows| {
+                asked = windows.len();
+                Vec::new()
+            });
+            let count = counts.entry(origin.as_str()).or_default();
+            *count = (
+                count.0 + verdict.scored_windows,
+                count.1 + asked,
+                count.2 + 1,
+                count.3 + usize::from(asked > 0),
+            );
+        }
+    }
+    for (origin, (windows, asked, texts, reached)) in counts {
+        let percent = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
+        writeln!(
+            out,
+            "| harmless rows as {origin}: windows / texts that reach the encoder | {:.1} % of {windows} / {:.1} % of {texts} |",
+            percent(asked, windows),
+            percent(reached, texts)
+        )?;
+    }
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn percentiles(each: &mut [Duration]) -> String {
+    each.sort_unstable();
+    let at = |share: usize| each.get((each.len() * share / 100).min(each.len().saturating_sub(1)));
+    let ms = |share| at(share).map_or(f64::NAN, |it| it.as_secs_f64() * 1000.0);
+    format!("{:.3} / {:.3} ms", ms(50), ms(99))
+}
+
+fn mb(kb: u64) -> String {
+    format!("{:.1}", kb as f64 / 1024.0)
+}
+
+/// Resident memory of this process.
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(0)
+}
