@@ -106,7 +106,9 @@ pub struct ModelVerdict {
     pub windows: Vec<WindowScore>,
     /// The score lies where the model does not commit itself.
     pub abstained: bool,
-    /// Windows that the encoder was asked about.
+    /// Windows that the n-gram model scored.
+    pub scored_windows: usize,
+    /// Windows that the encoder scored.
     pub encoded_windows: usize,
     /// The budget ran out: later windows were not scored.
     pub exhausted: bool,
@@ -167,12 +169,32 @@ impl InjectionModel {
     /// Costs about 25 work units a byte; a text that costs more is scored as far as `budget` goes.
     #[must_use]
     pub fn judge(&self, views: &[&str], origin: &Origin, budget: &mut Budget) -> ModelVerdict {
+        self.judge_with(views, origin, budget, |encoder, windows| {
+            let first: Vec<&str> = windows.iter().copied().take(ENCODED_WINDOWS_MAX).collect();
+            encoder
+                .score(&first)
+                .map(|logits| logits.into_iter().map(Some).collect())
+                .unwrap_or_default()
+        })
+    }
+
+    /// The same where the caller asks the encoder: `ask` gets the windows that are worth it, the most suspect
+    /// first, and gives a logit for each that it had scored; the others keep their n-gram score.
+    #[must_use]
+    pub fn judge_with(
+        &self,
+        views: &[&str],
+        origin: &Origin,
+        budget: &mut Budget,
+        ask: impl FnOnce(&dyn Encoder, &[&str]) -> Vec<Option<f32>>,
+    ) -> ModelVerdict {
         let channel = Channel::of(origin);
         let head = Head::of(channel);
         let mut scored = Vec::new();
         let exhausted = !self.score_views(views, (channel, head), budget, &mut scored);
         scored.sort_by(|left, right| right.ngram_logit.total_cmp(&left.ngram_logit));
-        let encoded_windows = self.ask_encoder(views, channel, &mut scored);
+        let scored_windows = scored.len();
+        let encoded_windows = self.ask_encoder(views, channel, &mut scored, ask);
         scored.sort_by(|left, right| right.score.cmp(&left.score).then(right.logit.total_cmp(&left.logit)));
         scored.truncate(LISTED_WINDOWS_MAX);
         let score = scored.first().map_or(Score::MIN, |it| it.score);
@@ -181,6 +203,7 @@ impl InjectionModel {
             abstained: self.calibration.abstains(score),
             explanation: self.explained(views, head, &scored),
             windows: scored,
+            scored_windows,
             encoded_windows,
             exhausted,
         }
@@ -216,16 +239,19 @@ impl InjectionModel {
         true
     }
 
-    /// `scored` is sorted, highest first. Returns how many windows were asked about.
-    fn ask_encoder(&self, views: &[&str], channel: Channel, scored: &mut [WindowScore]) -> usize {
+    /// `scored` is sorted, highest first. Returns how many windows the encoder scored.
+    fn ask_encoder(
+        &self,
+        views: &[&str],
+        channel: Channel,
+        scored: &mut [WindowScore],
+        ask: impl FnOnce(&dyn Encoder, &[&str]) -> Vec<Option<f32>>,
+    ) -> usize {
         let Some(second) = &self.encoder else { return 0 };
         let band = self.calibration.band(channel);
         let head = Head::of(channel);
         let mut asked: Vec<(usize, &str)> = Vec::new();
         for (position, it) in scored.iter().enumerate() {
-            if asked.len() >= ENCODED_WINDOWS_MAX {
-                break;
-            }
             let text = views.get(it.view).and_then(|text| text.get(it.range.clone()));
             let Some(text) = text else { continue };
             if band.contains(it.ngram_logit) || self.ngram.is_foreign(head, text) {
@@ -236,17 +262,17 @@ impl InjectionModel {
         if texts.is_empty() {
             return 0;
         }
-        let Ok(logits) = second.encoder.score(&texts) else {
-            return 0;
-        };
-        for ((position, _), logit) in asked.iter().zip(&logits) {
-            if let Some(window) = scored.get_mut(*position) {
-                window.logit = *logit;
+        let logits = ask(second.encoder.as_ref(), &texts);
+        let mut encoded: usize = 0;
+        for ((position, _), logit) in asked.iter().zip(logits) {
+            if let (Some(window), Some(logit)) = (scored.get_mut(*position), logit) {
+                window.logit = logit;
                 window.tier = Tier::Encoder;
-                window.score = second.calibration.score(channel, *logit);
+                window.score = second.calibration.score(channel, logit);
+                encoded = encoded.saturating_add(1);
             }
         }
-        texts.len()
+        encoded
     }
 
     fn explained(&self, views: &[&str], head: Head, scored: &[WindowScore]) -> String {

@@ -38,6 +38,8 @@ impl RuleIndex {
     pub const SYSTEM_PROMPT: Self = Self(0);
     /// The canary rule that every detector has.
     pub const CANARY: Self = Self(1);
+    /// What the trained models find.
+    pub const INJECTION_MODEL: Self = Self(2);
 
     /// Index into the slice of rules.
     #[must_use]
@@ -83,7 +85,7 @@ impl Rule {
                 .is_none_or(|origins| origins.iter().any(|known| **known == *name))
     }
 
-    /// The rules that are code: index 0 is the system prompt, 1 the canaries.
+    /// The rules that are code, in the order of their constants.
     pub(crate) fn built_in() -> Vec<Self> {
         let leak = |id: &str, title: &str, label: &str| Self {
             id: RuleId::new(id),
@@ -97,9 +99,26 @@ impl Rule {
             responses: true,
             origins: None,
         };
+        let model = Self {
+            id: RuleId::new("injection.model"),
+            title: "What a trained model takes for injected instructions".into(),
+            kind: ThreatKind::Injection,
+            severity: Severity::High,
+            score: Score::MAX,
+            refs: RefId::parse("owasp-llm:2025:LLM01").into_iter().collect(),
+            label: "INJECTION".into(),
+            requests: true,
+            responses: false,
+            origins: Some(
+                ["user", "tool_result", "document", "tool_definition", "unknown"]
+                    .map(Box::from)
+                    .into(),
+            ),
+        };
         vec![
             leak("leak.system-prompt", "A stretch of the system prompt", "SYSTEM_PROMPT"),
             leak("leak.canary", "A canary value", "CANARY"),
+            model,
         ]
     }
 }
