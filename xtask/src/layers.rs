@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testudo-types",
             "testudo-bounded",
             "testudo-detect",
+            "testudo-encoder",
             "testudo-policy",
             "testudo-dialects",
             "testudo-ledger",

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use testudo_gateway::settings::{
-    Content, GuardSetting, LedgerSettings, Limits, OnFailure, Recording, Route, UpstreamBase,
+    Content, GuardSetting, InjectionModels, LedgerSettings, Limits, ModelSettings, OnFailure, Recording, Route,
+    UpstreamBase,
 };
 use testudo_policy::Question;
 use testudo_recorder::RecordClass;
@@ -25,7 +26,7 @@ pub(crate) fn run(arguments: &Check, variables: &dyn Variables, out: &mut impl W
         (Ok(proven), Format::Json) => writeln!(
             out,
             "{}",
-            json!({"sound": true, "routes": proven.routes.iter().map(|route| route_json(route, proven)).collect::<Vec<Value>>()})
+            json!({"sound": true, "models": models_json(&proven.models), "routes": proven.routes.iter().map(|route| route_json(route, proven)).collect::<Vec<Value>>()})
         )?,
         (Err(problems), Format::Table) => mistakes(problems, out)?,
         (Err(problems), Format::Json) => {
@@ -66,6 +67,7 @@ fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
         },
     )?;
     writeln!(out, "{}", kept(&proven.ledger))?;
+    writeln!(out, "{}", models(&proven.models))?;
     for route in &proven.routes {
         writeln!(out)?;
         self::route(route, proven, out)?;
@@ -94,6 +96,12 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
         table(out, "  ", &rows)?;
     } else {
         writeln!(out, "  no guard runs on this route")?;
+    }
+    if watches_injection(route) && proven.models.injection == InjectionModels::Off {
+        writeln!(
+            out,
+            "  no trained model looks for injections here: models.injection is \"off\", so rules alone do"
+        )?;
     }
     let yes = |allowed| if allowed { "allowed" } else { "refused" };
     let mut facts = vec![
@@ -181,6 +189,29 @@ fn size(bytes: usize) -> String {
         )
 }
 
+/// The trained models and their limits.
+fn models(models: &ModelSettings) -> String {
+    let ModelSettings {
+        injection,
+        encoder_windows_max,
+        cache_entries,
+    } = models;
+    let remembered = format!("verdicts of {} remembered", counted(*cache_entries, "text"));
+    match injection {
+        InjectionModels::Both => format!(
+            "models: n-grams, and the encoder for at most {} an exchange; {remembered}",
+            counted(*encoder_windows_max, "window")
+        ),
+        InjectionModels::Ngram => format!("models: n-grams; {remembered}"),
+        InjectionModels::Off => "models: none".to_owned(),
+    }
+}
+
+fn watches_injection(route: &Route) -> bool {
+    let guard = route.profile.request.get(&ThreatKind::Injection);
+    guard.is_some_and(|guard| guard.action != Action::Pass)
+}
+
 /// How the ledger as a whole is kept.
 fn kept(ledger: &LedgerSettings) -> String {
     let witnesses = match ledger.witnesses.len() {
@@ -213,6 +244,14 @@ fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {
         .filter(|policy| policy.questions.contains(&question))
         .map(|policy| policy.name.to_string())
         .collect()
+}
+
+fn models_json(models: &ModelSettings) -> Value {
+    json!({
+        "injection": models.injection.as_str(),
+        "encoder_windows_max": models.encoder_windows_max,
+        "cache_entries": models.cache_entries,
+    })
 }
 
 fn recorded_json(recording: &Recording) -> Value {

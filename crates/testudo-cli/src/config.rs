@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use testudo_gateway::server::StartProblem;
-use testudo_gateway::settings::{LedgerSettings, ListenSettings, Profile, Route, Settings, UpstreamSettings};
+use testudo_gateway::settings::{
+    LedgerSettings, ListenSettings, ModelSettings, Profile, Route, Settings, UpstreamSettings,
+};
 use testudo_gateway::upstream::ClientProblem;
 use testudo_gateway::{BuildProblem, route_facts};
 use testudo_policy::{EffectivePolicy, PolicyEngine, PolicyFault, PolicyProblem};
@@ -59,6 +61,8 @@ pub(crate) struct Places {
     upstreams: BTreeMap<String, usize>,
     profiles: BTreeMap<String, usize>,
     routes: BTreeMap<String, usize>,
+    /// Which trained models are asked for.
+    models: Option<usize>,
     /// The route that brought in a shipped profile.
     profile_users: BTreeMap<String, usize>,
 }
@@ -90,6 +94,7 @@ impl Places {
                 .iter()
                 .map(|it| (it.name.value.clone(), it.name.line))
                 .collect(),
+            models: typed.models.injection.as_ref().map(|it| it.line),
             profile_users: users.collect(),
         }
     }
@@ -111,6 +116,7 @@ impl Places {
         };
         match problem {
             BuildProblem::Policy(problem) => Some(policy_problem(problem)),
+            BuildProblem::Models(_) => Some(here(self.models)),
             BuildProblem::Upstream(problem) => {
                 let (ClientProblem::Base { name, .. }
                 | ClientProblem::Plaintext { name }
@@ -161,6 +167,7 @@ pub(crate) struct Proven {
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
     pub(crate) policies: BTreeMap<RouteName, Vec<EffectivePolicy>>,
+    pub(crate) models: ModelSettings,
 }
 
 /// Reads a configuration, and builds all of it without listening or dialling.
@@ -179,6 +186,7 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
         routes: draft.settings.routes.clone(),
         upstreams: draft.settings.upstreams.clone(),
         policies: BTreeMap::new(),
+        models: draft.settings.models,
     };
     let mut sources = PolicyEngine::default_sources();
     sources.extend(draft.settings.policies.iter().cloned());

@@ -310,6 +310,7 @@ impl Admitted {
             let mut inspection = Inspection::new(plan, judge.clone(), Leaks::default(), hide, log);
             let outcome = guard_request(view, &mut inspection, &limits);
             let blocked = inspection.blocked().cloned();
+            record.model_work = inspection.model_work();
             let (log, exchanger) = inspection.finish();
             record.findings = log;
             match outcome {

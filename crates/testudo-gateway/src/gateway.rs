@@ -17,6 +17,7 @@ use testudo_types::{Clock, ExchangeId};
 
 use crate::delivery::deliver;
 use crate::exchange::{Forwarded, Received, system_text, view, watches_leaks};
+use crate::guard::model::{ModelProblem, Models};
 use crate::heavy;
 use crate::host::{HostRules, check};
 use crate::keys::KeyRing;
@@ -26,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::record::{Record, Surroundings};
 use crate::refusal::Refusal;
 use crate::runtime::{BuildProblem, RouteRuntime, Runtime};
-use crate::settings::Settings;
+use crate::settings::{ModelSettings, Settings};
 
 /// Shortest stretch of a system prompt, in bytes, whose appearance in an answer is a leak.
 const LEAK_BYTES_MIN: usize = 48;
@@ -93,7 +94,8 @@ impl Gateway {
     /// # Errors
     /// All problems of `settings`; the running configuration stays.
     pub fn reload(&self, settings: Settings) -> Result<(), Vec<BuildProblem>> {
-        let runtime = match Runtime::build(settings, &self.detector) {
+        let models = self.models(settings.models);
+        let runtime = match Runtime::build(settings, &self.detector, models) {
             Ok(runtime) => runtime,
             Err(problems) => {
                 self.refused(problems.len());
@@ -104,6 +106,14 @@ impl Gateway {
         self.metrics.configure(&runtime.settings.routes);
         self.runtime.store(Arc::new(runtime));
         Ok(())
+    }
+
+    /// Those that run already, when the new settings of them are the same; what they remember stays.
+    fn models(&self, settings: ModelSettings) -> Result<Option<Arc<Models>>, ModelProblem> {
+        match &self.runtime.load().models {
+            Some(models) if models.serves(settings) => Ok(Some(Arc::clone(models))),
+            _ => Models::load(settings, &self.clock),
+        }
     }
 
     /// Enters that a configuration was refused; what it said is not known here, so the digest is of the one that stays.

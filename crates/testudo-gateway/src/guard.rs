@@ -9,6 +9,7 @@ mod channel;
 mod cover;
 mod findings;
 mod inspection;
+pub mod model;
 mod stream;
 
 pub use body::{BodyOutcome, guard_request, guard_response};

@@ -5,6 +5,11 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 /// Bodies from this size on are scanned for milliseconds rather than microseconds.
 const HEAVY_BYTES_MIN: usize = 128 << 10;
 
+/// Runs work that takes milliseconds at least, whatever the size of its body.
+pub(crate) fn long<T>(work: impl FnOnce() -> T) -> T {
+    run(usize::MAX, work)
+}
+
 /// Runs `work` over a body of `bytes` bytes; a large one does not hold up other exchanges.
 pub(crate) fn run<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     let threads = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);

@@ -11,6 +11,7 @@ use testudo_types::{
     Action, Clock, ExchangeId, Millis, ModelName, PolicyName, Principal, RouteName, ThreatKind, UpstreamName,
 };
 
+use crate::guard::model::ModelWork;
 use crate::guard::{FindingLog, Seen};
 use crate::ledger::{Captured, Ledger, Unrecorded};
 use crate::limits::Reservation;
@@ -91,6 +92,7 @@ pub(crate) struct Record {
     pub(crate) content: Captured,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) findings: FindingLog,
+    pub(crate) model_work: ModelWork,
     pub(crate) usage: Option<Usage>,
     pub(crate) status: u16,
     pub(crate) streamed: bool,
@@ -151,6 +153,7 @@ impl Record {
             content: Captured::default(),
             reservation: None,
             findings: FindingLog::default(),
+            model_work: ModelWork::default(),
             usage: None,
             status: 0,
             streamed: false,
@@ -298,6 +301,7 @@ impl Record {
         if let Some(usage) = self.usage {
             series.tokens(usage.input_tokens, usage.output_tokens);
         }
+        series.models(&self.model_work);
         for (direction, kind, action, count) in self.findings.counts() {
             series.findings(direction, kind, action, count);
             if kind == ThreatKind::Unscannable {

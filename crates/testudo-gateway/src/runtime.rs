@@ -10,7 +10,8 @@ use testudo_policy::{Guard, PolicyEngine, PolicyProblem, PolicySource, RouteFact
 use testudo_types::{Direction, RouteName, ThreatKind, UpstreamName};
 
 use crate::guard::GuardPlan;
-use crate::settings::{Bounds, GuardSetting, Profile, Route, Settings};
+use crate::guard::model::{ModelProblem, Models};
+use crate::settings::{Bounds, GuardSetting, ModelSettings, Profile, Route, Settings};
 use crate::upstream::{ClientProblem, UpstreamClient};
 
 /// Work a guard may do on one direction of one exchange, in bytes given to single patterns.
@@ -23,6 +24,8 @@ pub enum BuildProblem {
     Policy(PolicyProblem),
     #[error(transparent)]
     Upstream(ClientProblem),
+    #[error("models: {0}")]
+    Models(ModelProblem),
     #[error("route `{route}` names the upstream `{upstream}`, which is not configured; add [upstreams.{upstream}]")]
     UnknownUpstream { route: RouteName, upstream: UpstreamName },
     #[error("routes `{first}` and `{second}` both claim `{prefix}/` for {family}; give one of them another prefix", family = family.as_str())]
@@ -61,6 +64,7 @@ pub struct Runtime {
     routes: Vec<Arc<RouteRuntime>>,
     pub(crate) policy: Arc<PolicyEngine>,
     pub(crate) settings: Settings,
+    pub(crate) models: Option<Arc<Models>>,
     /// Of the policies and of what all routes do.
     pub(crate) digest: [u8; 32],
 }
@@ -68,10 +72,20 @@ pub struct Runtime {
 impl Runtime {
     /// Builds everything that `settings` name and proves that each configured control acts.
     ///
+    /// `models` are those that `settings` ask for, loaded.
+    ///
     /// # Errors
     /// All problems at once; nothing of the configuration is used then.
-    pub fn build(settings: Settings, detector: &Arc<Detector>) -> Result<Self, Vec<BuildProblem>> {
+    pub fn build(
+        settings: Settings,
+        detector: &Arc<Detector>,
+        models: Result<Option<Arc<Models>>, ModelProblem>,
+    ) -> Result<Self, Vec<BuildProblem>> {
         let mut problems = Vec::new();
+        let models = models.unwrap_or_else(|problem| {
+            problems.push(BuildProblem::Models(problem));
+            None
+        });
         same_doors(&settings.routes, &mut problems);
         let facts: Vec<RouteFacts> = settings.routes.iter().map(|route| route_facts(route)).collect();
         let mut sources = PolicyEngine::default_sources();
@@ -89,7 +103,13 @@ impl Runtime {
         for route in &settings.routes {
             dead_guards(&route.profile, !route.canaries.is_empty(), detector, &mut problems);
             match clients.get(&route.upstream) {
-                Some(client) => routes.push(Arc::new(route_runtime(route, client, detector, &of_policies))),
+                Some(client) => {
+                    let plans = Plans {
+                        detector,
+                        models: models.as_ref(),
+                    };
+                    routes.push(Arc::new(plans.route(route, client, &of_policies, &settings.models)));
+                }
                 None if settings.upstreams.contains_key(&route.upstream) => {}
                 None => problems.push(BuildProblem::UnknownUpstream {
                     route: route.name.clone(),
@@ -109,6 +129,7 @@ impl Runtime {
                 routes,
                 policy,
                 settings,
+                models,
             }),
             _ => Err(problems),
         }
@@ -176,15 +197,17 @@ fn digest_of_policies(sources: &[PolicySource]) -> [u8; 32] {
 }
 
 /// The policies, and everything of a route that decides what happens to an exchange.
-fn digest_of_route(route: &Route, policies: &[u8]) -> [u8; 32] {
+fn digest_of_route(route: &Route, policies: &[u8], models: &ModelSettings) -> [u8; 32] {
     let mut lines = format!(
-        "{} {} {} {} {} {}\n",
+        "{} {} {} {} {} {} {} {}\n",
         route.name,
         route.upstream,
         route.profile.name,
         route.profile.hold_bytes_max,
         route.hosted_tools,
-        route.server_history
+        route.server_history,
+        models.injection.as_str(),
+        models.encoder_windows_max
     );
     for (direction, guards) in [
         (Direction::Request, &route.profile.request),
@@ -218,25 +241,30 @@ fn hash(parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
-fn route_runtime(
-    route: &Arc<Route>,
-    upstream: &Arc<UpstreamClient>,
-    detector: &Arc<Detector>,
-    policies: &[u8],
-) -> RouteRuntime {
-    let profile = &route.profile;
-    RouteRuntime {
-        digest: digest_of_route(route, policies),
-        settings: Arc::clone(route),
-        upstream: Arc::clone(upstream),
-        request: Arc::new(GuardPlan::new(detector, Direction::Request, &profile.request, WORK_MAX)),
-        response: Arc::new(GuardPlan::new(
-            detector,
-            Direction::Response,
-            &profile.response,
-            WORK_MAX,
-        )),
-        canaries: route.canaries.clone(),
+/// What the guards of all routes are made of.
+struct Plans<'a> {
+    detector: &'a Arc<Detector>,
+    models: Option<&'a Arc<Models>>,
+}
+
+impl Plans<'_> {
+    fn route(
+        &self,
+        route: &Arc<Route>,
+        upstream: &Arc<UpstreamClient>,
+        policies: &[u8],
+        models: &ModelSettings,
+    ) -> RouteRuntime {
+        let profile = &route.profile;
+        let plan = |direction, guards| GuardPlan::new(self.detector, direction, guards, WORK_MAX);
+        RouteRuntime {
+            digest: digest_of_route(route, policies, models),
+            settings: Arc::clone(route),
+            upstream: Arc::clone(upstream),
+            request: Arc::new(plan(Direction::Request, &profile.request).with_models(self.models.cloned())),
+            response: Arc::new(plan(Direction::Response, &profile.response)),
+            canaries: route.canaries.clone(),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::admin::{
     AdminAccess, AdminRefused, AdminState, HostCheck, LedgerCheck, LedgerState, Readiness, ReadyState, router,
 };
 use crate::gateway::{Gateway, Parts};
+use crate::guard::model::{ModelProblem, Models};
 use crate::host::{HostRules, HostRulesProblem, check as check_host};
 use crate::keys::{KeyRefresh, KeyRing, KeyStore, RefreshError, StoreOpenError};
 use crate::limits::Limiter;
@@ -97,7 +98,9 @@ pub async fn open_keys(data_dir: &Path) -> Result<KeyStore, StartProblem> {
 /// All problems at once.
 pub fn check(settings: Settings) -> Result<Runtime, StartProblem> {
     let detector = Arc::new(Detector::builtin().map_err(StartProblem::Rules)?);
-    Runtime::build(settings, &detector).map_err(StartProblem::Build)
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let models = Models::load(settings.models, &clock);
+    Runtime::build(settings, &detector, models).map_err(StartProblem::Build)
 }
 
 /// Starts a gateway with the ledger of its data folder.
@@ -108,7 +111,19 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
     let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let kept = ledger::open(&startup.data_dir, &startup.ledger, &clock, &metrics).await?;
-    run(startup, kept, clock, metrics).await
+    let models = Models::load(startup.settings.models, &clock);
+    run(startup, kept, models, clock, metrics).await
+}
+
+/// Starts a gateway with trained models that are loaded already, whatever its settings say of them.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_scoring(startup: Startup, models: Arc<Models>) -> Result<Running, StartProblem> {
+    let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let kept = ledger::open(&startup.data_dir, &startup.ledger, &clock, &metrics).await?;
+    run(startup, kept, Ok(Some(models)), clock, metrics).await
 }
 
 /// Starts a gateway that enters what happens into a ledger that is open already; closing it is the gateway's.
@@ -118,12 +133,14 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
 pub async fn start_recording(startup: Startup, recorder: Recorder) -> Result<Running, StartProblem> {
     let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    run(startup, OpenLedger::bare(recorder), clock, metrics).await
+    let models = Models::load(startup.settings.models, &clock);
+    run(startup, OpenLedger::bare(recorder), models, clock, metrics).await
 }
 
 async fn run(
     startup: Startup,
     mut kept: OpenLedger,
+    models: Result<Option<Arc<Models>>, ModelProblem>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 ) -> Result<Running, StartProblem> {
@@ -136,7 +153,7 @@ async fn run(
     } = startup;
     let bounds = settings.bounds;
     let detector = Arc::new(Detector::builtin().map_err(StartProblem::Rules)?);
-    let runtime = Runtime::build(settings, &detector).map_err(StartProblem::Build)?;
+    let runtime = Runtime::build(settings, &detector, models).map_err(StartProblem::Build)?;
     let tls = listen.tls.as_ref().map(acceptor).transpose()?;
     let access = match listen.admin {
         Some(address) => Some(AdminAccess::for_listener(address, admin_token.as_ref())?),

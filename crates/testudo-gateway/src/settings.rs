@@ -29,6 +29,67 @@ pub struct Settings {
     /// Prices of models, for cost limits.
     pub prices: BTreeMap<ModelName, Price>,
     pub bounds: Bounds,
+    pub models: ModelSettings,
+}
+
+/// Which trained models look for injected instructions, and how much they may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelSettings {
+    pub injection: InjectionModels,
+    /// Windows that the encoder may read for one exchange; each takes about 10 ms of one core.
+    pub encoder_windows_max: usize,
+    /// Texts whose verdicts are remembered, and as many windows.
+    pub cache_entries: usize,
+}
+
+impl ModelSettings {
+    /// What applies when the configuration says nothing.
+    pub const DEFAULT: Self = Self {
+        injection: if cfg!(feature = "encoder") {
+            InjectionModels::Both
+        } else {
+            InjectionModels::Ngram
+        },
+        encoder_windows_max: 32,
+        cache_entries: 16_384,
+    };
+    /// No trained model: rules alone.
+    pub const OFF: Self = Self {
+        injection: InjectionModels::Off,
+        ..Self::DEFAULT
+    };
+}
+
+/// The trained models that look for injected instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InjectionModels {
+    /// N-grams read every window, the encoder those about which they are unsure.
+    Both,
+    /// N-grams alone.
+    Ngram,
+    /// Rules alone.
+    Off,
+}
+
+impl InjectionModels {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Both, Self::Ngram, Self::Off];
+
+    /// The name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Ngram => "ngram",
+            Self::Off => "off",
+        }
+    }
+
+    /// The choice that a name stands for.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
 }
 
 /// What a model costs, in millionths of a US dollar per million tokens.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use testudo_gateway::settings::{Bounds, LedgerSettings, Price, Route, Settings, Timeouts};
+use testudo_gateway::settings::{Bounds, LedgerSettings, ModelSettings, Price, Route, Settings, Timeouts};
 use testudo_types::{ModelName, RouteName};
 
 use self::listeners::listen;
@@ -71,6 +71,7 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         policies,
         prices: prices(typed, problems),
         bounds: bounds(&typed.bounds),
+        models: models(&typed.models),
     };
     let data_dir = files.resolve(typed.data_dir.as_ref().map_or(DATA_DIR, |dir| dir.value.as_str()));
     Draft {
@@ -180,6 +181,16 @@ fn prices(typed: &Typed, problems: &mut Problems) -> BTreeMap<ModelName, Price> 
         }
     }
     prices
+}
+
+fn models(typed: &typed::Models) -> ModelSettings {
+    let default = ModelSettings::DEFAULT;
+    let number = |value: &Option<At<usize>>, default| value.as_ref().map_or(default, |it| it.value);
+    ModelSettings {
+        injection: typed.injection.as_ref().map_or(default.injection, |it| it.value),
+        encoder_windows_max: number(&typed.encoder_windows_max, default.encoder_windows_max),
+        cache_entries: number(&typed.cache_entries, default.cache_entries),
+    }
 }
 
 fn bounds(typed: &typed::Bounds) -> Bounds {

@@ -1,5 +1,6 @@
 //! The configuration as typed: every scalar read, no name resolved.
 
+use testudo_gateway::settings::InjectionModels;
 use testudo_types::{Action, ThreatKind};
 
 use super::document::{At, Document, Section, shown};
@@ -23,6 +24,15 @@ pub(crate) struct Typed {
     pub(crate) policy_files: Vec<At<String>>,
     pub(crate) ledger: Ledger,
     pub(crate) bounds: Bounds,
+    pub(crate) models: Models,
+}
+
+/// The trained models.
+#[derive(Debug, Default)]
+pub(crate) struct Models {
+    pub(crate) injection: Option<At<InjectionModels>>,
+    pub(crate) encoder_windows_max: Option<At<usize>>,
+    pub(crate) cache_entries: Option<At<usize>>,
 }
 
 #[derive(Debug, Default)]
@@ -151,6 +161,10 @@ impl Typed {
             bounds: root
                 .section("bounds", problems)
                 .map(|section| bounds(section, problems))
+                .unwrap_or_default(),
+            models: root
+                .section("models", problems)
+                .map(|section| models(section, problems))
                 .unwrap_or_default(),
         };
         root.finish(problems);
@@ -397,6 +411,39 @@ fn bounds(mut section: Section<'_>, problems: &mut Problems) -> Bounds {
     };
     section.finish(problems);
     bounds
+}
+
+fn models(mut section: Section<'_>, problems: &mut Problems) -> Models {
+    let name = section.name("injection");
+    let injection = section.text("injection", problems).and_then(|At { value, line }| {
+        let known = InjectionModels::from_name(&value);
+        if known.is_none() {
+            let remedy = did_you_mean(&value, InjectionModels::ALL.map(InjectionModels::as_str));
+            problems.at(line, format!("`{name}` cannot be `{}`", shown(&value)), remedy);
+        }
+        known.map(|value| At { value, line })
+    });
+    let models = Models {
+        injection,
+        encoder_windows_max: section.quantity("encoder_windows_max", windows, problems),
+        cache_entries: section.quantity("cache_entries", entries, problems),
+    };
+    section.finish(problems);
+    models
+}
+
+fn windows(text: &str) -> Result<usize, NotThis> {
+    match quantity::count(text)?.try_into() {
+        Ok(windows @ 0..=4096) => Ok(windows),
+        _ => Err(NotThis("write a number from 0 to 4096")),
+    }
+}
+
+fn entries(text: &str) -> Result<usize, NotThis> {
+    match quantity::count(text)?.try_into() {
+        Ok(entries @ 0..=1_000_000) => Ok(entries),
+        _ => Err(NotThis("write a number from 0 to 1000000")),
+    }
 }
 
 fn size(text: &str) -> Result<usize, NotThis> {

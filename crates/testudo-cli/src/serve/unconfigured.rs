@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use testudo_detect::Canaries;
 use testudo_dialects::Family;
 use testudo_gateway::settings::{
-    Bounds, LedgerSettings, Limits, ListenSettings, Profile, Recording, Route, Settings, UpstreamBase, UpstreamSettings,
+    Bounds, LedgerSettings, Limits, ListenSettings, ModelSettings, Profile, Recording, Route, Settings, UpstreamBase,
+    UpstreamSettings,
 };
 use testudo_types::{RouteName, Secret, UpstreamName};
 use url::Url;
@@ -66,6 +67,7 @@ pub(super) fn configuration(variables: &dyn Variables) -> anyhow::Result<Configu
             policies: Vec::new(),
             prices: BTreeMap::new(),
             bounds: Bounds::DEFAULT,
+            models: ModelSettings::DEFAULT,
         },
         files: Vec::new(),
         places: Places::default(),

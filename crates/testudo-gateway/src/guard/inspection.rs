@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use testudo_detect::pseudonym::{Pseudonyms, Restorer, redaction};
 use testudo_detect::{
-    Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scope, Selection, scan_all,
+    Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scan, Scope, Selection, scan_all,
 };
 use testudo_policy::{FindingFacts, Judging, PolicyEngine};
 use testudo_types::{
@@ -15,6 +15,7 @@ use testudo_types::{
 
 use super::cover::{Edit, EditKind, cover};
 use super::findings::{FindingLog, Seen};
+use super::model::{ModelWork, Models};
 use crate::settings::GuardSetting;
 
 /// The guards of a route in one direction, selected once at load.
@@ -26,7 +27,12 @@ pub struct GuardPlan {
     /// The names of the kinds that are looked for.
     kinds: Arc<[&'static str]>,
     work_max: u64,
+    models: Option<Arc<Models>>,
 }
+
+/// Windows that the encoder should have read and did not. The n-gram model has scored them, so the shipped policies
+/// only observe it, unlike all else that could not be scanned.
+const MODEL_LIMIT: &str = "guard.model-limit";
 
 impl GuardPlan {
     /// Selects the rules of `settings`' kinds for each origin.
@@ -64,7 +70,15 @@ impl GuardPlan {
             settings,
             kinds: kinds.iter().map(|kind| kind.as_str()).collect(),
             work_max,
+            models: None,
         }
+    }
+
+    /// The same plan with trained models beside the rules; they read requests, where injections are looked for.
+    #[must_use]
+    pub fn with_models(self, models: Option<Arc<Models>>) -> Self {
+        let models = models.filter(|_| self.watches(ThreatKind::Injection) && self.direction == Direction::Request);
+        Self { models, ..self }
     }
 
     /// The names of the kinds that are looked for.
@@ -135,8 +149,11 @@ pub struct Inspection {
     leaks: Leaks,
     exchanger: Exchanger,
     budget: Budget,
+    /// Of the trained models, so that they take nothing from the rules.
+    model_budget: Budget,
     log: FindingLog,
     blocked: Option<Decision>,
+    work: ModelWork,
 }
 
 impl Inspection {
@@ -145,15 +162,21 @@ impl Inspection {
     pub fn new(plan: Arc<GuardPlan>, judge: Judge, leaks: Leaks, exchanger: Exchanger, log: FindingLog) -> Self {
         let budget = Budget::new(plan.work_max);
         let judging = Judging::new(Arc::clone(&judge.policy));
+        let work = plan
+            .models
+            .as_ref()
+            .map_or_else(ModelWork::default, |models| models.work());
         Self {
             plan,
             judge,
             judging,
             leaks,
             exchanger,
+            model_budget: budget.clone(),
             budget,
             log,
             blocked: None,
+            work,
         }
     }
 
@@ -173,6 +196,12 @@ impl Inspection {
     #[must_use]
     pub fn why_blocked(&self) -> String {
         self.log.why_blocked(self.blocked.as_ref())
+    }
+
+    /// What the trained models did so far.
+    #[must_use]
+    pub fn model_work(&self) -> ModelWork {
+        self.work
     }
 
     /// What was seen, and the placeholders that were made.
@@ -210,13 +239,18 @@ impl Inspection {
         let Some(selection) = plan.selection(origin) else {
             return Vec::new();
         };
-        let scan = scan_all(
+        let mut scan = scan_all(
             selection,
             self.leaks.fingerprint.as_ref(),
             &self.leaks.canaries,
             text,
             &mut self.budget,
         );
+        if let Some(models) = &plan.models
+            && !scan.exhausted
+        {
+            self.score(models, text, origin, path, &mut scan);
+        }
         if scan.exhausted {
             self.unscannable("guard.work-limit", path);
         }
@@ -225,6 +259,22 @@ impl Inspection {
             edits.extend(restore_edits(restorer, text, 0));
         }
         if edits.is_empty() { edits } else { cover(edits) }
+    }
+
+    /// Adds what the trained models find in a text.
+    fn score(&mut self, models: &Models, text: &str, origin: &Origin, path: &Arc<str>, scan: &mut Scan) {
+        let scored = models.scan(text, origin, &mut self.work, &mut self.model_budget);
+        if scored.failed {
+            self.unscannable("guard.model-failed", path);
+        }
+        if scored.limited {
+            self.unscannable(MODEL_LIMIT, path);
+        }
+        scan.exhausted |= scored.exhausted;
+        if !scored.hits.is_empty() {
+            scan.hits.extend(&scored.hits);
+            scan.hits.sort_unstable();
+        }
     }
 
     /// Judges hits of one text and plans the edits they call for; the caller joins overlapping ones.
@@ -348,6 +398,7 @@ impl Inspection {
         // Policies of the operator may be stricter, never laxer, about what no profile set.
         if finding.kind == ThreatKind::Unscannable
             && !self.plan.watches(ThreatKind::Unscannable)
+            && finding.rule.as_str() != MODEL_LIMIT
             && decision.action < Action::Hold
         {
             return fail_closed(&finding.rule);

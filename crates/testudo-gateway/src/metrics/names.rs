@@ -5,6 +5,8 @@ pub(super) const FINDINGS: &str = "testudo_findings_total";
 pub(super) const GUARD_GAPS: &str = "testudo_guard_gaps_total";
 pub(super) const REFUSALS: &str = "testudo_refusals_total";
 pub(super) const TOKENS: &str = "testudo_tokens_total";
+pub(super) const MODEL_TEXTS: &str = "testudo_model_texts_total";
+pub(super) const MODEL_WINDOWS: &str = "testudo_model_windows_total";
 pub(super) const RELOADS_REFUSED: &str = "testudo_reloads_refused_total";
 
 pub(super) const LEDGER_ENTRIES: &str = "testudo_ledger_entries_total";
@@ -22,6 +24,7 @@ pub(super) const HELD_BYTES: &str = "testudo_held_bytes";
 
 pub(super) const DURATION: &str = "gen_ai_client_operation_duration_seconds";
 pub(super) const FIRST_CHUNK: &str = "gen_ai_client_operation_time_to_first_chunk_seconds";
+pub(super) const ENCODER: &str = "testudo_encoder_duration_seconds";
 pub(super) const GUARD: &str = "testudo_guard_duration_seconds";
 
 pub(super) const COUNTERS: &[(&str, &str)] = &[
@@ -31,6 +34,14 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     (
         REFUSALS,
         "Exchanges that did not reach their end, and why: key, limit, or class of upstream error",
+    ),
+    (
+        MODEL_TEXTS,
+        "Texts for the trained models: `scored` anew, or their verdict `remembered`",
+    ),
+    (
+        MODEL_WINDOWS,
+        "Windows of text that a trained model scored, by tier, or whose score was `remembered`",
     ),
     (TOKENS, "Tokens as model services counted them"),
     (
@@ -68,5 +79,6 @@ pub(super) const HISTOGRAMS: &[(&str, &str)] = &[
         FIRST_CHUNK,
         "From the request's head to the first byte given to the client, streamed responses only",
     ),
+    (ENCODER, "Time spent in the encoder for one exchange that needed it"),
     (GUARD, "Time spent in guards for one exchange"),
 ];

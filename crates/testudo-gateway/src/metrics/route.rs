@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusRecorder;
 use testudo_types::{Action, Direction, ThreatKind};
 
 use super::{METADATA, names};
+use crate::guard::model::ModelWork;
 
 /// More series than the program's own constants can make on one route.
 pub(super) const SERIES_MAX: usize = 2_048;
@@ -83,6 +84,28 @@ impl RouteMetrics {
     /// Guards ran for this long over one direction of an exchange.
     pub fn guard_time(&self, direction: Direction, duration: Duration) {
         self.time(names::GUARD, &[("direction", direction.as_str())], duration);
+    }
+
+    /// What the trained models did for one exchange.
+    pub fn models(&self, work: &ModelWork) {
+        for (tier, from, windows) in [
+            ("ngram", "scored", work.ngram_windows),
+            ("encoder", "scored", work.encoder_windows),
+            ("encoder", "remembered", work.encoder_windows_remembered),
+        ] {
+            if windows > 0 {
+                self.count(names::MODEL_WINDOWS, &[("tier", tier), ("from", from)], windows);
+            }
+        }
+        let scored = work.texts.saturating_sub(work.texts_remembered);
+        for (from, texts) in [("scored", scored), ("remembered", work.texts_remembered)] {
+            if texts > 0 {
+                self.count(names::MODEL_TEXTS, &[("from", from)], texts);
+            }
+        }
+        if work.encoder_windows > 0 {
+            self.time(names::ENCODER, &[], Duration::from_millis(work.encoder_ms));
+        }
     }
 
     /// What the model service says a request took.

@@ -8,11 +8,12 @@ use testudo_detect::pseudonym::Pseudonyms;
 use testudo_detect::{Canaries, Detector, Fingerprint};
 use testudo_dialects::sse::{Decoder, Event};
 use testudo_dialects::{Operation, StreamReader};
+use testudo_gateway::guard::model::Models;
 use testudo_gateway::guard::{
     Exchanger, FindingLog, GuardPlan, Inspection, Judge, Leaks, StreamBounds, StreamGuard, StreamStep,
 };
 use testudo_gateway::settings::GuardSetting;
-use testudo_policy::{Guard, PolicyEngine, RouteFacts};
+use testudo_policy::{Guard, PolicyEngine, PolicySource, RouteFacts};
 use testudo_types::{Action, Direction, KeyId, Principal, PrincipalKind, ProfileName, RouteName, TenantId, ThreatKind};
 
 /// A live-looking key of no account, in two parts so that it stands nowhere whole.
@@ -92,14 +93,37 @@ pub(crate) fn principal() -> Principal {
 }
 
 pub(crate) fn inspection(direction: Direction, actions: Actions<'_>, exchanger: Exchanger, leaks: Leaks) -> Inspection {
-    let policy = PolicyEngine::new(&PolicyEngine::default_sources(), &[facts(actions)]).unwrap();
     let plan = GuardPlan::new(&DETECTOR, direction, &settings(actions), 256 << 20);
-    let judge = Judge {
-        policy: Arc::new(policy),
+    Inspection::new(
+        Arc::new(plan),
+        judge(actions, &[]),
+        leaks,
+        exchanger,
+        FindingLog::default(),
+    )
+}
+
+/// With trained models beside the rules, and policies beside the shipped ones.
+pub(crate) fn scoring(
+    direction: Direction,
+    actions: Actions<'_>,
+    models: &Arc<Models>,
+    policies: &[PolicySource],
+) -> Inspection {
+    let plan = GuardPlan::new(&DETECTOR, direction, &settings(actions), 256 << 20);
+    let plan = Arc::new(plan.with_models(Some(Arc::clone(models))));
+    let judge = judge(actions, policies);
+    Inspection::new(plan, judge, Leaks::default(), Exchanger::Nothing, FindingLog::default())
+}
+
+fn judge(actions: Actions<'_>, policies: &[PolicySource]) -> Judge {
+    let mut sources = PolicyEngine::default_sources();
+    sources.extend(policies.iter().cloned());
+    Judge {
+        policy: Arc::new(PolicyEngine::new(&sources, &[facts(actions)]).unwrap()),
         principal: Arc::new(principal()),
         route: RouteName::parse("r").unwrap(),
-    };
-    Inspection::new(Arc::new(plan), judge, leaks, exchanger, FindingLog::default())
+    }
 }
 
 pub(crate) fn leaks(system: Option<&str>, canaries: &[&str]) -> Leaks {

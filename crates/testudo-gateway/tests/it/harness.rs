@@ -13,11 +13,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
 use testudo_dialects::Family;
+use testudo_gateway::guard::model::Models;
 use testudo_gateway::keys::NewKey;
-use testudo_gateway::server::{Running, Startup, open_keys, start, start_recording};
+use testudo_gateway::server::{Running, Startup, open_keys, start, start_recording, start_scoring};
 use testudo_gateway::settings::{
-    Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, Profile, Recording, Route, Settings, Timeouts,
-    UpstreamBase, UpstreamSettings,
+    Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, ModelSettings, Profile, Recording, Route, Settings,
+    Timeouts, UpstreamBase, UpstreamSettings,
 };
 use testudo_recorder::Recorder;
 use testudo_testkit::mock::{MockSettings, MockUpstream};
@@ -41,6 +42,7 @@ pub(crate) struct Plan {
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) practice: bool,
     pub(crate) recording: Recording,
+    pub(crate) models: Option<Arc<Models>>,
 }
 
 impl Plan {
@@ -60,6 +62,7 @@ impl Plan {
             upstream: None,
             practice: false,
             recording: Recording::DEFAULT,
+            models: None,
         }
     }
 
@@ -120,6 +123,7 @@ impl Plan {
             policies: Vec::new(),
             prices: BTreeMap::new(),
             bounds: self.bounds,
+            models: ModelSettings::OFF,
         }
     }
 }
@@ -192,7 +196,10 @@ impl Rig {
             settings,
         };
         let running = match recorder {
-            None => start(startup).await.unwrap(),
+            None => match &plan.models {
+                Some(models) => start_scoring(startup, Arc::clone(models)).await.unwrap(),
+                None => start(startup).await.unwrap(),
+            },
             Some(recorder) => start_recording(startup, recorder).await.unwrap(),
         };
         let client = Client::builder(TokioExecutor::new()).build_http();

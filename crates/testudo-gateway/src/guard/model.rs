@@ -1,0 +1,191 @@
+//! The trained models over whole texts: what they made of a text is remembered, and the slow one is rationed.
+//!
+//! A history is sent anew with each turn, so a verdict is kept by the hash of
+//! its text and of whose text it is. Verdicts that are not complete (a limit
+//! was reached, the encoder failed) are not kept.
+
+mod reading;
+mod work;
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use moka::sync::Cache;
+use testudo_detect::model::{CalibrationProblem, InjectionModel, NgramProblem};
+use testudo_detect::{Budget, Hit};
+use testudo_types::{Clock, Origin};
+
+use crate::settings::{InjectionModels, ModelSettings};
+
+pub use self::work::ModelWork;
+
+/// Shorter texts say too little to be judged; the rules read them all the same.
+const TEXT_BYTES_MIN: usize = 12;
+
+/// Why the models cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelProblem {
+    #[error("the n-gram model that ships is damaged; please report this")]
+    Ngram(#[from] NgramProblem),
+    #[error("the calibration that ships is damaged; please report this")]
+    Calibration(#[from] CalibrationProblem),
+    #[cfg(feature = "encoder")]
+    #[error("the encoder that ships is damaged; please report this")]
+    Encoder(#[from] testudo_encoder::LoadProblem),
+    #[cfg(not(feature = "encoder"))]
+    #[error(
+        "this program was built without the encoder; build it with `--features encoder` or set models.injection = \"ngram\""
+    )]
+    NoEncoder,
+}
+
+/// The trained models with the memory of their verdicts; one for a configuration, shared by its exchanges and by
+/// `testudo inspect`.
+pub struct Models {
+    model: InjectionModel,
+    settings: ModelSettings,
+    clock: Arc<dyn Clock>,
+    /// By the hash of the models, of whose text it is, and of the text.
+    verdicts: Cache<Key, Arc<ModelScan>>,
+    /// What the encoder said, by the same of a window.
+    logits: Cache<Key, f32>,
+    digest: Key,
+}
+
+type Key = [u8; 32];
+
+/// What the models found in one text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelScan {
+    /// At most one for each stretch of the text, in order.
+    pub hits: Vec<Hit>,
+    /// One line that says what carried the score; empty without hits. It quotes the text: never for logs.
+    pub explanation: String,
+    /// Windows that the encoder should have read and did not: too many for one exchange.
+    pub limited: bool,
+    /// The encoder failed.
+    pub failed: bool,
+    /// The budget ran out before all was read.
+    pub exhausted: bool,
+}
+
+impl ModelScan {
+    fn is_complete(&self) -> bool {
+        !(self.limited || self.failed || self.exhausted)
+    }
+}
+
+impl Models {
+    /// The models that `settings` ask for, with the weights that ship; `None` when they ask for none.
+    ///
+    /// # Errors
+    /// When the weights are damaged, which a test excludes, or this program was built without them.
+    pub fn load(settings: ModelSettings, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Self>>, ModelProblem> {
+        let model = match settings.injection {
+            InjectionModels::Off => return Ok(None),
+            InjectionModels::Ngram => InjectionModel::builtin()?,
+            InjectionModels::Both => with_encoder(InjectionModel::builtin()?)?,
+        };
+        Ok(Some(Arc::new(Self::new(model, settings, Arc::clone(clock)))))
+    }
+
+    /// Given models.
+    #[must_use]
+    pub fn new(model: InjectionModel, settings: ModelSettings, clock: Arc<dyn Clock>) -> Self {
+        let entries = u64::try_from(settings.cache_entries).unwrap_or(u64::MAX);
+        Self {
+            digest: hash(&[format!("{settings:?} {}", env!("CARGO_PKG_VERSION")).as_bytes()]),
+            verdicts: Cache::new(entries),
+            logits: Cache::new(entries),
+            model,
+            settings,
+            clock,
+        }
+    }
+
+    /// The same models under other settings, when no weights have to be loaded for them.
+    pub(crate) fn serves(&self, settings: ModelSettings) -> bool {
+        self.settings == settings
+    }
+
+    /// What one exchange may ask of them.
+    #[must_use]
+    pub fn work(&self) -> ModelWork {
+        ModelWork::new(self.settings.encoder_windows_max)
+    }
+
+    /// Whether texts of this origin are scored: what the operator wrote and what the model said are not.
+    #[must_use]
+    pub fn reads(origin: &Origin) -> bool {
+        match origin {
+            Origin::User | Origin::ToolResult { .. } | Origin::Document | Origin::ToolDefinition | Origin::Unknown => {
+                true
+            }
+            Origin::System | Origin::Assistant | Origin::Model => false,
+        }
+    }
+
+    /// Scores a whole text, or remembers what it scored.
+    ///
+    /// A complete verdict does not depend on what is remembered; what is remembered takes nothing
+    /// from `work`, so that more fits under its limit.
+    #[must_use]
+    pub fn scan(&self, text: &str, origin: &Origin, work: &mut ModelWork, budget: &mut Budget) -> Arc<ModelScan> {
+        if text.len() < TEXT_BYTES_MIN || !Self::reads(origin) {
+            return Arc::default();
+        }
+        work.texts = work.texts.saturating_add(1);
+        let key = self.key(origin.as_str(), text);
+        if let Some(known) = self.verdicts.get(&key) {
+            work.texts_remembered = work.texts_remembered.saturating_add(1);
+            return known;
+        }
+        let scan = Arc::new(self.read(text, origin, work, budget));
+        if scan.is_complete() {
+            self.verdicts.insert(key, Arc::clone(&scan));
+        }
+        scan
+    }
+
+    fn key(&self, whose: &str, text: &str) -> Key {
+        hash(&[&self.digest, whose.as_bytes(), text.as_bytes()])
+    }
+}
+
+impl fmt::Debug for Models {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Models")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// SHA-256 of parts with their lengths, so that no two lists of parts have the same.
+fn hash(parts: &[&[u8]]) -> Key {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part);
+    }
+    context.finish().as_ref().try_into().unwrap_or_default()
+}
+
+#[cfg(feature = "encoder")]
+fn with_encoder(model: InjectionModel) -> Result<InjectionModel, ModelProblem> {
+    use testudo_detect::model::{CalibratedEncoder, Calibration};
+
+    // Each text that is read takes one core.
+    let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+    let encoder = testudo_encoder::Transformer::shipped(threads)?;
+    let calibration = Calibration::from_toml(testudo_encoder::CALIBRATION)?;
+    Ok(model.with_encoder(CalibratedEncoder {
+        encoder: Arc::new(encoder),
+        calibration,
+    }))
+}
+
+#[cfg(not(feature = "encoder"))]
+fn with_encoder(_model: InjectionModel) -> Result<InjectionModel, ModelProblem> {
+    Err(ModelProblem::NoEncoder)
+}
