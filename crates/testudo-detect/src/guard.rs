@@ -6,9 +6,9 @@ use crate::canary::CanaryScanner;
 use crate::hit::Waiting;
 use crate::leak::Leaking;
 use crate::views::Growing;
-use crate::{Budget, Canaries, Fingerprint, Progress, Scan, Selection};
+use crate::{Budget, Canaries, Fingerprint, Progress, Scan, Selection, structure};
 
-/// Scans one channel's text as it arrives, with the hits of [`scan_all`].
+/// Scans one channel's text as it arrives, with the hits of [`scan_all`]; what HTML hides is no part of a stream.
 #[derive(Debug)]
 pub struct GuardScanner {
     rules: Growing,
@@ -78,7 +78,7 @@ impl GuardScanner {
     }
 }
 
-/// All hits of a whole text: rules, prompt leak and canaries.
+/// All hits of a whole text: rules, prompt leak, canaries, and in requests what HTML hides.
 #[must_use]
 pub fn scan_all(
     selection: &Selection,
@@ -91,6 +91,9 @@ pub fn scan_all(
         mut hits,
         mut exhausted,
     } = selection.scan(text, budget);
+    let structured = structure::scan(selection, text, budget);
+    hits.extend(structured.hits);
+    exhausted |= structured.exhausted;
     if let Some(fingerprint) = fingerprint {
         let mut leak = Leaking::new(fingerprint);
         exhausted |= leak.push(text, budget, &mut hits).is_none();

@@ -90,6 +90,7 @@ impl Pseudonyms {
         Restorer {
             values: Arc::new(values),
             placeholder_len_max,
+            echoes: Arc::from([]),
         }
     }
 
@@ -133,19 +134,57 @@ impl fmt::Debug for Pseudonyms {
 pub struct Restorer {
     values: Arc<BTreeMap<Arc<str>, Arc<str>>>,
     placeholder_len_max: usize,
+    /// Marks of another form than placeholders, which are taken out; none is the beginning of another.
+    echoes: Arc<[Arc<str>]>,
+}
+
+impl Default for Restorer {
+    /// Restores nothing.
+    fn default() -> Self {
+        Self {
+            values: Arc::default(),
+            placeholder_len_max: 0,
+            echoes: Arc::from([]),
+        }
+    }
 }
 
 impl Restorer {
+    /// Also takes out these marks where the model repeats them.
+    #[must_use]
+    pub fn removing(self, echoes: Vec<String>) -> Self {
+        let longest = echoes.iter().map(String::len).max().unwrap_or(0);
+        let (like_placeholders, others): (Vec<String>, Vec<String>) = echoes
+            .into_iter()
+            .filter(|echo| !echo.is_empty())
+            .partition(|echo| echo.starts_with("[[") && echo.find("]]") == echo.len().checked_sub(2));
+        let mut values = Arc::unwrap_or_clone(self.values);
+        values.extend(like_placeholders.into_iter().map(|echo| (echo.into(), "".into())));
+        Self {
+            values: Arc::new(values),
+            placeholder_len_max: self.placeholder_len_max.max(longest),
+            echoes: others.into_iter().map(Into::into).collect(),
+        }
+    }
+
     /// Whether there is nothing to restore.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values.is_empty() && self.echoes.is_empty()
+    }
+
+    /// The characters with which placeholders and marks begin.
+    fn openings(&self) -> Vec<char> {
+        let own = self.echoes.iter().filter_map(|echo| echo.chars().next());
+        std::iter::once('[').chain(own).collect()
     }
 
     /// The placeholders in a whole text, in order: their bytes, and the values they stand for.
     pub fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, &'a str)> + 'a {
-        let openings = if self.is_empty() { "" } else { text };
-        openings.match_indices("[").filter_map(|(start, _)| {
+        let text = if self.is_empty() { "" } else { text };
+        let openings = self.openings();
+        let starts = text.char_indices().filter(move |(_, c)| openings.contains(c));
+        starts.filter_map(|(start, _)| {
             let (placeholder, value) = self.standing_at(text.get(start..)?)?;
             Some((start..start.checked_add(placeholder.len())?, value))
         })
@@ -171,11 +210,13 @@ impl Restorer {
     /// Where the longest end of a text starts that could still grow into a placeholder; its length when none can.
     #[must_use]
     pub fn pending(&self, text: &str) -> usize {
-        // A proper prefix is shorter than the longest placeholder; placeholders are ASCII, so bytes will do.
+        // A proper prefix is shorter than the longest placeholder.
         let window = text.len().saturating_sub(self.placeholder_len_max.saturating_sub(1));
-        let tail = text.as_bytes().get(window..).unwrap_or_default();
-        let openings = tail.iter().enumerate().filter(|(_, byte)| **byte == b'[');
-        openings
+        let window = text.ceil_char_boundary(window);
+        let tail = text.get(window..).unwrap_or_default();
+        let openings = self.openings();
+        let starts = tail.char_indices().filter(|(_, c)| openings.contains(c));
+        starts
             .map(|(place, _)| window.saturating_add(place))
             .find(|start| text.get(*start..).is_some_and(|end| self.is_prefix(end)))
             .unwrap_or(text.len())
@@ -183,6 +224,9 @@ impl Restorer {
 
     /// The placeholder that the text starts with, and its value.
     fn standing_at(&self, text: &str) -> Option<(&str, &str)> {
+        if let Some(echo) = self.echoes.iter().find(|echo| text.starts_with(&***echo)) {
+            return Some((echo, ""));
+        }
         // Placeholders end at their first `]]` and none is the beginning of another.
         let end = text
             .as_bytes()
@@ -200,6 +244,10 @@ impl Restorer {
             .range::<str, _>((Bound::Included(text), Bound::Unbounded))
             .next();
         next.is_some_and(|(placeholder, _)| placeholder.starts_with(text) && placeholder.len() > text.len())
+            || self
+                .echoes
+                .iter()
+                .any(|echo| echo.starts_with(text) && echo.len() > text.len())
     }
 }
 
@@ -207,6 +255,7 @@ impl fmt::Debug for Restorer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Restorer")
             .field("entries", &self.values.len())
+            .field("echoes", &self.echoes.len())
             .finish_non_exhaustive()
     }
 }

@@ -40,6 +40,12 @@ impl RuleIndex {
     pub const CANARY: Self = Self(1);
     /// What the trained models find.
     pub const INJECTION_MODEL: Self = Self(2);
+    /// Text that an HTML page does not show.
+    pub const HIDDEN_HTML: Self = Self(3);
+    /// Text that an HTML page does not show and that tells a model what to do.
+    pub const HIDDEN_ORDER: Self = Self(4);
+    /// A token of a chat template, found by [`crate::structure::special`].
+    pub const SPECIAL_TOKEN: Self = Self(5);
 
     /// Index into the slice of rules.
     #[must_use]
@@ -119,7 +125,47 @@ impl Rule {
             leak("leak.system-prompt", "A stretch of the system prompt", "SYSTEM_PROMPT"),
             leak("leak.canary", "A canary value", "CANARY"),
             model,
+            Self::written_by_others(
+                "hidden.html-node",
+                "Text that an HTML page does not show",
+                ThreatKind::HiddenText,
+                (Severity::Medium, 70),
+            ),
+            Self::written_by_others(
+                "hidden.html-order",
+                "Text that an HTML page does not show and that tells a model what to do",
+                ThreatKind::HiddenText,
+                (Severity::High, 90),
+            ),
+            Self::written_by_others(
+                "injection.special-token",
+                "A token of a chat template",
+                ThreatKind::Injection,
+                (Severity::Low, 40),
+            ),
         ]
+    }
+
+    /// A rule of code for requests, where somebody else than the operator may have written the text.
+    fn written_by_others(id: &str, title: &str, kind: ThreatKind, (severity, score): (Severity, u8)) -> Self {
+        let origins = ["tool_result", "document", "user", "unknown"];
+        let label = if kind == ThreatKind::HiddenText {
+            "HIDDEN_TEXT"
+        } else {
+            "INJECTION"
+        };
+        Self {
+            id: RuleId::new(id),
+            title: title.into(),
+            kind,
+            severity,
+            score: Score::new(score).unwrap_or(Score::MAX),
+            refs: RefId::parse("owasp-llm:2025:LLM01").into_iter().collect(),
+            label: label.into(),
+            requests: true,
+            responses: false,
+            origins: Some(origins.into_iter().map(Into::into).collect()),
+        }
     }
 }
 

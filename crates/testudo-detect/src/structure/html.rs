@@ -1,4 +1,11 @@
-//! HTML as far as it matters here: tags, comments, entities, and what a reader of the page sees.
+//! HTML as far as it matters here: what a reader of the page sees, and what stands in it besides.
 
 pub(crate) mod entities;
+mod look;
+mod parts;
+mod sheet;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tokens;
+
+pub use self::parts::{Hiding, Part, PartKind, Piece, parts};
