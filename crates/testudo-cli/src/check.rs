@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
+use testudo_detect::structure::special::TokenLevel;
+use testudo_detect::structure::spotlight::Style;
 use testudo_gateway::settings::{
     Content, GuardSetting, InjectionModels, LedgerSettings, Limits, ModelSettings, OnFailure, Recording, Route,
     UpstreamBase,
@@ -110,6 +112,8 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
         ["recorded".to_owned(), recorded(&route.recording)],
         ["hosted tools".to_owned(), yes(route.hosted_tools).to_owned()],
         ["server history".to_owned(), yes(route.server_history).to_owned()],
+        ["template tokens".to_owned(), template_tokens(route).to_owned()],
+        ["spotlight".to_owned(), spotlight(route).to_owned()],
     ];
     for question in [Question::Use, Question::Release] {
         facts.push([
@@ -150,6 +154,22 @@ fn upstream(route: &Route, proven: &Proven) -> String {
         ""
     };
     format!("{} at {base}, {secret}{authorities}", upstream.name)
+}
+
+fn template_tokens(route: &Route) -> &'static str {
+    match route.profile.neutralise {
+        None => "left as they are",
+        Some(TokenLevel::Tokens) => "broken in what users, tools and documents say",
+        Some(TokenLevel::All) => "broken in what users, tools and documents say, with closing tags and role lines",
+    }
+}
+
+fn spotlight(route: &Route) -> &'static str {
+    match route.spotlight {
+        None => "off",
+        Some(Style::Delimit) => "delimiters around results of tools and documents",
+        Some(Style::Datamark) => "a mark before each word of results of tools and documents",
+    }
 }
 
 fn limits(limits: &Limits) -> String {
@@ -301,6 +321,8 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
         "ledger": recorded_json(&route.recording),
         "hosted_tools": route.hosted_tools,
         "server_history": route.server_history,
+        "neutralise": route.profile.neutralise.map_or("off", TokenLevel::as_str),
+        "spotlight": route.spotlight.map_or("off", Style::as_str),
         "policies": policies,
     })
 }

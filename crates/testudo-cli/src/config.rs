@@ -129,6 +129,7 @@ impl Places {
                 (!self.routes.contains_key(route.as_str())).then(|| here(None))
             }
             BuildProblem::DeadGuard { profile, .. } => Some(here(self.profile(profile))),
+            BuildProblem::SpecialTokens(_) => Some(here(None)),
         }
     }
 }

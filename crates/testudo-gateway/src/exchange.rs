@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::BodyExt;
 use testudo_bounded::json;
+use testudo_detect::pseudonym::Restorer;
 use testudo_dialects::{Family, Form, Operation, RequestView, read_request};
 use testudo_policy::{AdmitFacts, Permit};
 use testudo_recorder::SubjectName;
@@ -299,7 +300,9 @@ impl Admitted {
             fingerprint: gateway.fingerprint(&received.route, view),
             canaries: received.route.canaries.clone(),
         };
-        let (body, exchanger) = if received.route.request.is_off() {
+        let structuring = gateway.structuring(&received.route, &caller.principal, view);
+        let echoes = structuring.echoes();
+        let (body, exchanger) = if received.route.request.is_off() && structuring.is_off() {
             (body.clone(), Exchanger::Nothing)
         } else {
             let limits = json_limits(&received.runtime, received.runtime.bounds().request_bytes_max);
@@ -308,7 +311,7 @@ impl Admitted {
             let plan = Arc::clone(&received.route.request);
             record.scanned_request = plan.kinds();
             let mut inspection = Inspection::new(plan, judge.clone(), Leaks::default(), hide, log);
-            let outcome = guard_request(view, &mut inspection, &limits);
+            let outcome = guard_request(view, &structuring, &mut inspection, &limits);
             let blocked = inspection.blocked().cloned();
             record.model_work = inspection.model_work();
             let (log, exchanger) = inspection.finish();
@@ -328,6 +331,7 @@ impl Admitted {
             judge,
             leaks,
             exchanger,
+            echoes,
             body,
         })
     }
@@ -357,6 +361,8 @@ pub(crate) struct Permitted {
     judge: Judge,
     leaks: Leaks,
     exchanger: Exchanger,
+    /// Marks that the answer must not repeat.
+    echoes: Vec<String>,
     body: Bytes,
 }
 
@@ -368,6 +374,7 @@ impl Permitted {
             judge,
             leaks,
             exchanger,
+            echoes,
             body,
         } = self;
         let uri: Uri = received.target.parse().map_err(|_| Refusal::no_route())?;
@@ -387,9 +394,15 @@ impl Permitted {
         let mut response = Response::new(Body::new(answer.body));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
-        let restore = match exchanger {
-            Exchanger::Hide(pseudonyms) if !pseudonyms.is_empty() => Exchanger::Restore(pseudonyms.restorer()),
-            Exchanger::Hide(_) | Exchanger::Nothing | Exchanger::Restore(_) => Exchanger::Nothing,
+        let restorer = match exchanger {
+            Exchanger::Hide(pseudonyms) => pseudonyms.restorer(),
+            Exchanger::Nothing | Exchanger::Restore(_) => Restorer::default(),
+        };
+        let restorer = restorer.removing(echoes);
+        let restore = if restorer.is_empty() {
+            Exchanger::Nothing
+        } else {
+            Exchanger::Restore(restorer)
         };
         Ok(Forwarded {
             runtime: received.runtime,

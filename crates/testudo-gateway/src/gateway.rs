@@ -13,10 +13,11 @@ use testudo_detect::{Detector, Fingerprint};
 use testudo_dialects::{Family, RequestView};
 use testudo_ledger::entry::ConfigurationAction;
 use testudo_recorder::{OnFailure, Recorder};
-use testudo_types::{Clock, ExchangeId};
+use testudo_types::{Clock, ExchangeId, Principal};
 
 use crate::delivery::deliver;
 use crate::exchange::{Forwarded, Received, system_text, view, watches_leaks};
+use crate::guard::Structuring;
 use crate::guard::model::{ModelProblem, Models};
 use crate::heavy;
 use crate::host::{HostRules, check};
@@ -208,6 +209,22 @@ impl Gateway {
             // With room for nothing every attempt to hide fails, and that blocks.
             Err(_) => Pseudonyms::new(nonce, 0),
         }
+    }
+
+    /// What a route does to the structure of this request.
+    pub(crate) fn structuring(&self, route: &RouteRuntime, caller: &Principal, view: &RequestView<'_>) -> Structuring {
+        let code = |attempt: u32, beginning: &str| {
+            self.keys.code(&[
+                b"testudo: mark of a conversation",
+                &attempt.to_be_bytes(),
+                route.settings.name.as_str().as_bytes(),
+                caller.key.as_str().as_bytes(),
+                beginning.as_bytes(),
+            ])
+        };
+        Structuring::off()
+            .breaking(route.tokens.clone())
+            .marking(route.settings.spotlight, view, code)
     }
 
     /// What the answer must not repeat of the request's system text.

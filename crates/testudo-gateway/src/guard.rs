@@ -11,9 +11,11 @@ mod findings;
 mod inspection;
 pub mod model;
 mod stream;
+mod structure;
 
 pub use body::{BodyOutcome, guard_request, guard_response};
 pub use cover::{Edit, EditKind};
 pub use findings::{FindingLog, Seen};
 pub use inspection::{Exchanger, GuardPlan, Inspection, Judge, Leaks};
 pub use stream::{StreamBounds, StreamGuard, StreamStep};
+pub use structure::Structuring;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use testudo_detect::structure::special::{SpecialTokens, TokenLevel, TokenProblem};
+use testudo_detect::structure::spotlight::Style;
 use testudo_detect::{Canaries, Detector};
 use testudo_dialects::{Family, Operation};
 use testudo_policy::{Guard, PolicyEngine, PolicyProblem, PolicySource, RouteFacts};
@@ -26,6 +28,8 @@ pub enum BuildProblem {
     Upstream(ClientProblem),
     #[error("models: {0}")]
     Models(ModelProblem),
+    #[error(transparent)]
+    SpecialTokens(#[from] TokenProblem),
     #[error("route `{route}` names the upstream `{upstream}`, which is not configured; add [upstreams.{upstream}]")]
     UnknownUpstream { route: RouteName, upstream: UpstreamName },
     #[error("routes `{first}` and `{second}` both claim `{prefix}/` for {family}; give one of them another prefix", family = family.as_str())]
@@ -54,6 +58,8 @@ pub(crate) struct RouteRuntime {
     pub(crate) request: Arc<GuardPlan>,
     pub(crate) response: Arc<GuardPlan>,
     pub(crate) canaries: Canaries,
+    /// The tokens that are broken in requests.
+    pub(crate) tokens: Option<(Arc<SpecialTokens>, TokenLevel)>,
     /// Of the policies and of what this route does.
     pub(crate) digest: [u8; 32],
 }
@@ -98,6 +104,8 @@ impl Runtime {
             }
         };
         let of_policies = digest_of_policies(&sources);
+        let tokens = SpecialTokens::builtin().map(Arc::new);
+        let tokens = tokens.inspect_err(|problem| problems.push(problem.clone().into())).ok();
         let clients = clients(&settings, &mut problems);
         let mut routes = Vec::with_capacity(settings.routes.len());
         for route in &settings.routes {
@@ -107,6 +115,7 @@ impl Runtime {
                     let plans = Plans {
                         detector,
                         models: models.as_ref(),
+                        tokens: tokens.as_ref(),
                     };
                     routes.push(Arc::new(plans.route(route, client, &of_policies, &settings.models)));
                 }
@@ -199,7 +208,7 @@ fn digest_of_policies(sources: &[PolicySource]) -> [u8; 32] {
 /// The policies, and everything of a route that decides what happens to an exchange.
 fn digest_of_route(route: &Route, policies: &[u8], models: &ModelSettings) -> [u8; 32] {
     let mut lines = format!(
-        "{} {} {} {} {} {} {} {}\n",
+        "{} {} {} {} {} {} {} {} {} {}\n",
         route.name,
         route.upstream,
         route.profile.name,
@@ -207,7 +216,9 @@ fn digest_of_route(route: &Route, policies: &[u8], models: &ModelSettings) -> [u
         route.hosted_tools,
         route.server_history,
         models.injection.as_str(),
-        models.encoder_windows_max
+        models.encoder_windows_max,
+        route.profile.neutralise.map_or("off", TokenLevel::as_str),
+        route.spotlight.map_or("off", Style::as_str)
     );
     for (direction, guards) in [
         (Direction::Request, &route.profile.request),
@@ -245,6 +256,7 @@ fn hash(parts: &[&[u8]]) -> [u8; 32] {
 struct Plans<'a> {
     detector: &'a Arc<Detector>,
     models: Option<&'a Arc<Models>>,
+    tokens: Option<&'a Arc<SpecialTokens>>,
 }
 
 impl Plans<'_> {
@@ -264,6 +276,7 @@ impl Plans<'_> {
             request: Arc::new(plan(Direction::Request, &profile.request).with_models(self.models.cloned())),
             response: Arc::new(plan(Direction::Response, &profile.response)),
             canaries: route.canaries.clone(),
+            tokens: self.tokens.cloned().zip(profile.neutralise),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use testudo_detect::Canaries;
+use testudo_detect::structure::special::TokenLevel;
+use testudo_detect::structure::spotlight::Style;
 use testudo_dialects::Family;
 use testudo_policy::PolicySource;
 use testudo_types::{Action, ModelName, ProfileName, RouteName, Secret, ThreatKind, UpstreamName};
@@ -140,6 +142,8 @@ pub struct Route {
     /// Literal strings that must never leave in an answer.
     pub canaries: Canaries,
     pub recording: Recording,
+    /// How results of tools and documents are marked for the model; `None` leaves them as they are.
+    pub spotlight: Option<Style>,
 }
 
 /// A named set of guards with their thresholds and actions.
@@ -151,6 +155,8 @@ pub struct Profile {
     pub response: BTreeMap<ThreatKind, GuardSetting>,
     /// Bytes of a stream that may be held back at once before the stream is blocked.
     pub hold_bytes_max: usize,
+    /// Which tokens of chat templates are broken in what users, tools and documents say.
+    pub neutralise: Option<TokenLevel>,
 }
 
 /// One guard's switch and threshold.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use testudo_detect::structure::special::TokenLevel;
 use testudo_gateway::settings::{GuardSetting, Profile};
 use testudo_types::Action::{Block, Mask, Observe};
 use testudo_types::{Action, NameError, ProfileName, ThreatKind};
@@ -80,11 +81,17 @@ pub(crate) fn built_in(name: &str) -> Option<Result<Profile, NameError>> {
         "strict" => (STRICT_REQUEST, STRICT_RESPONSE),
         _ => return None,
     };
+    let neutralise = match name {
+        "balanced" => Some(TokenLevel::Tokens),
+        "strict" => Some(TokenLevel::All),
+        _ => None,
+    };
     Some(ProfileName::parse(name).map(|name| Profile {
         name,
         request: guards(request),
         response: guards(response),
         hold_bytes_max: HOLD_BYTES_MAX,
+        neutralise,
     }))
 }
 
@@ -212,6 +219,9 @@ fn layered(
         } else {
             &mut silent
         };
+        if let Some(neutralise) = &layer.neutralise {
+            profile.neutralise = level(neutralise, &layer.name.value, said);
+        }
         for (guards, settings) in [
             (&layer.request, &mut profile.request),
             (&layer.response, &mut profile.response),
@@ -233,6 +243,18 @@ fn layered(
         );
     }
     profile
+}
+
+fn level(text: &At<String>, profile: &str, problems: &mut Problems) -> Option<TokenLevel> {
+    let level = TokenLevel::from_name(&text.value);
+    if level.is_none() && text.value != "off" {
+        problems.at(
+            text.line,
+            format!("`profiles.{profile}.neutralise` cannot be `{}`", shown(&text.value)),
+            did_you_mean(&text.value, ["off", "tokens", "all"]),
+        );
+    }
+    level
 }
 
 fn lay(guard: &typed::Guard, settings: &mut BTreeMap<ThreatKind, GuardSetting>, problems: &mut Problems) {

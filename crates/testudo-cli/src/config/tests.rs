@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use proptest::prelude::{ProptestConfig, prop_assert, proptest};
+use testudo_detect::structure::spotlight::Style;
 
 use super::*;
 
@@ -51,6 +52,16 @@ fn little_has_to_be_said() {
         configuration.settings.bounds,
         testudo_gateway::settings::Bounds::DEFAULT
     );
+}
+
+#[test]
+fn what_tools_say_is_marked_where_a_route_says_so() {
+    let with = |value: &str| loaded(&format!("{MINIMAL}spotlight = \"{value}\"\n"), &BTreeMap::new());
+    let style = |value: &str| with(value).unwrap().settings.routes[0].spotlight;
+    assert_eq!(style("off"), None);
+    assert_eq!(style("delimit"), Some(Style::Delimit));
+    assert_eq!(style("datamark"), Some(Style::Datamark));
+    assert!(with("delimiters").unwrap_err().contains("cannot be `delimiters`"));
 }
 
 #[test]

@@ -87,6 +87,7 @@ pub(crate) struct Route {
     pub(crate) output_tokens_default: Option<At<u64>>,
     pub(crate) hosted_tools: Option<At<bool>>,
     pub(crate) server_history: Option<At<bool>>,
+    pub(crate) spotlight: Option<At<String>>,
     pub(crate) limits: Limits,
     pub(crate) ledger: Recording,
 }
@@ -105,6 +106,7 @@ pub(crate) struct Profile {
     pub(crate) extends: Option<At<String>>,
     pub(crate) request: Vec<Guard>,
     pub(crate) response: Vec<Guard>,
+    pub(crate) neutralise: Option<At<String>>,
     pub(crate) hold_bytes_max: Option<At<usize>>,
 }
 
@@ -288,6 +290,7 @@ fn route(name: At<String>, mut section: Section<'_>, problems: &mut Problems) ->
         output_tokens_default: section.quantity("output_tokens_default", quantity::count, problems),
         hosted_tools: section.flag("hosted_tools", problems),
         server_history: section.flag("server_history", problems),
+        spotlight: section.text("spotlight", problems),
         limits: Limits::default(),
         ledger: section
             .section("ledger", problems)
@@ -313,6 +316,7 @@ fn profile(name: At<String>, mut section: Section<'_>, problems: &mut Problems) 
         extends: section.text("extends", problems),
         request: guards(&mut section, "request", problems),
         response: guards(&mut section, "response", problems),
+        neutralise: section.text("neutralise", problems),
         hold_bytes_max: section.quantity("hold_bytes_max", quantity::bytes, problems),
     };
     section.finish(problems);

@@ -99,6 +99,7 @@ fn route(family: Family, name: &str, prefix: &str, profile: &str) -> anyhow::Res
         output_tokens_default: resolve::OUTPUT_TOKENS,
         hosted_tools: false,
         server_history: false,
+        spotlight: None,
         canaries: Canaries::default(),
         recording: Recording::DEFAULT,
     }))

@@ -7,8 +7,9 @@ use testudo_bounded::json::{Document, Edits, Kind, Limits, StringLiteral};
 use testudo_dialects::{Form, RequestView, ResponseView, Span};
 use testudo_types::Origin;
 
-use super::cover::Edit;
+use super::cover::{Edit, cover};
 use super::inspection::Inspection;
+use super::structure::{Structuring, insertion};
 
 /// Shorter numbers identify nobody and open nothing.
 const NUMBER_BYTES_MIN: usize = 7;
@@ -24,9 +25,46 @@ pub enum BodyOutcome {
     Blocked,
 }
 
-/// Guards a request on its way to the model.
-pub fn guard_request(view: &RequestView<'_>, inspection: &mut Inspection, limits: &Limits) -> BodyOutcome {
-    guard_spans(&view.document, &view.spans, inspection, limits)
+/// Guards a request on its way to the model, and does to its structure what the route says.
+pub fn guard_request(
+    view: &RequestView<'_>,
+    structuring: &Structuring,
+    inspection: &mut Inspection,
+    limits: &Limits,
+) -> BodyOutcome {
+    let Ok(explanation) = structuring.explanation(view) else {
+        if inspection.unscannable("guard.spotlight", &Arc::from("")) {
+            return BodyOutcome::Blocked;
+        }
+        return guard_spans(&view.document, &view.spans, inspection, limits);
+    };
+    let mut edits = Edits::new();
+    for span in &view.spans {
+        let path: Arc<str> = Arc::from(span.path.as_str());
+        let tokens = structuring.tokens(span, &path, inspection);
+        let mut planned = if inspection.plan().is_off() {
+            Vec::new()
+        } else {
+            inspection.defuse(&tokens);
+            plan_span(span, &path, inspection, limits)
+        };
+        let mut added = structuring.edits(span, &tokens);
+        if let Some((place, sentence)) = &explanation {
+            let behind = place.behind(&span.literal, sentence);
+            added.extend(behind.map(|text| insertion(span.text.len(), text)));
+        }
+        if !added.is_empty() {
+            planned.extend(added);
+            planned = cover(planned);
+        }
+        if !take(span, &path, &planned, view.document.bytes(), inspection, &mut edits) {
+            return BodyOutcome::Blocked;
+        }
+    }
+    if let Some((place, sentence)) = &explanation {
+        place.add(sentence, &mut edits);
+    }
+    spliced(&edits, view.document.bytes(), inspection)
 }
 
 /// Guards a whole response on its way to the client.
@@ -44,19 +82,31 @@ fn guard_spans(
     for span in spans {
         let path: Arc<str> = Arc::from(span.path.as_str());
         let planned = plan_span(span, &path, inspection, limits);
-        if inspection.blocked().is_some() {
-            return BodyOutcome::Blocked;
-        }
-        if !Site::of(span).splice(document.bytes(), &planned, &mut edits)
-            && inspection.unscannable("guard.splice", &path)
-        {
+        if !take(span, &path, &planned, document.bytes(), inspection, &mut edits) {
             return BodyOutcome::Blocked;
         }
     }
+    spliced(&edits, document.bytes(), inspection)
+}
+
+/// Notes the edits of one string; false when the exchange must stop.
+fn take(
+    span: &Span<'_>,
+    path: &Arc<str>,
+    planned: &[Edit],
+    bytes: &[u8],
+    inspection: &mut Inspection,
+    edits: &mut Edits,
+) -> bool {
+    inspection.blocked().is_none()
+        && (Site::of(span).splice(bytes, planned, edits) || !inspection.unscannable("guard.splice", path))
+}
+
+fn spliced(edits: &Edits, bytes: &[u8], inspection: &mut Inspection) -> BodyOutcome {
     if edits.is_empty() {
         return BodyOutcome::Unchanged;
     }
-    match edits.apply(document.bytes()) {
+    match edits.apply(bytes) {
         Ok(bytes) => BodyOutcome::Edited(bytes),
         Err(_) => {
             inspection.unscannable("guard.splice", &Arc::from(""));

@@ -5,6 +5,8 @@ use std::ops::Range;
 /// What an edit does with its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EditKind {
+    /// Text is put between two bytes: a broken token, a mark. Gives way to whatever replaces the place.
+    Insert,
     /// A placeholder of this exchange becomes the client's own value again.
     Restore,
     /// Text of a finding is replaced.
@@ -37,7 +39,7 @@ impl Edit {
 
 /// Joins overlapping edits: the union of their ranges is replaced once, by the strongest of them.
 ///
-/// A mask beats a restored placeholder, then the longer beats the shorter, then the
+/// A mask beats a restored placeholder, which beats an insertion, then the longer beats the shorter, then the
 /// heavier the lighter, then the earlier the later. Equal input in any order gives equal output.
 pub(crate) fn cover(mut edits: Vec<Edit>) -> Vec<Edit> {
     edits.sort_by(|a, b| {

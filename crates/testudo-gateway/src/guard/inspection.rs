@@ -1,9 +1,11 @@
 //! One direction of one exchange under its guards: scans text, asks policy, plans edits, keeps the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use testudo_detect::pseudonym::{Pseudonyms, Restorer, redaction};
+use testudo_detect::structure::special::Token;
 use testudo_detect::{
     Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scan, Scope, Selection, scan_all,
 };
@@ -17,6 +19,10 @@ use super::cover::{Edit, EditKind, cover};
 use super::findings::{FindingLog, Seen};
 use super::model::{ModelWork, Models};
 use crate::settings::GuardSetting;
+
+/// The rule about tokens of chat templates, and how sure it is of one that is broken.
+const TOKEN_RULE: &str = "injection.role-tokens";
+const BROKEN_SCORE: u8 = 60;
 
 /// The guards of a route in one direction, selected once at load.
 #[derive(Debug)]
@@ -154,6 +160,8 @@ pub struct Inspection {
     log: FindingLog,
     blocked: Option<Decision>,
     work: ModelWork,
+    /// Ranges of the string at hand in which a token is broken anyway.
+    defused: Vec<Range<usize>>,
 }
 
 impl Inspection {
@@ -177,6 +185,24 @@ impl Inspection {
             log,
             blocked: None,
             work,
+            defused: Vec::new(),
+        }
+    }
+
+    /// Tells which tokens of the next string are broken, so that a rule about them finds less.
+    pub(crate) fn defuse(&mut self, tokens: &[Token]) {
+        self.defused.clear();
+        self.defused.extend(tokens.iter().map(|token| token.range.clone()));
+    }
+
+    /// A rule's certainty that text does harm, less when the text is only a token that is broken.
+    fn score(&self, hit: &Hit, rule: &Rule) -> Score {
+        let inside = |range: &Range<usize>| range.start <= hit.start && hit.end <= range.end;
+        let broken = rule.id.as_str() == TOKEN_RULE && self.defused.iter().any(inside);
+        if broken {
+            Score::new(BROKEN_SCORE).map_or(hit.score, |most| hit.score.min(most))
+        } else {
+            hit.score
         }
     }
 
@@ -301,7 +327,7 @@ impl Inspection {
                 rule: rule.id.clone(),
                 kind: rule.kind,
                 severity: rule.severity,
-                score: hit.score,
+                score: self.score(hit, rule),
                 origin: origin.clone(),
                 place: Place {
                     path: Arc::clone(path),

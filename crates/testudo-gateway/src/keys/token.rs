@@ -153,6 +153,17 @@ impl KeyHasher {
         hmac::verify(&self.0, presented.whole.as_bytes(), &stored.0).is_ok()
     }
 
+    /// Eight bytes of a keyed hash of parts with their lengths. The first part says what they are for.
+    pub(super) fn code(&self, parts: &[&[u8]]) -> Option<[u8; 8]> {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
+            context.update(&length.to_be_bytes());
+            context.update(part);
+        }
+        context.sign().as_ref().first_chunk().copied()
+    }
+
     /// A value that tells one pepper from another without showing it.
     pub(super) fn fingerprint(&self) -> KeyHash {
         self.digest(b"testudo: which pepper is this")

@@ -3,7 +3,7 @@
 use testudo_bounded::json::Limits;
 use testudo_detect::pseudonym::Pseudonyms;
 use testudo_dialects::{Operation, read_request};
-use testudo_gateway::guard::{BodyOutcome, Exchanger, Leaks, guard_request};
+use testudo_gateway::guard::{BodyOutcome, Exchanger, Leaks, Structuring, guard_request};
 use testudo_types::Direction;
 
 use crate::guards::{BLOCK_SECRETS, EMAIL, MASK_ALL, SECRET, inspection};
@@ -12,7 +12,7 @@ fn guard(operation: Operation, body: &str, actions: crate::guards::Actions<'_>) 
     let hide = Exchanger::Hide(Pseudonyms::new([1; 8], 64));
     let mut inspection = inspection(Direction::Request, actions, hide, Leaks::default());
     let view = read_request(operation, body.as_bytes(), &Limits::DEFAULT).unwrap();
-    let outcome = guard_request(&view, &mut inspection, &Limits::DEFAULT);
+    let outcome = guard_request(&view, &Structuring::off(), &mut inspection, &Limits::DEFAULT);
     (outcome, inspection.finish().1)
 }
 

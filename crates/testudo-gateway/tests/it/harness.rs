@@ -12,6 +12,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
+use testudo_detect::structure::special::TokenLevel;
+use testudo_detect::structure::spotlight::Style;
 use testudo_dialects::Family;
 use testudo_gateway::guard::model::Models;
 use testudo_gateway::keys::NewKey;
@@ -43,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) practice: bool,
     pub(crate) recording: Recording,
     pub(crate) models: Option<Arc<Models>>,
+    pub(crate) neutralise: Option<TokenLevel>,
+    pub(crate) spotlight: Option<Style>,
 }
 
 impl Plan {
@@ -63,6 +67,8 @@ impl Plan {
             practice: false,
             recording: Recording::DEFAULT,
             models: None,
+            neutralise: None,
+            spotlight: None,
         }
     }
 
@@ -86,6 +92,7 @@ impl Plan {
                 .collect(),
             response: guards(self.response),
             hold_bytes_max: 1 << 20,
+            neutralise: self.neutralise,
         });
         let families = [(Family::OpenAi, "openai"), (Family::Anthropic, "anthropic")];
         let upstreams = families.map(|(family, name)| {
@@ -115,6 +122,7 @@ impl Plan {
                 server_history: false,
                 canaries: testudo_detect::Canaries::default(),
                 recording: self.recording,
+                spotlight: self.spotlight,
             })
         });
         Settings {

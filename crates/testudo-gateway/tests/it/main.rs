@@ -28,3 +28,5 @@ mod notebook;
 mod silence;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod structure;

@@ -59,6 +59,9 @@ fn a_chain_of_profiles_changes_what_it_names_and_nothing_else() {
         profiles["balanced"].request[&ThreatKind::Injection]
     );
     assert_eq!(profiles["a"].request[&ThreatKind::Secret].score_min, 60);
+    assert_eq!(b.neutralise, Some(TokenLevel::Tokens));
+    let (off, problems) = resolved("[profiles.a]\nextends = \"strict\"\nneutralise = \"off\"");
+    assert_eq!((off["a"].neutralise, problems), (None, vec![]));
 }
 
 #[test]
@@ -94,6 +97,10 @@ fn profiles_that_cannot_be_meant_are_refused() {
         (
             "[profiles.a]\nextends = \"none\"\nhold_bytes_max = \"1 KiB\"",
             "out of range",
+        ),
+        (
+            "[profiles.a]\nextends = \"none\"\nneutralise = \"token\"",
+            "neutralise` cannot be `token`",
         ),
         ("[profiles.\"a b\"]\nextends = \"none\"", "profile name"),
     ] {

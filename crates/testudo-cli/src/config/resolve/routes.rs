@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use testudo_detect::Canaries;
+use testudo_detect::structure::spotlight::Style;
 use testudo_dialects::Family;
 use testudo_gateway::settings::{Limits, Profile, Route};
 use testudo_types::{RouteName, UpstreamName};
@@ -39,6 +40,7 @@ impl Context<'_> {
         let canaries = self.canaries(typed, files, problems);
         let limits = self.limits(typed, problems);
         let recording = ledger::recording(typed, &self.typed.ledger, problems);
+        let spotlight = spotlight(typed, problems);
         Some(Route {
             name: parsed.ok()?,
             prefix,
@@ -54,6 +56,7 @@ impl Context<'_> {
             server_history: typed.server_history.as_ref().is_some_and(|it| it.value),
             canaries,
             recording,
+            spotlight,
         })
     }
 
@@ -172,6 +175,19 @@ impl Context<'_> {
             concurrent: value(&typed.limits.concurrent),
         }
     }
+}
+
+fn spotlight(typed: &typed::Route, problems: &mut Problems) -> Option<Style> {
+    let At { value, line } = typed.spotlight.as_ref()?;
+    let style = Style::from_name(value);
+    if style.is_none() && value != "off" {
+        problems.at(
+            *line,
+            format!("`routes.{}.spotlight` cannot be `{}`", typed.name.value, shown(value)),
+            did_you_mean(value, ["off", "delimit", "datamark"]),
+        );
+    }
+    style
 }
 
 fn prefix_of(text: &At<String>, route: &str, problems: &mut Problems) -> String {
