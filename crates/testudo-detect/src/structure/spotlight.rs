@@ -78,8 +78,8 @@ impl Marker {
                 code: shortened(style, base32(code(attempt)?), attempt),
             };
             let needle = marker.needle();
-            let stands = |text: &&str| contains_in_any_case(text, &needle);
-            (!texts.iter().any(|text| stands(text))).then_some(marker)
+            let known = texts.iter().any(|text| contains_in_any_case(text, &needle));
+            (!known).then_some(marker)
         })
     }
 

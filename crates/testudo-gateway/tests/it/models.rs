@@ -12,7 +12,7 @@ use testudo_detect::model::{
 use testudo_detect::{Budget, RuleIndex};
 use testudo_dialects::{Operation, read_request};
 use testudo_gateway::guard::model::{ModelWork, Models};
-use testudo_gateway::guard::{BodyOutcome, Inspection, guard_request};
+use testudo_gateway::guard::{BodyOutcome, Inspection, Structuring, guard_request};
 use testudo_gateway::settings::{InjectionModels, ModelSettings};
 use testudo_gateway::system_clock::SystemClock;
 use testudo_policy::PolicySource;
@@ -107,7 +107,7 @@ fn body(role: &str, text: &str) -> String {
 
 fn guard(body: &str, inspection: &mut Inspection) -> BodyOutcome {
     let view = read_request(Operation::ChatCompletions, body.as_bytes(), &Limits::DEFAULT).unwrap();
-    guard_request(&view, inspection, &Limits::DEFAULT)
+    guard_request(&view, &Structuring::off(), inspection, &Limits::DEFAULT)
 }
 
 /// The outcome, and the rules with their actions.

@@ -88,17 +88,15 @@ fn one(name: &str, value: &str, style: &mut Style, place: &mut Place) {
         "font" => {
             if let Some(size) = value
                 .split([' ', '/'])
-                .find(|part| number(part).is_some_and(|(_, unit)| unit != ""))
+                .find(|part| number(part).is_some_and(|(_, unit)| !unit.is_empty()))
             {
                 style.tiny = Some(is_tiny(size));
             }
         }
         "position" => place.positioned = matches!(value, "absolute" | "fixed" | "relative"),
         "left" | "top" | "right" | "bottom" | "inset" => place.far |= is_far(value),
-        "margin" | "margin-left" | "margin-top" | "text-indent" => {
-            if is_far(value) {
-                (place.far, place.indented) = (true, true);
-            }
+        "margin" | "margin-left" | "margin-top" | "text-indent" if is_far(value) => {
+            (place.far, place.indented) = (true, true);
         }
         "transform" => {
             let moved = value.contains("translate") && value.split(['(', ',', ' ']).any(is_far);

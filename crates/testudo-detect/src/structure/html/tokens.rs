@@ -213,11 +213,10 @@ impl Iterator for Tokens<'_> {
     type Item = Token;
 
     fn next(&mut self) -> Option<Token> {
-        if let Some(range) = self.raw.take().and_then(|name| self.raw_text(name)) {
-            if !range.is_empty() {
-                self.at = range.end;
-                return Some(Token::Raw(range));
-            }
+        let raw = self.raw.take().and_then(|name| self.raw_text(name));
+        if let Some(range) = raw.filter(|range| !range.is_empty()) {
+            self.at = range.end;
+            return Some(Token::Raw(range));
         }
         let start = self.at;
         if start >= self.text.len() {

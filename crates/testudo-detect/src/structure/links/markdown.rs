@@ -230,7 +230,7 @@ fn inline_length(rest: &str) -> usize {
 fn end_of(rest: &str, blank: Option<usize>, end: usize) -> usize {
     let Some(blank) = blank else { return end };
     let tail = rest.get(blank..end).unwrap_or_default();
-    let broken = tail.contains('\n') && !tail.trim().is_empty() && tail.trim().split_whitespace().count() == 1;
+    let broken = tail.contains('\n') && tail.split_whitespace().count() == 1;
     if broken { end } else { blank }
 }
 
