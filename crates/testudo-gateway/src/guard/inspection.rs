@@ -196,7 +196,7 @@ impl Inspection {
     }
 
     /// A rule's certainty that text does harm, less when the text is only a token that is broken.
-    fn score(&self, hit: &Hit, rule: &Rule) -> Score {
+    fn certainty(&self, hit: &Hit, rule: &Rule) -> Score {
         let inside = |range: &Range<usize>| range.start <= hit.start && hit.end <= range.end;
         let broken = rule.id.as_str() == TOKEN_RULE && self.defused.iter().any(inside);
         if broken {
@@ -327,7 +327,7 @@ impl Inspection {
                 rule: rule.id.clone(),
                 kind: rule.kind,
                 severity: rule.severity,
-                score: self.score(hit, rule),
+                score: self.certainty(hit, rule),
                 origin: origin.clone(),
                 place: Place {
                     path: Arc::clone(path),
