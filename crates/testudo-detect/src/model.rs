@@ -4,6 +4,8 @@ mod calibration;
 mod features;
 pub mod metrics;
 mod ngram;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 use std::fmt;
@@ -13,8 +15,8 @@ use std::sync::Arc;
 use testudo_types::{Origin, Score};
 
 pub use calibration::{Calibration, CalibrationProblem, Channel, Thresholds, UncertainBand};
-pub use features::{Features, buckets};
-pub use ngram::{Contribution, Head, NgramModel, NgramParts, NgramProblem};
+pub use features::{Features, bucket, buckets};
+pub use ngram::{Contribution, Head, NgramModel, NgramParts, NgramProblem, norm};
 pub use windows::{WINDOW_BYTES_MAX, Windows, windows};
 
 use crate::Budget;

@@ -7,9 +7,21 @@ const WORD_CHARS_MAX: usize = 24;
 const GRAM_CHARS_MIN: usize = 3;
 const GRAM_CHARS_MAX: usize = 5;
 
+/// Digits of a number that count; longer numbers look alike.
+const DIGITS_MAX: usize = 3;
+/// Longer words with a digit in them are numbers, keys and hashes: no words, whatever stands around them.
+const NAME_CHARS_MAX: usize = 4;
+/// Places to remember n-grams in, so that one that is repeated counts once.
+const SEEN_BITS: u32 = 12;
+
 /// The n-grams of a text, as they are found.
 #[derive(Debug, Default)]
 pub struct Features {
+    /// The hash that was found last at each place; zero for none.
+    seen: Vec<u32>,
+    /// Digits at the end of the word so far, and whether it has any.
+    digits: usize,
+    has_digit: bool,
     /// The letters of the word at hand, folded, between two marks.
     letters: Vec<u32>,
     previous: Option<(u32, usize)>,
@@ -18,7 +30,25 @@ pub struct Features {
 
 impl Features {
     /// Calls `found` with the hash of each n-gram and the bytes it stands for; a letter group stands for its word.
+    ///
+    /// What is repeated is told once, but for rare cases in long texts.
     pub fn visit(&mut self, text: &str, mut found: impl FnMut(u32, Range<usize>)) {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.clear();
+        seen.resize(1 << SEEN_BITS, 0);
+        self.visit_all(text, |hash, range| {
+            let place = usize::try_from(hash & ((1 << SEEN_BITS) - 1)).unwrap_or(0);
+            if let Some(last) = seen.get_mut(place)
+                && *last != hash
+            {
+                *last = hash;
+                found(hash, range);
+            }
+        });
+        self.seen = seen;
+    }
+
+    fn visit_all(&mut self, text: &str, mut found: impl FnMut(u32, Range<usize>)) {
         self.previous = None;
         self.before = None;
         self.letters.clear();
@@ -29,9 +59,14 @@ impl Features {
             if kind == Kind::Word {
                 if self.letters.is_empty() {
                     from = at;
+                    self.digits = 0;
+                    self.has_digit = false;
                 }
                 symbol = None;
-                if self.letters.len() < WORD_CHARS_MAX {
+                let is_digit = letter.is_ascii_digit();
+                self.has_digit |= is_digit;
+                self.digits = if is_digit { self.digits.saturating_add(1) } else { 0 };
+                if self.letters.len() < WORD_CHARS_MAX && self.digits <= DIGITS_MAX {
                     self.letters.push(folded(letter));
                 }
                 continue;
@@ -52,6 +87,12 @@ impl Features {
 
     fn end_word(&mut self, range: Range<usize>, found: &mut impl FnMut(u32, Range<usize>)) {
         if self.letters.is_empty() {
+            return;
+        }
+        if self.has_digit && self.letters.len() > NAME_CHARS_MAX {
+            self.letters.clear();
+            self.previous = None;
+            self.before = None;
             return;
         }
         let letters = std::mem::take(&mut self.letters);
@@ -95,7 +136,7 @@ impl Features {
     }
 }
 
-/// The buckets of a text's n-grams, with repetitions; `bits` is the logarithm of their number.
+/// The buckets of a text's n-grams; `bits` is the logarithm of their number.
 #[must_use]
 pub fn buckets(text: &str, bits: u32) -> Vec<u32> {
     let mut list = Vec::with_capacity(text.len().saturating_mul(3));
@@ -104,7 +145,8 @@ pub fn buckets(text: &str, bits: u32) -> Vec<u32> {
 }
 
 /// The bucket of a hash.
-pub(super) fn bucket(hash: u32, bits: u32) -> u32 {
+#[must_use]
+pub fn bucket(hash: u32, bits: u32) -> u32 {
     hash >> 32_u32.saturating_sub(bits).min(31)
 }
 
@@ -166,6 +208,11 @@ fn folded(letter: char) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    reason = "a panic is a failed test"
+)]
 mod tests {
     use proptest::prelude::{any, proptest};
 
@@ -192,6 +239,9 @@ mod tests {
         for (left, right) in [
             ("Ignore  ALL", "ignore all"),
             ("pay 17", "pay 93"),
+            ("id 12345", "id 6789012"),
+            ("key a8f3b2c1d", "key 77ffa0c91"),
+            ("no no no", "no no no no"),
             ("ÀB", "àb"),
             ("a----b", "a-b"),
         ] {

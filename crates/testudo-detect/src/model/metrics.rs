@@ -140,15 +140,14 @@ mod tests {
 
     #[test]
     fn known_areas() {
-        let cases: [(&[(f32, bool)], Option<f64>); 6] = [
-            (&[], None),
-            (&[(1.0, true)], None),
-            (&[(1.0, false), (2.0, true)], Some(1.0)),
-            (&[(2.0, false), (1.0, true)], Some(0.0)),
-            (&[(1.0, false), (1.0, true)], Some(0.5)),
-            (&[(1.0, false), (3.0, false), (2.0, true), (4.0, true)], Some(0.75)),
-        ];
-        for (list, area) in cases {
+        for (list, area) in [
+            (&[][..], None),
+            (&[(1.0, true)][..], None),
+            (&[(1.0, false), (2.0, true)][..], Some(1.0)),
+            (&[(2.0, false), (1.0, true)][..], Some(0.0)),
+            (&[(1.0, false), (1.0, true)][..], Some(0.5)),
+            (&[(1.0, false), (3.0, false), (2.0, true), (4.0, true)][..], Some(0.75)),
+        ] {
             assert_eq!(area_under_curve(&rows(list)), area, "{list:?}");
         }
     }

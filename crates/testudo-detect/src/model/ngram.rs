@@ -12,6 +12,8 @@ const BITS_MAX: u32 = 21;
 const HEADS: usize = 2;
 /// Magic, logarithm of the number of buckets, then bias and scale of each head.
 const HEADER_BYTES: usize = 9 + HEADS * 8;
+/// A window of fewer n-grams counts as one of so many.
+const GRAMS_MIN: i32 = 24;
 /// Fewer n-grams say nothing about the language of a text.
 const FOREIGN_GRAMS_MIN: usize = 24;
 /// A text with a smaller share of n-grams that the training knew is foreign to the model, in percent.
@@ -203,7 +205,7 @@ impl NgramModel {
             sum = sum.saturating_add(i32::from(self.weight(head, hash)));
             count = count.saturating_add(1);
         });
-        head.bias + head.scale * float(sum) / float(count.max(1)).sqrt()
+        head.bias + head.scale * float(sum) / norm(count)
     }
 
     /// The `most` n-grams that raised the logit of a window most, highest first; none inside another.
@@ -220,7 +222,7 @@ impl NgramModel {
                 None => places.push((range, weight)),
             }
         });
-        let unit = head.scale / float(count.max(1)).sqrt();
+        let unit = head.scale / norm(count);
         places.sort_by(|left, right| right.1.cmp(&left.1).then(left.0.start.cmp(&right.0.start)));
         let mut chosen: Vec<Contribution> = Vec::new();
         for (range, sum) in places {
@@ -265,6 +267,12 @@ impl NgramModel {
     }
 }
 
+/// What divides the sum of the weights: a long window has more n-grams, and a very short one proves little.
+#[must_use]
+pub fn norm(count: i32) -> f32 {
+    float(count.max(GRAMS_MIN)).sqrt()
+}
+
 /// Sums of at most some thousand small weights; exact.
 fn float(sum: i32) -> f32 {
     let sum = sum.clamp(-8_388_607, 8_388_607);
@@ -274,6 +282,7 @@ fn float(sum: i32) -> f32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "a panic is a failed test")]
 mod tests {
     use proptest::prelude::{any, prop, proptest};
 
