@@ -48,7 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // Tools.
     ("testudo-testkit", &["testudo-types"]),
-    ("testudo-train", &["testudo-bounded"]),
+    ("testudo-train", &["testudo-types", "testudo-bounded", "testudo-detect"]),
     (
         "xtask",
         &["testudo-types", "testudo-ledger", "testudo-recorder", "testudo-testkit"],

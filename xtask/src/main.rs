@@ -23,6 +23,7 @@ mod soak;
 mod suite;
 #[cfg(test)]
 mod tidy;
+mod train;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,9 @@ cargo xtask <task>
                           (installs 20 MB and age once; then 10 s)
   e2e [--direct]          official SDKs against a real model, direct and through the gateway, bodies
                           compared byte by byte (installs 200 MB once; then about 1 min)
+  train [FOLDER] [--ship] the small injection model from the corpora in FOLDER (../shared/data): rows, weights,
+                          thresholds and model card under target/train; --ship puts them into the repository
+                          (release build 2 min once; then about 5 min)
   s3                      the ledger's copy in an S3 server (installs 100 MB once; then about 1 min)
 ";
 
@@ -96,6 +100,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "fuzz" => fuzz::fuzz(rest),
         "instructions" => instructions::instructions(rest),
         "soak" => soak::soak(rest),
+        "train" => train::train(rest),
         "ledger-peers" => ledger_peers::ledger_peers(rest),
         "ocsf" => ocsf::run(rest),
         "e2e" => e2e::e2e(rest),
