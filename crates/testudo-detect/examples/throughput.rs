@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use testudo_detect::views::normalise;
 use testudo_detect::{Budget, Canaries, Detector, Fingerprint, GuardScanner, Scope, Selection};
 use testudo_types::{Direction, Origin, ThreatKind};
 
@@ -51,6 +52,66 @@ fn main() {
         measure(name, text, &selection);
     }
     guarded(&chat, &selection);
+    requests(&detector, &chat);
+}
+
+/// Whole requests of 16 KiB, read in all views: the median, the 99th percentile and the speed.
+fn requests(detector: &Arc<Detector>, chat: &str) {
+    let scope = Scope {
+        direction: Direction::Request,
+        origin: Origin::Document,
+        kinds: ThreatKind::ALL.into_iter().collect(),
+    };
+    let selection = detector.select(&scope);
+    let long = |text: &str| -> String { text.chars().cycle().take(16_384).collect() };
+    let accented =
+        "Le système a été créé à l\u{2019}été, où l'élève répète sa leçon près du café; \u{ab} déjà vu \u{bb}. ";
+    let code =
+        "fn total(items: &[Item]) -> u32 {\n    items.iter().map(|item| item.price * item.count_of_units).sum()\n}\n\n";
+    let russian = "\u{41f}\u{43e}\u{441}\u{43b}\u{435} \u{434}\u{43e}\u{436}\u{434}\u{44f} \u{432} \u{433}\u{43e}\u{440}\u{43e}\u{434}\u{435} \u{442}\u{438}\u{445}\u{43e}. ";
+    let zero_width: String = chat.chars().flat_map(|c| [c, '\u{200B}']).collect();
+    for (name, text) in [
+        ("chat", long(chat)),
+        ("French", long(accented)),
+        ("Russian", long(russian)),
+        ("code", long(code)),
+        ("zero width", long(&zero_width)),
+        (
+            "base64",
+            "SGVsbG8gd29ybGQsIGhvdyBhcmUgeW91IHRvZGF5Pw "
+                .chars()
+                .cycle()
+                .take(16_384)
+                .collect(),
+        ),
+        (
+            "spaced",
+            "w o r d s  a p a r t  ".chars().cycle().take(16_384).collect(),
+        ),
+    ] {
+        let mut times = Vec::new();
+        let mut views = Vec::new();
+        for _ in 0..200 {
+            let began = Instant::now();
+            std::hint::black_box(selection.scan(&text, &mut Budget::unlimited()));
+            times.push(began.elapsed());
+            let began = Instant::now();
+            std::hint::black_box(normalise(&text, &mut Budget::unlimited()));
+            views.push(began.elapsed());
+        }
+        times.sort();
+        views.sort();
+        let median = times.get(100).copied().unwrap_or_default();
+        let speed = f64::from(u32::try_from(text.len()).unwrap_or(0)) / median.as_secs_f64() / 1e6;
+        println!(
+            "{name:>16}: request of {} bytes {:?} at best, {median:?}, p99 {:?}, {speed:.0} MB/s; views alone {:?} at best, {:?}",
+            text.len(),
+            times.first(),
+            times.get(198),
+            views.first(),
+            views.get(100)
+        );
+    }
 }
 
 fn shuffle(words: &mut [String]) {

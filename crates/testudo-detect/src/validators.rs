@@ -54,6 +54,7 @@ const VALIDATORS: &[(&str, Validator)] = &[
     ("date", Validator(national_id::date)),
     ("de-steuer-id", Validator(national_id::europe::de_steuer_id)),
     ("dk-cpr", Validator(national_id::europe::dk_cpr)),
+    ("drawing", Validator(hidden::drawing)),
     ("eip55", Validator(wallet::eip55)),
     ("email", Validator(address::email)),
     ("es-dni", Validator(national_id::europe::es_dni)),

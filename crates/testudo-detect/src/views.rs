@@ -24,6 +24,7 @@ mod unseen;
 mod words;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 pub use self::cleaned::{Cleaned, clean};
 use self::derived::{Derived, Edit, splice};
@@ -36,6 +37,8 @@ use crate::{Budget, Hit, Selection};
 
 /// Decodings of decodings of decodings, and no deeper.
 pub const DEPTH_MAX: u8 = 3;
+/// A guess at a guess, as for spaced letters in signs, and no more.
+const GUESSES_MAX: u8 = 2;
 /// Views of one text may have this many times its bytes together.
 const GROWTH_MAX: usize = 12;
 /// So many bytes the views of a short text may have.
@@ -165,6 +168,8 @@ pub struct View {
     pub spans: SpanMap,
     /// How many decodings led here; folding is none.
     pub depth: u8,
+    /// How many of them are guesses.
+    guesses: u8,
 }
 
 /// Everything that a text says besides what it says plainly.
@@ -192,6 +197,7 @@ pub enum Unscanned {
 #[must_use]
 pub fn normalise(text: &str, budget: &mut Budget) -> Views {
     let mut deriving = Deriving {
+        root: text,
         budget,
         bytes_left: text.len().saturating_mul(GROWTH_MAX).max(GROWTH_MIN),
         seen: BTreeSet::from([digest(text)]),
@@ -207,7 +213,7 @@ pub fn normalise(text: &str, budget: &mut Budget) -> Views {
         let (text, spans) = (std::mem::take(&mut view.text), std::mem::take(&mut view.spans));
         let from = From {
             kind: view.kind,
-            guessed: view.guessed,
+            guesses: view.guesses,
             depth: view.depth,
             spans: &spans,
         };
@@ -247,12 +253,13 @@ pub(crate) fn scan_followed(selection: &Selection, text: &str, budget: &mut Budg
 #[derive(Debug, Clone, Copy)]
 struct From<'a> {
     kind: ViewKind,
-    guessed: bool,
+    guesses: u8,
     depth: u8,
     spans: &'a SpanMap,
 }
 
 struct Deriving<'b> {
+    root: &'b str,
     budget: &'b mut Budget,
     bytes_left: usize,
     /// Digests of all texts so far.
@@ -276,8 +283,14 @@ impl Deriving<'_> {
             }
         }
         self.decode(text, from);
+        if from.is_some_and(|from| from.guesses >= GUESSES_MAX) {
+            return;
+        }
         for (kind, derived) in words::guess(text, wide) {
-            self.add(kind, derived, from);
+            // What is left after a guess of a kind was not meant by it.
+            if from.is_none_or(|from| from.kind != kind) {
+                self.add(kind, derived, from);
+            }
         }
     }
 
@@ -322,7 +335,8 @@ impl Deriving<'_> {
     }
 
     fn decode(&mut self, text: &str, from: Option<From<'_>>) {
-        for (kind, edits) in escapes::resolve(text) {
+        for (kind, mut edits) in escapes::resolve(text) {
+            edits.retain(|edit| self.is_new(text, &edit.range, from));
             self.add(kind, splice(text, &edits, MARGIN), from);
         }
         let mut found = encoded::decode_runs(text);
@@ -332,7 +346,17 @@ impl Deriving<'_> {
         self.add_decoded(text, found, from);
     }
 
-    fn add_decoded(&mut self, text: &str, found: Vec<Decoded>, from: Option<From<'_>>) {
+    /// Whether a part of a view does not stand in the text itself, where it has been read already, or in its folded form.
+    fn is_new(&self, text: &str, range: &Range<usize>, from: Option<From<'_>>) -> bool {
+        let Some(from) = from else {
+            return true;
+        };
+        let in_its_place = from.kind == ViewKind::Folded && from.depth == 0;
+        in_its_place || self.root.get(from.spans.original(range.clone())) != text.get(range.clone())
+    }
+
+    fn add_decoded(&mut self, text: &str, mut found: Vec<Decoded>, from: Option<From<'_>>) {
+        found.retain(|decoded| self.is_new(text, &decoded.edit.range, from));
         let kinds: BTreeSet<ViewKind> = found.iter().map(|decoded| decoded.kind).collect();
         if found.iter().any(|decoded| decoded.cut) {
             self.give_up(Unscanned::TooLarge);
@@ -366,7 +390,10 @@ impl Deriving<'_> {
             return false;
         }
         let Some(left) = self.bytes_left.checked_sub(derived.text.len()) else {
-            self.give_up(Unscanned::TooLarge);
+            // Guesses at the text itself come first; what is left out is guesses at what others became.
+            if !kind.is_guess() {
+                self.give_up(Unscanned::TooLarge);
+            }
             return false;
         };
         self.bytes_left = left;
@@ -380,7 +407,10 @@ impl Deriving<'_> {
         };
         self.views.push(View {
             kind,
-            guessed: kind.is_guess() || from.is_some_and(|from| from.guessed),
+            guessed: kind.is_guess() || from.is_some_and(|from| from.guesses > 0),
+            guesses: from
+                .map_or(0, |from| from.guesses)
+                .saturating_add(u8::from(kind.is_guess())),
             text: derived.text,
             spans,
             depth,

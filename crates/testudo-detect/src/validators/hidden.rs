@@ -16,3 +16,21 @@ pub(super) fn not_a_flag(text: &str) -> bool {
         .collect();
     !matches!(spelled.as_str(), "gbeng\u{7F}" | "gbsct\u{7F}" | "gbwls\u{7F}")
 }
+
+/// Whether lines of signs can be letters drawn large: they differ, and rules and boxes do not.
+pub(super) fn drawing(text: &str) -> bool {
+    let mut lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let count = lines.len();
+    let inked = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
+    let thin = lines
+        .iter()
+        .filter(|line| inked(line).saturating_mul(10) < line.chars().count().saturating_mul(9))
+        .count();
+    lines.sort_unstable();
+    lines.dedup();
+    count >= 4 && lines.len() >= 3 && thin.saturating_mul(2) > count && inked(text) >= 24
+}

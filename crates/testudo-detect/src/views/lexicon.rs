@@ -41,18 +41,18 @@ pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::new);
 #[derive(Debug)]
 pub(super) struct Lexicon {
     words: Vec<&'static str>,
-    /// Open addressing by the low bits of the hash; no word hashes to zero.
-    senses: Vec<(u64, Sense)>,
+    /// Open addressing by high bits of the hash; an entry holds low bits of it and whether attacks use the word.
+    senses: Vec<u32>,
     /// Sorted by hash.
     disguises: Vec<(u64, Disguise)>,
-    /// Which low bits of the hashes of disguises occur: most words of a text need no search.
+    /// Which high bits of the hashes of disguises occur: most words of a text need no search.
     present: Vec<u64>,
     longest: usize,
 }
 
 const SLOTS: usize = 4096;
 const PRESENT_BLOCKS: usize = 4096;
-const FREE: (u64, Sense) = (0, Sense::Known);
+const FREE: u32 = 0;
 
 impl Lexicon {
     fn new() -> Self {
@@ -79,7 +79,7 @@ impl Lexicon {
         lexicon.disguises.dedup_by_key(|(hash, _)| *hash);
         for (hash, _) in &lexicon.disguises {
             if let Some(block) = lexicon.present.get_mut(block_of(*hash)) {
-                *block |= 1 << (hash & 63);
+                *block |= bits_of(*hash);
             }
         }
         lexicon
@@ -89,7 +89,7 @@ impl Lexicon {
         let mut slot = slot_of(hash);
         while let Some(entry) = self.senses.get_mut(slot) {
             if *entry == FREE {
-                *entry = (hash, sense);
+                *entry = tag_of(hash) | u32::from(sense == Sense::Attack);
                 return;
             }
             slot = slot.saturating_add(1) % SLOTS;
@@ -124,12 +124,13 @@ impl Lexicon {
     /// What is known about the word of a hash.
     pub(super) fn sense(&self, hash: u64) -> Option<Sense> {
         let mut slot = slot_of(hash);
+        let tag = tag_of(hash);
         loop {
-            let entry = self.senses.get(slot)?;
-            if entry.0 == hash {
-                return Some(entry.1);
+            let entry = *self.senses.get(slot)?;
+            if entry & !1 == tag {
+                return Some(if entry & 1 == 1 { Sense::Attack } else { Sense::Known });
             }
-            if *entry == FREE {
+            if entry == FREE {
                 return None;
             }
             slot = slot.saturating_add(1) % SLOTS;
@@ -139,7 +140,7 @@ impl Lexicon {
     /// The word that a hash, or the key of shuffled letters, stands for.
     pub(super) fn unmask(&self, hash: u64) -> Option<Disguise> {
         let block = self.present.get(block_of(hash)).copied().unwrap_or(0);
-        if block >> (hash & 63) & 1 == 0 {
+        if block & bits_of(hash) != bits_of(hash) {
             return None;
         }
         let index = self.disguises.binary_search_by_key(&hash, |(known, _)| *known).ok()?;
@@ -163,11 +164,21 @@ impl Lexicon {
 }
 
 fn slot_of(hash: u64) -> usize {
-    usize::try_from(hash >> 20).unwrap_or(0) % SLOTS
+    usize::try_from(hash >> 44).unwrap_or(0) % SLOTS
+}
+
+/// Low bits that tell words of a slot apart, never those of a free slot.
+fn tag_of(hash: u64) -> u32 {
+    u32::try_from(hash & 0xFFFF_FFFE).unwrap_or(0).max(2)
+}
+
+/// Two bits of a block, which both occur by accident for few words.
+fn bits_of(hash: u64) -> u64 {
+    1 << (hash >> 58) | 1 << (hash >> 52 & 63)
 }
 
 fn block_of(hash: u64) -> usize {
-    usize::try_from(hash >> 6).unwrap_or(0) % PRESENT_BLOCKS
+    usize::try_from(hash >> 36).unwrap_or(0) % PRESENT_BLOCKS
 }
 
 /// The hash of no letters.
@@ -175,8 +186,7 @@ pub(super) const EMPTY: u64 = 0xCBF2_9CE4_8422_2325;
 
 /// The hash of one more letter.
 pub(super) fn extend(hash: u64, byte: u8) -> u64 {
-    let mixed = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-    mixed ^ (mixed >> 29)
+    (hash.rotate_left(23) ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// The hash of a word.
@@ -223,7 +233,7 @@ impl Shuffle {
         self.last = byte;
         self.len = self.len.wrapping_add(1);
         let spread = u64::from(byte).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.letters = self.letters.wrapping_add(spread ^ (spread >> 23));
+        self.letters = self.letters.wrapping_add(spread.rotate_left(u32::from(byte & 31)));
     }
 
     /// The same for all orders of the inner letters.

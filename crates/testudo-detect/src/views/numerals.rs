@@ -139,7 +139,10 @@ impl Row {
                 ViewKind::Decimal
             };
             let text: String = row.codes.iter().filter_map(|(_, code)| char::from_u32(*code)).collect();
-            push(kind, range, text.as_bytes(), found);
+            // Any numbers are some characters; those of a text make words.
+            if words(&text) > 0 {
+                push(kind, range, text.as_bytes(), found);
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ pub(super) const GUESS_MARGIN: usize = 160;
 /// Shuffled words must stand within so many words of another.
 const NEAR: usize = 12;
 
+/// Of so many words one must be recognised.
+const DENSE: usize = 4;
 /// Phrases allow so much space between words.
 const GAP_MAX: usize = 4;
 /// Space and signs between the single letters of a row.
@@ -91,6 +93,9 @@ fn undisguised(text: &str, signs: &mut Signs, views: &mut Vec<(ViewKind, Derived
             continue;
         };
         let attack = group.iter().any(|found| found.is.attack);
+        // Words that are disguised stand close; in other languages some short ones only look so.
+        let span = last.number.saturating_sub(first.number).saturating_add(1);
+        let dense = group.len().saturating_mul(DENSE) >= span;
         let long = group.iter().any(|found| found.is.attack && found.range.len() > 4);
         let window = window(text, first.range.start, last.range.end);
         match first.is.how {
@@ -98,11 +103,11 @@ fn undisguised(text: &str, signs: &mut Signs, views: &mut Vec<(ViewKind, Derived
                 range: found.range.clone(),
                 text: LEXICON.word(found.is.word).to_owned(),
             })),
-            How::Shifted(places) if group.len() >= 3 || (attack && group.len() >= 2) => {
+            How::Shifted(places) if dense && (group.len() >= 3 || (attack && group.len() >= 2)) => {
                 from_places.part(window.start);
                 shift_back(text, window, places, &mut from_places);
             }
-            How::Reversed if group.len() >= 2 => {
+            How::Reversed if dense && group.len() >= 2 => {
                 backwards.part(window.start);
                 turn(text, window.clone(), &mut backwards);
                 words_backwards.part(window.start);
@@ -160,9 +165,9 @@ impl Word {
 struct Scan {
     words: usize,
     /// The last words: place, letters and what the lexicon knows about them.
-    recent: [(Range<usize>, usize, Option<Sense>); 3],
+    recent: [(Range<usize>, usize, Option<Sense>); 2],
     /// Hashes of the last words and all that follow them, without gaps.
-    chains: [u64; 3],
+    chains: [u64; 2],
     spelled: Option<(Range<usize>, usize)>,
 }
 
@@ -201,7 +206,7 @@ impl Scan {
         self.close_spelled(signs);
     }
 
-    fn end(&mut self, word: &Word, end: usize, chains: [u64; 3], signs: &mut Signs) {
+    fn end(&mut self, word: &Word, end: usize, chains: [u64; 2], signs: &mut Signs) {
         self.words = self.words.saturating_add(1);
         let single = end.saturating_sub(word.start) == 1;
         self.spell(word, end, single, signs);
@@ -209,7 +214,7 @@ impl Scan {
             if (word.letters > 0 || word.others <= 4) && signs.leet.len() < KEPT_MAX {
                 signs.leet.push(word.start..end);
             }
-            self.chains = [EMPTY; 3];
+            self.chains = [EMPTY; 2];
             self.recent = Default::default();
             return;
         }
@@ -257,7 +262,7 @@ impl Scan {
     }
 
     /// Looks for a word of the lexicon in this word and those before it.
-    fn split(&mut self, word: &Word, end: usize, sense: Option<Sense>, chains: [u64; 3], signs: &mut Signs) {
+    fn split(&mut self, word: &Word, end: usize, sense: Option<Sense>, chains: [u64; 2], signs: &mut Signs) {
         let mut hard = sense.is_none();
         let mut letters = word.letters;
         for (index, chain) in chains.iter().enumerate() {
@@ -282,10 +287,10 @@ impl Scan {
                 });
             }
         }
-        let [first, second, _] = self.recent.clone();
-        self.recent = [(word.start..end, word.letters, sense), first, second];
-        let [first, second, _] = chains;
-        self.chains = [word.hash, first, second];
+        let [first, _] = std::mem::take(&mut self.recent);
+        self.recent = [(word.start..end, word.letters, sense), first];
+        let [first, _] = chains;
+        self.chains = [word.hash, first];
     }
 
     fn spell(&mut self, word: &Word, end: usize, single: bool, signs: &mut Signs) {
@@ -321,12 +326,25 @@ enum Class {
 }
 
 fn class(byte: u8) -> Class {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
-        b'0'..=b'9' | b'@' | b'$' | b'!' | b'|' | b'+' => Class::Sign,
-        _ => Class::Gap,
-    }
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Gap)
 }
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Gap; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let class = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
+            b'0'..=b'9' | b'@' | b'$' | b'!' | b'|' | b'+' => Class::Sign,
+            _ => Class::Gap,
+        };
+        if let Some(slot) = classes.split_at_mut(byte as usize).1.first_mut() {
+            *slot = class;
+        }
+        byte = byte.saturating_add(1);
+    }
+    classes
+};
 
 /// The words that are meant by words of letters and digits, when an attack or several words are among them.
 fn leet(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
