@@ -160,17 +160,17 @@ fn per_word(text: &str, one: impl Fn(&str) -> String) -> String {
     text.split_inclusive(|c: char| !c.is_ascii_alphabetic())
         .map(|piece| {
             let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
-            one(word) + &piece[word.len()..]
+            one(word) + piece.strip_prefix(word).unwrap_or_default()
         })
         .collect()
 }
 
 fn halves(word: &str, gap: &str) -> String {
     if word.len() < 5 {
-        word.to_owned()
-    } else {
-        format!("{}{gap}{}", &word[..word.len() / 2], &word[word.len() / 2..])
+        return word.to_owned();
     }
+    let (head, tail) = word.split_at(word.len() / 2);
+    format!("{head}{gap}{tail}")
 }
 
 fn selector(byte: u8) -> char {

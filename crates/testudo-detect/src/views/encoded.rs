@@ -88,7 +88,7 @@ pub(super) fn decode_run(run: &[u8], base: usize, found: &mut Vec<Decoded>) {
 }
 
 fn decode_part(part: &[u8], base: usize, found: &mut Vec<Decoded>) -> bool {
-    let tries: [(ViewKind, fn(&[u8]) -> Option<Vec<u8>>); 3] = [
+    let tries: [(ViewKind, Decode); 3] = [
         (ViewKind::Hex, hex),
         (ViewKind::Base64, base64),
         (ViewKind::Base32, base32),
@@ -110,7 +110,10 @@ fn decode_part(part: &[u8], base: usize, found: &mut Vec<Decoded>) -> bool {
     false
 }
 
-fn attempt(part: &[u8], decode: fn(&[u8]) -> Option<Vec<u8>>) -> Option<Legible> {
+/// Bytes from characters of an alphabet; `None` when others are among them.
+type Decode = fn(&[u8]) -> Option<Vec<u8>>;
+
+fn attempt(part: &[u8], decode: Decode) -> Option<Legible> {
     let probe = part.get(..PROBE_BYTES.saturating_mul(2)).unwrap_or(part);
     promising(&decode(probe)?).then_some(())?;
     legible(&decode(part)?)

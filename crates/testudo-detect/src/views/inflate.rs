@@ -71,7 +71,7 @@ impl Bits<'_> {
         Some(bits)
     }
 
-    fn to_byte(&mut self) {
+    fn skip_to_byte(&mut self) {
         self.held = 0;
         self.count = 0;
     }
@@ -154,7 +154,7 @@ impl Inflater<'_> {
     }
 
     fn stored(&mut self) -> Option<()> {
-        self.bits.to_byte();
+        self.bits.skip_to_byte();
         let len = self.bits.take(16)? as usize;
         self.bits.take(16)?;
         let from = self.bits.at;

@@ -493,7 +493,8 @@ fn unaccented(text: &str) -> Vec<Edit> {
         let lower = plain.to_ascii_lowercase();
         if plain.is_ascii() && !plain.is_empty() {
             attacks = attacks.saturating_add(usize::from(LEXICON.attacks(lower.as_bytes())));
-            known = known.saturating_add(usize::from(LEXICON.knows(lower.as_bytes())));
+            // A single letter with a mark is a word of many languages.
+            known = known.saturating_add(usize::from(lower.len() > 1 && LEXICON.knows(lower.as_bytes())));
             edits.push(Edit {
                 range: start..start.saturating_add(word.len()),
                 text: plain,
