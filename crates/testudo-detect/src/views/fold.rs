@@ -8,7 +8,7 @@ use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
 use super::derived::Derived;
 use super::look_alike::look_alike;
-use super::unseen::{belongs, decoration, flag_len, ideograph, unseen};
+use super::unseen::{Unseen, belongs, decoration, flag_len, ideograph, unseen};
 
 /// A word is judged by its parts of at most so many bytes.
 pub(super) const WORD_BYTES_MAX: usize = 256;
@@ -199,7 +199,8 @@ impl Folder {
     fn fold(&mut self, c: char, at: usize, after: Option<char>, alike: bool, out: &mut Derived) {
         let range = at..at.saturating_add(c.len_utf8());
         if let Some(kind) = unseen(c) {
-            if belongs(kind, c, self.before, after) {
+            // Controls of direction say nothing in a view, not even where writing needs them.
+            if kind != Unseen::Direction && belongs(kind, c, self.before, after) {
                 out.copy_char(c, at);
             } else {
                 out.drop_one();
