@@ -20,9 +20,14 @@ pub(crate) fn probe(out: &Path, origin: &str, lines: &Path) -> anyhow::Result<St
         let line = line.replace("\\n", "\n");
         let verdict = model.judge(&[&line], &origin, &mut Budget::unlimited());
         let logit = verdict.windows.first().map_or(0.0, |it| it.logit);
+        let (known, count) = model.ngram().known(
+            testudo_detect::model::Head::of(testudo_detect::model::Channel::of(&origin)),
+            &line,
+        );
+        let known = known.saturating_mul(100).checked_div(count).unwrap_or(0);
         let head: String = line.chars().take(90).collect();
         shown.push_str(&format!(
-            "{:3} {logit:6.2} {head}\n            {}\n",
+            "{:3} {logit:6.2} known {known} {head}\n            {}\n",
             verdict.score.percent(),
             verdict.explanation
         ));
