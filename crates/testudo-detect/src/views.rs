@@ -296,10 +296,11 @@ impl Deriving<'_> {
 
     /// Adds what unseen characters spell, and the folded view; whether there is one.
     fn fold(&mut self, text: &str, from: Option<From<'_>>) -> bool {
-        for (kind, derived) in [
-            (ViewKind::Tags, payload::tags(text)),
-            (ViewKind::Selectors, payload::selectors(text)),
-        ] {
+        // The first bytes of these characters in UTF-8: most texts have neither.
+        let has = |byte: u8| text.as_bytes().contains(&byte);
+        let tags = has(0xF3).then(|| (ViewKind::Tags, payload::tags(text)));
+        let selectors = (has(0xF3) || has(0xEF)).then(|| (ViewKind::Selectors, payload::selectors(text)));
+        for (kind, derived) in tags.into_iter().chain(selectors) {
             if derived.text.len() >= legible::CHARS_MIN / 2 {
                 self.add(kind, derived, from);
             }
