@@ -25,7 +25,7 @@ fuzz_target!(|input: (&str, &str, Vec<u8>)| {
     let fingerprint = Arc::new(Fingerprint::of(prompt, 8));
     let canaries = Canaries::new(["canary"]).expect("long enough");
     let mut budget = Budget::unlimited();
-    let whole = scan_all(&SELECTION, Some(&fingerprint), &canaries, text, &mut budget);
+    let whole = scan_all(&SELECTION, Some(&fingerprint), &canaries, None, text, &mut budget);
     if whole.exhausted {
         return;
     }

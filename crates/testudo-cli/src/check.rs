@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use testudo_detect::structure::special::TokenLevel;
 use testudo_detect::structure::spotlight::Style;
 use testudo_gateway::settings::{
-    Content, GuardSetting, InjectionModels, LedgerSettings, Limits, ModelSettings, OnFailure, Recording, Route,
-    UpstreamBase,
+    Content, GuardSetting, InjectionModels, LedgerSettings, Limits, ModelSettings, OnFailure, OutputSettings,
+    Recording, Route, UpstreamBase,
 };
 use testudo_policy::Question;
 use testudo_recorder::RecordClass;
@@ -87,9 +87,10 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
         route.profile.name
     )?;
     let mut rows = vec![["guard".to_owned(), "request".to_owned(), "response".to_owned()]];
+    let answers = route.response_guards();
     for kind in ThreatKind::ALL {
         let request = route.profile.request.get(&kind);
-        let response = route.profile.response.get(&kind);
+        let response = answers.get(&kind);
         if request.is_some() || response.is_some() {
             rows.push([kind.as_str().to_owned(), guard(request), guard(response)]);
         }
@@ -109,6 +110,7 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
     let mut facts = vec![
         ["upstream".to_owned(), upstream(route, proven)],
         ["limits".to_owned(), limits(&route.limits)],
+        ["answers".to_owned(), answers_of(&route.output)],
         ["recorded".to_owned(), recorded(&route.recording)],
         ["hosted tools".to_owned(), yes(route.hosted_tools).to_owned()],
         ["server history".to_owned(), yes(route.server_history).to_owned()],
@@ -170,6 +172,34 @@ fn spotlight(route: &Route) -> &'static str {
         Some(Style::Delimit) => "delimiters around results of tools and documents",
         Some(Style::Datamark) => "a mark before each word of results of tools and documents",
     }
+}
+
+fn answers_of(output: &OutputSettings) -> String {
+    let joined = |names: Vec<&str>| names.join(", ");
+    let mut parts = Vec::new();
+    if let Some(hosts) = &output.links.hosts {
+        let hosts: Vec<String> = hosts.entries().collect();
+        parts.push(match hosts.as_slice() {
+            [] => "links to no host".to_owned(),
+            hosts => format!("links to {}", hosts.join(", ")),
+        });
+    }
+    parts.push(if output.links.context {
+        "links compared with the exchange".to_owned()
+    } else {
+        "links not compared with the exchange".to_owned()
+    });
+    if !output.sinks.is_empty() {
+        parts.push(format!(
+            "go to {}",
+            joined(output.sinks.iter().map(|sink| sink.as_str()).collect())
+        ));
+    }
+    if !output.checks.is_empty() {
+        let checks = output.checks.iter().map(|check| check.as_str()).collect();
+        parts.push(format!("checked for {}", joined(checks)));
+    }
+    parts.join("; ")
 }
 
 fn limits(limits: &Limits) -> String {
@@ -311,7 +341,15 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
         "upstream": route.upstream.as_str(),
         "profile": route.profile.name.as_str(),
         "request": guards(&route.profile.request),
-        "response": guards(&route.profile.response),
+        "response": guards(&route.response_guards()),
+        "answers": {
+            "links": {
+                "hosts": route.output.links.hosts.as_ref().map(|hosts| hosts.entries().collect::<Vec<_>>()),
+                "context": route.output.links.context,
+            },
+            "sinks": route.output.sinks.iter().map(|sink| sink.as_str()).collect::<Vec<_>>(),
+            "checks": route.output.checks.iter().map(|check| check.as_str()).collect::<Vec<_>>(),
+        },
         "limits": {
             "requests_per_minute": route.limits.requests_per_minute,
             "tokens_per_minute": route.limits.tokens_per_minute,

@@ -130,6 +130,7 @@ impl Places {
             }
             BuildProblem::DeadGuard { profile, .. } => Some(here(self.profile(profile))),
             BuildProblem::SpecialTokens(_) => Some(here(None)),
+            BuildProblem::DeadDeclaration { route, .. } => Some(here(self.routes.get(route.as_str()).copied())),
         }
     }
 }

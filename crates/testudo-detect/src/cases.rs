@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::load::{Cases, PackText};
-use crate::{Budget, Detector, Hit, RuleIndex, RuleSource, Selection};
+use crate::output::{Context, HostList, LinkJudge, LinkPolicy};
+use crate::{Budget, Canaries, Detector, GuardScanner, Hit, Rule, RuleIndex, RuleSource, Selection, scan_all};
 
 /// A case whose outcome is not what its rule says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +42,13 @@ fn check_rule(detector: &Arc<Detector>, index: RuleIndex, id: &str, cases: &Case
     let mask = (0..detector.rules().len())
         .map(|position| position == index.position())
         .collect();
-    let selection = detector.select_where(mask);
+    let declared = detector.rule(index).is_some_and(Rule::is_declared);
+    let selection = if declared {
+        detector.select_besides(mask)
+    } else {
+        detector.select_where(mask)
+    };
+    let judge = no_host_allowed();
     for (what, texts) in [("hit", &cases.hit), ("miss", &cases.miss)] {
         if texts.is_empty() {
             failures.push(CaseFailure::None {
@@ -51,7 +58,8 @@ fn check_rule(detector: &Arc<Detector>, index: RuleIndex, id: &str, cases: &Case
         }
         for text in texts {
             let text = text.replace('¦', "");
-            let whole = selection.scan(&text, &mut Budget::unlimited()).hits;
+            let none = Canaries::default();
+            let whole = scan_all(&selection, None, &none, Some(&judge), &text, &mut Budget::unlimited()).hits;
             let rule = id.to_owned();
             match (what, whole.is_empty()) {
                 ("hit", true) => failures.push(CaseFailure::Missed {
@@ -64,7 +72,7 @@ fn check_rule(detector: &Arc<Detector>, index: RuleIndex, id: &str, cases: &Case
                 }),
                 _ => {}
             }
-            if streamed(&selection, &text) != whole {
+            if streamed(&selection, &judge, &text) != whole {
                 failures.push(CaseFailure::Streamed {
                     rule: id.to_owned(),
                     text,
@@ -74,9 +82,18 @@ fn check_rule(detector: &Arc<Detector>, index: RuleIndex, id: &str, cases: &Case
     }
 }
 
-fn streamed(selection: &Selection, text: &str) -> Vec<Hit> {
+/// For rules that collect links: every address is found.
+fn no_host_allowed() -> LinkJudge {
+    let policy = LinkPolicy {
+        hosts: Some(HostList::default()),
+        context: false,
+    };
+    LinkJudge::new(&Arc::new(policy), &Arc::new(Context::new()))
+}
+
+fn streamed(selection: &Selection, judge: &LinkJudge, text: &str) -> Vec<Hit> {
     let mut budget = Budget::unlimited();
-    let mut stream = selection.stream();
+    let mut stream = GuardScanner::with_links(selection, None, &Canaries::default(), Some(judge));
     let mut hits = Vec::new();
     let mut buffer = [0; 4];
     for c in text.chars() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use testudo_types::{Direction, Origin, ThreatKind};
 
 use crate::load::{Compiled, RuleProblem, load};
+use crate::output::{Declared, LinkForm, Sink};
 use crate::rescan::Reading;
 use crate::tracker::Starts;
 use crate::{Budget, Rule, RuleIndex, RuleSource, Scan, StreamScanner, builtin_packs, rescan};
@@ -57,13 +58,44 @@ impl Detector {
     /// page: make it once for each scope and keep it.
     #[must_use]
     pub fn select(self: &Arc<Self>, scope: &Scope) -> Selection {
-        let chosen = |rule: &Rule| scope.kinds.contains(&rule.kind) && rule.applies(scope.direction, &scope.origin);
-        let mask = self.rules().iter().map(chosen).collect();
+        self.select_declared(scope, &Declared::default())
+    }
+
+    /// The same, with the rules for what a route declares about its answers.
+    #[must_use]
+    pub fn select_declared(self: &Arc<Self>, scope: &Scope, declared: &Declared) -> Selection {
+        let applies = |rule: &Rule| scope.kinds.contains(&rule.kind) && rule.applies(scope.direction, &scope.origin);
+        let wanted = |rule: &Rule| match (rule.kind, rule.link) {
+            (ThreatKind::Quality, _) => declared.refusals,
+            (_, Some(_)) => declared.links,
+            _ => rule.sinks.iter().any(|sink| declared.sinks.contains(sink)),
+        };
+        let shown = |rule: &Rule| {
+            let mut sinks = rule.sinks.iter().filter(|sink| declared.sinks.contains(sink));
+            sinks.next() == Some(&Sink::Markdown) && sinks.next().is_none()
+        };
+        let rules = self.rules();
+        let always = rules.iter().map(|rule| applies(rule) && !rule.is_declared()).collect();
+        let besides: Vec<bool> = rules
+            .iter()
+            .map(|rule| applies(rule) && rule.is_declared() && wanted(rule))
+            .collect();
+        let outside_code = rules.iter().map(shown).collect();
         let reading = match scope.direction {
             Direction::Request => Reading::Whole,
             Direction::Response => Reading::Growing,
         };
-        self.select_reading(mask, reading)
+        let besides = besides
+            .contains(&true)
+            .then(|| self.choose(besides, Reading::Plain, outside_code, None));
+        self.choose(always, reading, Vec::new(), besides)
+    }
+
+    /// The rules of `mask`, as if something were declared about answers that makes them apply.
+    pub(crate) fn select_besides(self: &Arc<Self>, mask: Vec<bool>) -> Selection {
+        let none = vec![false; mask.len()];
+        let besides = self.choose(mask, Reading::Plain, Vec::new(), None);
+        self.choose(none, Reading::Plain, Vec::new(), Some(besides))
     }
 
     /// The rules of `mask`, for texts as they stand.
@@ -72,6 +104,19 @@ impl Detector {
     }
 
     pub(crate) fn select_reading(self: &Arc<Self>, mask: Vec<bool>, reading: Reading) -> Selection {
+        // Rules that need a declaration are never chosen without one.
+        let kept = |(rule, chosen): (&Rule, bool)| chosen && !rule.is_declared();
+        let mask = self.rules().iter().zip(mask).map(kept).collect();
+        self.choose(mask, reading, Vec::new(), None)
+    }
+
+    fn choose(
+        self: &Arc<Self>,
+        mask: Vec<bool>,
+        reading: Reading,
+        outside_code: Vec<bool>,
+        besides: Option<Selection>,
+    ) -> Selection {
         let phrases = |(rule, chosen): (&Rule, &bool)| *chosen && rule.kind == ThreatKind::Injection;
         let guess_mask = self.rules().iter().zip(&mask).map(phrases).collect();
         let starts = Starts::new(&self.compiled, &mask);
@@ -81,6 +126,8 @@ impl Detector {
                 mask,
                 guess_mask,
                 reading,
+                outside_code,
+                besides,
                 starts,
             }),
         }
@@ -116,6 +163,10 @@ struct Chosen {
     /// Those of the chosen that a guess at a text is good enough for.
     guess_mask: Vec<bool>,
     reading: Reading,
+    /// Rules that say nothing about what Markdown only shows.
+    outside_code: Vec<bool>,
+    /// The rules that apply because of what is declared; no view is read for them.
+    besides: Option<Selection>,
     starts: Starts,
 }
 
@@ -147,7 +198,29 @@ impl Selection {
     /// Whether a rule is among the chosen.
     #[must_use]
     pub fn contains(&self, index: RuleIndex) -> bool {
-        self.inner.mask.get(index.position()).copied().unwrap_or(false)
+        let own = self.inner.mask.get(index.position()).copied().unwrap_or(false);
+        own || self.besides().is_some_and(|besides| besides.contains(index))
+    }
+
+    /// The rules that apply because of what is declared.
+    pub(crate) fn besides(&self) -> Option<&Self> {
+        self.inner.besides.as_ref()
+    }
+
+    /// Whether some rule says nothing about code that is only shown.
+    pub(crate) fn heeds_code(&self) -> bool {
+        let chosen = self.inner.mask.iter().zip(&self.inner.outside_code);
+        chosen.into_iter().any(|(chosen, outside)| *chosen && *outside)
+    }
+
+    /// Whether this rule says nothing about code that is only shown.
+    pub(crate) fn is_outside_code(&self, index: RuleIndex) -> bool {
+        self.inner.outside_code.get(index.position()).copied().unwrap_or(false)
+    }
+
+    /// How a rule collects links, when that is what it does.
+    pub(crate) fn link(&self, index: RuleIndex) -> Option<LinkForm> {
+        self.rule(index).and_then(|rule| rule.link)
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {

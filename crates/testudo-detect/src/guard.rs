@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::canary::CanaryScanner;
 use crate::hit::Waiting;
 use crate::leak::Leaking;
+use crate::output::{Besides, LinkJudge};
+use crate::rescan::without_contained;
 use crate::views::Growing;
 use crate::{Budget, Canaries, Fingerprint, Progress, Scan, Selection, structure};
 
@@ -12,6 +14,7 @@ use crate::{Budget, Canaries, Fingerprint, Progress, Scan, Selection, structure}
 #[derive(Debug)]
 pub struct GuardScanner {
     rules: Growing,
+    besides: Option<Besides>,
     leak: Option<Leaking>,
     canaries: CanaryScanner,
     waiting: Waiting,
@@ -22,8 +25,20 @@ impl GuardScanner {
     /// Starts a channel.
     #[must_use]
     pub fn new(selection: &Selection, fingerprint: Option<&Arc<Fingerprint>>, canaries: &Canaries) -> Self {
+        Self::with_links(selection, fingerprint, canaries, None)
+    }
+
+    /// The same, with the links that `judge` objects to.
+    #[must_use]
+    pub fn with_links(
+        selection: &Selection,
+        fingerprint: Option<&Arc<Fingerprint>>,
+        canaries: &Canaries,
+        judge: Option<&LinkJudge>,
+    ) -> Self {
         Self {
             rules: Growing::new(selection),
+            besides: selection.besides().map(|besides| Besides::new(besides, judge)),
             leak: fingerprint.map(Leaking::new),
             canaries: CanaryScanner::new(canaries),
             waiting: Waiting::default(),
@@ -48,6 +63,9 @@ impl GuardScanner {
     fn read(&mut self, piece: &str, budget: &mut Budget) -> Option<usize> {
         let hits = self.waiting.hits_mut();
         let mut live = self.rules.push(piece, budget, hits)?;
+        if let Some(besides) = &mut self.besides {
+            live = live.min(besides.push(piece, budget, hits)?);
+        }
         if let Some(leak) = &mut self.leak {
             live = live.min(leak.push(piece, budget, hits)?);
         }
@@ -57,6 +75,9 @@ impl GuardScanner {
     fn end(&mut self, budget: &mut Budget) -> Option<usize> {
         let hits = self.waiting.hits_mut();
         let end = self.rules.finish(budget, hits)?;
+        if let Some(besides) = &mut self.besides {
+            besides.finish(budget, hits)?;
+        }
         if let Some(leak) = &mut self.leak {
             leak.finish(hits);
         }
@@ -65,7 +86,10 @@ impl GuardScanner {
 
     fn release(&mut self, live: Option<usize>) -> Progress {
         match live {
-            Some(live) => self.waiting.release(live, self.rules.follows_views()),
+            Some(live) => {
+                let contained = self.rules.follows_views() || self.besides.is_some();
+                self.waiting.release(live, contained)
+            }
             None => {
                 self.exhausted = true;
                 Progress {
@@ -78,12 +102,13 @@ impl GuardScanner {
     }
 }
 
-/// All hits of a whole text: rules, prompt leak, canaries, and in requests what HTML hides.
+/// All hits of a whole text: rules, links that `judge` objects to, prompt leak, canaries, and in requests what HTML hides.
 #[must_use]
 pub fn scan_all(
     selection: &Selection,
     fingerprint: Option<&Arc<Fingerprint>>,
     canaries: &Canaries,
+    judge: Option<&LinkJudge>,
     text: &str,
     budget: &mut Budget,
 ) -> Scan {
@@ -94,6 +119,10 @@ pub fn scan_all(
     let structured = structure::scan(selection, text, budget);
     hits.extend(structured.hits);
     exhausted |= structured.exhausted;
+    if let Some(besides) = selection.besides() {
+        exhausted |= !Besides::whole(besides, judge, text, budget, &mut hits);
+        hits = without_contained(hits);
+    }
     if let Some(fingerprint) = fingerprint {
         let mut leak = Leaking::new(fingerprint);
         exhausted |= leak.push(text, budget, &mut hits).is_none();

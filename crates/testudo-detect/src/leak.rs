@@ -1,9 +1,12 @@
 //! Notices stretches of the system prompt in an answer.
 
+mod dressed;
+
 use std::sync::Arc;
 
 use testudo_types::Score;
 
+use self::dressed::{Dressed, Folded};
 use crate::hit::Waiting;
 use crate::suffix_automaton::{Matched, SuffixAutomaton};
 use crate::{Budget, Hit, Progress, RuleIndex};
@@ -19,6 +22,7 @@ const GROUP_BYTES_MAX: usize = 16 * 1024;
 pub struct Fingerprint {
     automaton: SuffixAutomaton,
     len_min: usize,
+    folded: Option<Folded>,
 }
 
 impl Fingerprint {
@@ -26,6 +30,9 @@ impl Fingerprint {
     ///
     /// Of a longer text the first [`FINGERPRINT_BYTES_MAX`] bytes count: make
     /// several fingerprints to cover more. A `len_min` below 8 is taken as 8.
+    ///
+    /// Besides, the letters and digits of the prompt are recognised whatever stands between them, and
+    /// under base64, hex, ROT13 and backwards; of a short prompt only all of them together.
     #[must_use]
     pub fn of(system_text: &str, len_min: usize) -> Self {
         let end = system_text.floor_char_boundary(FINGERPRINT_BYTES_MAX.min(system_text.len()));
@@ -33,6 +40,7 @@ impl Fingerprint {
         Self {
             automaton: SuffixAutomaton::new(text.as_bytes()),
             len_min: len_min.max(8),
+            folded: Folded::of(text),
         }
     }
 }
@@ -102,11 +110,12 @@ pub(crate) struct Leaking {
     matched: Matched,
     /// The stretch that is long enough and may still grow.
     open: Option<(usize, usize)>,
-    /// The latest group of overlapping leaks.
-    group: (usize, usize),
+    /// The latest group of overlapping leaks, while it may still grow.
+    group: Option<(usize, usize)>,
     /// Text from offset `base` on, to find where characters begin.
     text: String,
     base: usize,
+    dressed: Dressed,
 }
 
 const TRIM_BYTES: usize = 1024;
@@ -117,37 +126,46 @@ impl Leaking {
             fingerprint: Arc::clone(fingerprint),
             matched: Matched::default(),
             open: None,
-            group: (0, 0),
+            group: None,
             text: String::new(),
             base: 0,
+            dressed: Dressed::default(),
         }
     }
 
     pub(crate) fn push(&mut self, piece: &str, budget: &mut Budget, hits: &mut Vec<Hit>) -> Option<usize> {
-        if !budget.spend(piece.len()) {
+        let lanes = if self.fingerprint.folded.is_some() { 6 } else { 1 };
+        if !budget.spend(piece.len().saturating_mul(lanes)) {
             return None;
         }
+        let fingerprint = Arc::clone(&self.fingerprint);
         let mut end = self.base.saturating_add(self.text.len());
         self.text.push_str(piece);
-        let mut live = end;
+        let mut live = self.live_at(end).min(self.dressed.live());
         for c in piece.chars() {
             let mut buffer = [0; 4];
             for byte in c.encode_utf8(&mut buffer).bytes() {
-                self.matched = self.fingerprint.automaton.step(self.matched, byte);
+                self.matched = fingerprint.automaton.step(self.matched, byte);
             }
             end = end.saturating_add(c.len_utf8());
             live = self.read_to(end, hits);
+            if let Some(folded) = &fingerprint.folded {
+                self.dressed.read(folded, c, hits);
+                live = live.min(self.dressed.live());
+            }
+            live = self.bound_group(end, live, hits);
         }
         let unneeded = live.saturating_sub(self.base);
         if unneeded >= TRIM_BYTES {
             self.text.drain(..unneeded);
             self.base = live;
         }
-        Some(if piece.is_empty() { self.live_at(end) } else { live })
+        Some(live)
     }
 
     pub(crate) fn finish(&mut self, hits: &mut Vec<Hit>) -> usize {
         self.close(hits);
+        self.dressed.reset(hits);
         self.base.saturating_add(self.text.len())
     }
 
@@ -160,16 +178,28 @@ impl Leaking {
         }
         let open = self.open.map_or(start, |(start, _)| start);
         self.open = Some((open, end));
-        if open >= self.group.1 {
-            self.group.0 = open;
-        }
-        self.group.1 = end;
-        if end.saturating_sub(self.group.0) >= GROUP_BYTES_MAX {
-            self.close(hits);
-            self.matched = Matched::default();
-            return end;
-        }
         open
+    }
+
+    /// Breaks all readings off together once the leaks that overlap reach over too much text.
+    fn bound_group(&mut self, end: usize, live: usize, hits: &mut Vec<Hit>) -> usize {
+        if self.group.is_some_and(|(_, group_end)| live >= group_end) {
+            self.group = None;
+        }
+        let open = self.open.map(|(start, _)| start);
+        let Some(open) = open.into_iter().chain(self.dressed.open()).min() else {
+            return live;
+        };
+        let start = self.group.map_or(open, |(start, _)| start.min(open));
+        self.group = Some((start, end));
+        if end.saturating_sub(start) < GROUP_BYTES_MAX {
+            return live;
+        }
+        self.close(hits);
+        self.dressed.reset(hits);
+        self.matched = Matched::default();
+        self.group = None;
+        end
     }
 
     fn live_at(&self, end: usize) -> usize {

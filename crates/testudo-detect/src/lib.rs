@@ -4,7 +4,7 @@
 //! [`Selection`] is the part of them that applies to one direction and origin.
 //! [`Selection::scan`] reads a whole text, [`StreamScanner`] a text that
 //! arrives in pieces, and [`GuardScanner`] adds the leak of a known system
-//! prompt and of canaries.
+//! prompt and of canaries. [`output`] compares answers with their exchange.
 //!
 //! **Invariant:** for every text and every cut into pieces a stream reports
 //! the hits of the whole text, in the same order; text below the `safe` offset
@@ -29,6 +29,7 @@ mod load;
 mod look;
 mod matching;
 pub mod model;
+pub mod output;
 pub mod pseudonym;
 mod required;
 mod rescan;

@@ -68,7 +68,7 @@ fn original(text: &str, view: &View, hit: &Hit) -> Option<Hit> {
 
 /// Drops hits that lie within another hit of the same rule; in order of start, then rule.
 pub(crate) fn without_contained(mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_unstable_by_key(|hit| (hit.rule, hit.start, Reverse(hit.end)));
+    hits.sort_unstable_by_key(|hit| (hit.rule, hit.start, Reverse(hit.end), Reverse(hit.score)));
     let mut last: Option<(RuleIndex, usize)> = None;
     hits.retain(|hit| {
         let contained = last.is_some_and(|(rule, end)| rule == hit.rule && hit.end <= end);

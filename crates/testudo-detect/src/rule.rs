@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use testudo_types::{Direction, Origin, RefId, RuleId, Score, Severity, ThreatKind};
 
+use crate::output::{LinkForm, Sink};
+
 /// The longest match that a pattern may have, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
 
@@ -46,6 +48,22 @@ impl RuleIndex {
     pub const HIDDEN_ORDER: Self = Self(4);
     /// A token of a chat template, found by [`crate::structure::special`].
     pub const SPECIAL_TOKEN: Self = Self(5);
+    /// A link to a host that the route does not list.
+    pub const LINK_HOST: Self = Self(6);
+    /// A link that repeats what the exchange holds.
+    pub const LINK_CONTEXT: Self = Self(7);
+    /// A link that leads on to another host.
+    pub const LINK_ONWARD: Self = Self(8);
+    /// An answer in another language than the question.
+    pub const LANGUAGE: Self = Self(9);
+    /// A citation of a source that was not given.
+    pub const CITATION: Self = Self(10);
+    /// A quotation that nobody in the exchange wrote.
+    pub const QUOTATION: Self = Self(11);
+    /// A number that nobody in the exchange gave.
+    pub const NUMBER: Self = Self(12);
+    /// A name that nobody in the exchange gave.
+    pub const NAME: Self = Self(13);
 
     /// Index into the slice of rules.
     #[must_use]
@@ -73,6 +91,10 @@ pub struct Rule {
     pub responses: bool,
     /// Names of the origins it applies to; `None` means all.
     pub origins: Option<Arc<[Box<str>]>>,
+    /// Places that answers must go to for it to apply; empty means that it does not matter.
+    pub sinks: Arc<[Sink]>,
+    /// Set for rules that only collect links, for a [`crate::output::LinkJudge`] to decide.
+    pub link: Option<LinkForm>,
 }
 
 impl Rule {
@@ -91,7 +113,12 @@ impl Rule {
                 .is_none_or(|origins| origins.iter().any(|known| **known == *name))
     }
 
-    /// The rules that are code, in the order of their constants.
+    /// Whether it applies only where something is declared about answers.
+    pub(crate) fn is_declared(&self) -> bool {
+        self.kind == ThreatKind::Quality || self.link.is_some() || !self.sinks.is_empty()
+    }
+
+    /// The rules that are code, in the order of the constants of [`RuleIndex`].
     pub(crate) fn built_in() -> Vec<Self> {
         let leak = |id: &str, title: &str, label: &str| Self {
             id: RuleId::new(id),
@@ -104,6 +131,8 @@ impl Rule {
             requests: false,
             responses: true,
             origins: None,
+            sinks: Arc::from([]),
+            link: None,
         };
         let model = Self {
             id: RuleId::new("injection.model"),
@@ -120,8 +149,10 @@ impl Rule {
                     .map(Box::from)
                     .into(),
             ),
+            sinks: Arc::from([]),
+            link: None,
         };
-        vec![
+        let mut rules = vec![
             leak("leak.system-prompt", "A stretch of the system prompt", "SYSTEM_PROMPT"),
             leak("leak.canary", "A canary value", "CANARY"),
             model,
@@ -143,7 +174,9 @@ impl Rule {
                 ThreatKind::Injection,
                 (Severity::Low, 40),
             ),
-        ]
+        ];
+        rules.extend(OF_ANSWERS.iter().map(BuiltIn::rule));
+        rules
     }
 
     /// A rule of code for requests, where somebody else than the operator may have written the text.
@@ -165,14 +198,90 @@ impl Rule {
             requests: true,
             responses: false,
             origins: Some(origins.into_iter().map(Into::into).collect()),
+            sinks: Arc::from([]),
+            link: None,
         }
     }
 }
+
+/// A rule of code about answers.
+struct BuiltIn {
+    id: &'static str,
+    title: &'static str,
+    kind: ThreatKind,
+    severity: Severity,
+    /// The most it gives.
+    score: u8,
+    reference: &'static str,
+    label: &'static str,
+}
+
+impl BuiltIn {
+    fn rule(&self) -> Rule {
+        Rule {
+            id: RuleId::new(self.id),
+            title: self.title.into(),
+            kind: self.kind,
+            severity: self.severity,
+            score: Score::new(self.score).unwrap_or(Score::MAX),
+            refs: RefId::parse(self.reference).into_iter().collect(),
+            label: self.label.into(),
+            requests: false,
+            responses: true,
+            origins: None,
+            sinks: Arc::from([]),
+            link: None,
+        }
+    }
+}
+
+const fn link(id: &'static str, title: &'static str, score: u8) -> BuiltIn {
+    BuiltIn {
+        id,
+        title,
+        kind: ThreatKind::Exfiltration,
+        severity: Severity::High,
+        score,
+        reference: "owasp-llm:2025:LLM05",
+        label: "EXFILTRATION_URL",
+    }
+}
+
+const fn quality(id: &'static str, title: &'static str, score: u8) -> BuiltIn {
+    BuiltIn {
+        id,
+        title,
+        kind: ThreatKind::Quality,
+        severity: Severity::Low,
+        score,
+        reference: "owasp-llm:2025:LLM09",
+        label: "UNSUPPORTED",
+    }
+}
+
+/// From [`RuleIndex::LINK_HOST`] on, in the order of the constants.
+const OF_ANSWERS: &[BuiltIn] = &[
+    link("exfil.link-host", "A link to a host that the route does not list", 90),
+    link("exfil.link-context", "A link that repeats what the exchange holds", 95),
+    link("exfil.link-onward", "A link that leads on to another host", 90),
+    quality(
+        "quality.language",
+        "An answer in another language than the question",
+        80,
+    ),
+    quality("quality.citation", "A citation of a source that was not given", 80),
+    quality("quality.quotation", "A quotation that nobody in the exchange wrote", 70),
+    quality("quality.number", "A number that nobody in the exchange gave", 50),
+    quality("quality.name", "A name that nobody in the exchange gave", 40),
+];
 
 const BUILTIN: &[(&str, &str)] = &[
     ("secrets", include_str!("../rules/secrets.toml")),
     ("personal_data", include_str!("../rules/personal_data.toml")),
     ("hidden_text", include_str!("../rules/hidden_text.toml")),
     ("exfiltration", include_str!("../rules/exfiltration.toml")),
+    ("links", include_str!("../rules/links.toml")),
+    ("unsafe_output", include_str!("../rules/unsafe_output.toml")),
+    ("refusal", include_str!("../rules/refusal.toml")),
     ("injection", include_str!("../rules/injection.toml")),
 ];

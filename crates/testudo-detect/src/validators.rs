@@ -5,6 +5,7 @@ mod check_digits;
 mod hidden;
 mod national_id;
 mod payment;
+mod sql;
 mod token;
 mod wallet;
 
@@ -82,6 +83,7 @@ const VALIDATORS: &[(&str, Validator)] = &[
     ("random-token", Validator(token::random_token)),
     ("se-personnummer", Validator(national_id::europe::se_personnummer)),
     ("sg-nric", Validator(national_id::asia::sg_nric)),
+    ("sql-without-where", Validator(sql::without_where)),
     ("tr-kimlik", Validator(national_id::asia::tr_kimlik)),
     ("uk-nhs", Validator(national_id::europe::uk_nhs)),
     ("uk-nino", Validator(national_id::europe::uk_nino)),

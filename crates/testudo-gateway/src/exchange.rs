@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::BodyExt;
 use testudo_bounded::json;
+use testudo_detect::output::{Context, LinkJudge, Review};
 use testudo_detect::pseudonym::Restorer;
 use testudo_dialects::{Family, Form, Operation, RequestView, read_request};
 use testudo_policy::{AdmitFacts, Permit};
@@ -19,12 +20,13 @@ use testudo_types::{ModelName, Origin, ThreatKind};
 
 use crate::auth::presented_key;
 use crate::gateway::Gateway;
-use crate::guard::{BodyOutcome, Exchanger, FindingLog, Inspection, Judge, Leaks, guard_request};
+use crate::guard::{Answer, BodyOutcome, Exchanger, FindingLog, Inspection, Judge, Leaks, Schema, guard_request};
 use crate::keys::Caller;
 use crate::limits::{Estimate, estimate_tokens};
 use crate::record::{Outcome, Record};
 use crate::refusal::{Refusal, SUBJECT_HEADER};
 use crate::runtime::{RouteRuntime, Runtime};
+use crate::settings::OutputCheck;
 
 /// The longest name of a subject that a client may give.
 const SUBJECT_BYTES_MAX: usize = 128;
@@ -299,6 +301,7 @@ impl Admitted {
         let leaks = Leaks {
             fingerprint: gateway.fingerprint(&received.route, view),
             canaries: received.route.canaries.clone(),
+            ..answer_checks(&received.route, view)
         };
         let structuring = gateway.structuring(&received.route, &caller.principal, view);
         let echoes = structuring.echoes();
@@ -334,6 +337,43 @@ impl Admitted {
             echoes,
             body,
         })
+    }
+}
+
+/// What the answer is compared with, as far as the route's guards need it.
+fn answer_checks(route: &RouteRuntime, view: &RequestView<'_>) -> Leaks {
+    let output = &route.settings.output;
+    let links = output.judges_links() && route.response.watches(ThreatKind::Exfiltration);
+    let quality = route.response.watches(ThreatKind::Quality);
+    let review = if quality { output.review() } else { Review::default() };
+    let schema = (quality && output.checks.contains(&OutputCheck::Schema))
+        .then(|| Schema::of_request(view.document.root()))
+        .flatten();
+    if !links && review.is_off() && schema.is_none() {
+        return Leaks::default();
+    }
+    let mut context = if review.is_off() {
+        Context::new()
+    } else {
+        Context::for_review()
+    };
+    if links || !review.is_off() {
+        for span in &view.spans {
+            if matches!(span.form, Form::Text | Form::JsonText) {
+                context.add(&span.origin, &span.text);
+            }
+        }
+    }
+    let context = Arc::new(context);
+    let answer = Answer {
+        context: Arc::clone(&context),
+        review,
+        schema,
+    };
+    Leaks {
+        links: links.then(|| LinkJudge::new(&output.links, &context)),
+        answer: (!review.is_off() || answer.schema.is_some()).then_some(answer),
+        ..Leaks::default()
     }
 }
 

@@ -10,12 +10,14 @@ mod cover;
 mod findings;
 mod inspection;
 pub mod model;
+mod schema;
 mod stream;
 mod structure;
 
 pub use body::{BodyOutcome, guard_request, guard_response};
 pub use cover::{Edit, EditKind};
 pub use findings::{FindingLog, Seen};
-pub use inspection::{Exchanger, GuardPlan, Inspection, Judge, Leaks};
+pub use inspection::{Answer, Exchanger, GuardPlan, Inspection, Judge, Leaks};
+pub use schema::{Conformance, Schema};
 pub use stream::{StreamBounds, StreamGuard, StreamStep};
 pub use structure::Structuring;

@@ -48,6 +48,16 @@ pub enum BuildProblem {
         kind: ThreatKind,
         direction: Direction,
     },
+    #[error(
+        "route `{route}` declares {what}, but profile `{profile}` passes {kind} in the response; guard it or remove the declaration",
+        kind = kind.as_str()
+    )]
+    DeadDeclaration {
+        route: RouteName,
+        what: &'static str,
+        profile: String,
+        kind: ThreatKind,
+    },
 }
 
 /// A route with everything its exchanges need.
@@ -110,6 +120,7 @@ impl Runtime {
         let mut routes = Vec::with_capacity(settings.routes.len());
         for route in &settings.routes {
             dead_guards(&route.profile, !route.canaries.is_empty(), detector, &mut problems);
+            dead_declarations(route, &mut problems);
             match clients.get(&route.upstream) {
                 Some(client) => {
                     let plans = Plans {
@@ -220,6 +231,7 @@ fn digest_of_route(route: &Route, policies: &[u8], models: &ModelSettings) -> [u
         route.profile.neutralise.map_or("off", TokenLevel::as_str),
         route.spotlight.map_or("off", Style::as_str)
     );
+    lines.push_str(&route.output.line());
     for (direction, guards) in [
         (Direction::Request, &route.profile.request),
         (Direction::Response, &route.profile.response),
@@ -268,13 +280,19 @@ impl Plans<'_> {
         models: &ModelSettings,
     ) -> RouteRuntime {
         let profile = &route.profile;
-        let plan = |direction, guards| GuardPlan::new(self.detector, direction, guards, WORK_MAX);
+        let request = GuardPlan::new(self.detector, Direction::Request, &profile.request, WORK_MAX);
         RouteRuntime {
             digest: digest_of_route(route, policies, models),
             settings: Arc::clone(route),
             upstream: Arc::clone(upstream),
-            request: Arc::new(plan(Direction::Request, &profile.request).with_models(self.models.cloned())),
-            response: Arc::new(plan(Direction::Response, &profile.response)),
+            request: Arc::new(request.with_models(self.models.cloned())),
+            response: Arc::new(GuardPlan::declared(
+                self.detector,
+                Direction::Response,
+                &route.response_guards(),
+                WORK_MAX,
+                &route.output.declared(),
+            )),
             canaries: route.canaries.clone(),
             tokens: self.tokens.cloned().zip(profile.neutralise),
         }
@@ -323,6 +341,30 @@ fn same_doors(routes: &[Arc<Route>], problems: &mut Vec<BuildProblem>) {
     }
 }
 
+/// What a route declares about its answers and its profile does not look for.
+fn dead_declarations(route: &Route, problems: &mut Vec<BuildProblem>) {
+    let output = &route.output;
+    for (declared, what, kind) in [
+        (
+            output.links.hosts.is_some(),
+            "hosts for links",
+            ThreatKind::Exfiltration,
+        ),
+        (!output.sinks.is_empty(), "sinks", ThreatKind::UnsafeOutput),
+        (!output.checks.is_empty(), "checks", ThreatKind::Quality),
+    ] {
+        let guard = route.profile.response.get(&kind);
+        if declared && guard.is_none_or(|guard| guard.action == testudo_types::Action::Pass) {
+            problems.push(BuildProblem::DeadDeclaration {
+                route: route.name.clone(),
+                what,
+                profile: route.profile.name.to_string(),
+                kind,
+            });
+        }
+    }
+}
+
 /// A guard that is switched on and can never find anything would be a claim, not a control.
 fn dead_guards(profile: &Profile, canaries: bool, detector: &Arc<Detector>, problems: &mut Vec<BuildProblem>) {
     for (direction, guards) in [
@@ -334,6 +376,7 @@ fn dead_guards(profile: &Profile, canaries: bool, detector: &Arc<Detector>, prob
                 // Leaks are found by comparison with the exchange's own system prompt and the route's canaries.
                 ThreatKind::PromptLeak => direction == Direction::Response || canaries,
                 ThreatKind::Unscannable => true,
+                ThreatKind::Quality => direction == Direction::Response,
                 _ => false,
             };
             let acts = setting.action > testudo_types::Action::Pass;

@@ -18,8 +18,10 @@ use url::Url;
 use crate::upstream::Authorities;
 
 mod ledger;
+mod output;
 
 pub use ledger::{Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings};
+pub use output::{OutputCheck, OutputSettings};
 
 /// Everything the gateway needs to run; replaced whole on reload.
 #[derive(Debug)]
@@ -141,9 +143,25 @@ pub struct Route {
     pub server_history: bool,
     /// Literal strings that must never leave in an answer.
     pub canaries: Canaries,
+    pub output: OutputSettings,
     pub recording: Recording,
     /// How results of tools and documents are marked for the model; `None` leaves them as they are.
     pub spotlight: Option<Style>,
+}
+
+impl Route {
+    /// The guards that have something to look for in answers: code for sinks and the quality of answers
+    /// only where the route declares them.
+    #[must_use]
+    pub fn response_guards(&self) -> BTreeMap<ThreatKind, GuardSetting> {
+        let declared = |kind: &ThreatKind| match kind {
+            ThreatKind::UnsafeOutput => !self.output.sinks.is_empty(),
+            ThreatKind::Quality => !self.output.checks.is_empty(),
+            _ => true,
+        };
+        let guards = self.profile.response.iter().filter(|(kind, _)| declared(kind));
+        guards.map(|(kind, guard)| (*kind, *guard)).collect()
+    }
 }
 
 /// A named set of guards with their thresholds and actions.

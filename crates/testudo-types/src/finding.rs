@@ -20,19 +20,25 @@ pub enum ThreatKind {
     Exfiltration,
     /// The system prompt or a canary in an answer (OWASP LLM07).
     PromptLeak,
+    /// Markup or code in an answer that the place it goes to would run (OWASP LLM05).
+    UnsafeOutput,
+    /// An answer that does not do what was asked: refused, in another language, off its schema, unsupported.
+    Quality,
     /// Something that a guard had to scan and could not.
     Unscannable,
 }
 
 impl ThreatKind {
     /// Every kind, in the order used for tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Injection,
         Self::Secret,
         Self::PersonalData,
         Self::HiddenText,
         Self::Exfiltration,
         Self::PromptLeak,
+        Self::UnsafeOutput,
+        Self::Quality,
         Self::Unscannable,
     ];
 
@@ -46,6 +52,8 @@ impl ThreatKind {
             Self::HiddenText => "hidden_text",
             Self::Exfiltration => "exfiltration",
             Self::PromptLeak => "prompt_leak",
+            Self::UnsafeOutput => "unsafe_output",
+            Self::Quality => "quality",
             Self::Unscannable => "unscannable",
         }
     }
@@ -60,6 +68,8 @@ impl ThreatKind {
             Self::HiddenText => "hidden text",
             Self::Exfiltration => "a link that carries data",
             Self::PromptLeak => "a part of the system prompt",
+            Self::UnsafeOutput => "markup or code that would run",
+            Self::Quality => "an answer that is not what was asked for",
             Self::Unscannable => "something no guard could scan",
         }
     }

@@ -84,6 +84,11 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Whether a key stands in the table and was not taken yet.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// A text.
     pub(crate) fn text(&mut self, key: &'static str, problems: &mut Problems) -> Option<At<String>> {
         let (line, value) = self.take(key)?;

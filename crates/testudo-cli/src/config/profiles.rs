@@ -39,6 +39,8 @@ const OBSERVE_RESPONSE: &[Row] = &[
     (ThreatKind::HiddenText, Observe, 0),
     (ThreatKind::Exfiltration, Observe, 0),
     (ThreatKind::PromptLeak, Observe, 0),
+    (ThreatKind::UnsafeOutput, Observe, 0),
+    (ThreatKind::Quality, Observe, 0),
     (ThreatKind::Unscannable, Observe, 0),
 ];
 const BALANCED_REQUEST: &[Row] = &[
@@ -54,6 +56,8 @@ const BALANCED_RESPONSE: &[Row] = &[
     (ThreatKind::HiddenText, Mask, 70),
     (ThreatKind::Exfiltration, Mask, 60),
     (ThreatKind::PromptLeak, Block, 0),
+    (ThreatKind::UnsafeOutput, Block, 70),
+    (ThreatKind::Quality, Observe, 0),
     (ThreatKind::Unscannable, Block, 0),
 ];
 const STRICT_REQUEST: &[Row] = &[
@@ -69,6 +73,8 @@ const STRICT_RESPONSE: &[Row] = &[
     (ThreatKind::HiddenText, Block, 70),
     (ThreatKind::Exfiltration, Block, 50),
     (ThreatKind::PromptLeak, Block, 0),
+    (ThreatKind::UnsafeOutput, Block, 50),
+    (ThreatKind::Quality, Observe, 0),
     (ThreatKind::Unscannable, Block, 0),
 ];
 

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod listeners;
+mod outputs;
 mod routes;
 mod upstreams;
 

@@ -84,12 +84,24 @@ pub(crate) struct Route {
     pub(crate) upstream: Option<At<String>>,
     pub(crate) profile: Option<At<String>>,
     pub(crate) canaries: Option<At<SecretSource>>,
+    pub(crate) links: Option<Links>,
+    pub(crate) sinks: Vec<At<String>>,
+    pub(crate) checks: Vec<At<String>>,
     pub(crate) output_tokens_default: Option<At<u64>>,
     pub(crate) hosted_tools: Option<At<bool>>,
     pub(crate) server_history: Option<At<bool>>,
     pub(crate) spotlight: Option<At<String>>,
     pub(crate) limits: Limits,
     pub(crate) ledger: Recording,
+}
+
+/// What a route says about links in its answers.
+#[derive(Debug)]
+pub(crate) struct Links {
+    /// Whether a list was written at all: an empty one allows no host.
+    pub(crate) listed: bool,
+    pub(crate) hosts: Vec<At<String>>,
+    pub(crate) context: Option<At<bool>>,
 }
 
 #[derive(Debug, Default)]
@@ -287,6 +299,9 @@ fn route(name: At<String>, mut section: Section<'_>, problems: &mut Problems) ->
         upstream: section.text("upstream", problems),
         profile: section.text("profile", problems),
         canaries: secret(&mut section, "canaries", problems),
+        links: None,
+        sinks: section.texts("sinks", problems),
+        checks: section.texts("checks", problems),
         output_tokens_default: section.quantity("output_tokens_default", quantity::count, problems),
         hosted_tools: section.flag("hosted_tools", problems),
         server_history: section.flag("server_history", problems),
@@ -297,6 +312,14 @@ fn route(name: At<String>, mut section: Section<'_>, problems: &mut Problems) ->
             .map(|section| ledger::recording(section, problems))
             .unwrap_or_default(),
     };
+    if let Some(mut links) = section.section("links", problems) {
+        route.links = Some(Links {
+            listed: links.has("hosts"),
+            hosts: links.texts("hosts", problems),
+            context: links.flag("context", problems),
+        });
+        links.finish(problems);
+    }
     if let Some(mut limits) = section.section("limits", problems) {
         route.limits = Limits {
             requests_per_minute: limits.quantity("requests_per_minute", quantity::count, problems),

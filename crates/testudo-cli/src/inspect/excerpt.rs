@@ -36,7 +36,12 @@ fn hides(kind: ThreatKind) -> bool {
     match kind {
         ThreatKind::Secret | ThreatKind::PersonalData | ThreatKind::PromptLeak => true,
         // The link is shown: it is the attack. Secrets within are found as such.
-        ThreatKind::Injection | ThreatKind::HiddenText | ThreatKind::Exfiltration | ThreatKind::Unscannable => false,
+        ThreatKind::Injection
+        | ThreatKind::HiddenText
+        | ThreatKind::Exfiltration
+        | ThreatKind::UnsafeOutput
+        | ThreatKind::Quality
+        | ThreatKind::Unscannable => false,
     }
 }
 

@@ -340,6 +340,14 @@ fn help(kind: ThreatKind) -> &'static str {
             "An answer holds a part of the system prompt or a canary. Treat the prompt as known; keep nothing secret \
              in it."
         }
+        ThreatKind::UnsafeOutput => {
+            "An answer holds markup or code that would run where the answer goes. Escape it for that place, and do \
+             not run what a model writes without a look."
+        }
+        ThreatKind::Quality => {
+            "An answer is not what was asked for: declined, in another language, off its schema, or saying what \
+             nobody in the exchange said. Read it before you rely on it."
+        }
         ThreatKind::Unscannable => {
             "A guard could not read this, so nothing is known about it. Convert it to UTF-8 text, or split it; a \
              gateway does with it what the profile says of `unscannable`."

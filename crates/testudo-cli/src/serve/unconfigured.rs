@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use testudo_detect::Canaries;
 use testudo_dialects::Family;
 use testudo_gateway::settings::{
-    Bounds, LedgerSettings, Limits, ListenSettings, ModelSettings, Profile, Recording, Route, Settings, UpstreamBase,
-    UpstreamSettings,
+    Bounds, LedgerSettings, Limits, ListenSettings, ModelSettings, OutputSettings, Profile, Recording, Route, Settings,
+    UpstreamBase, UpstreamSettings,
 };
 use testudo_types::{RouteName, Secret, UpstreamName};
 use url::Url;
@@ -101,6 +101,7 @@ fn route(family: Family, name: &str, prefix: &str, profile: &str) -> anyhow::Res
         server_history: false,
         spotlight: None,
         canaries: Canaries::default(),
+        output: OutputSettings::default(),
         recording: Recording::DEFAULT,
     }))
 }

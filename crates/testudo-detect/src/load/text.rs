@@ -6,6 +6,7 @@ use testudo_types::{Origin, RefId, RuleId, Score, Severity, ThreatKind};
 use super::RuleFault;
 use crate::Rule;
 use crate::context::Context;
+use crate::output::{LinkForm, Sink};
 use crate::validators::{Validator, validator};
 
 const WORDS_MAX: usize = 256;
@@ -42,6 +43,9 @@ pub(crate) struct RuleText {
     label: String,
     directions: Option<Vec<String>>,
     origins: Option<Vec<String>>,
+    #[serde(default)]
+    sinks: Vec<String>,
+    link: Option<String>,
     #[serde(default)]
     pub(crate) cases: Cases,
 }
@@ -107,6 +111,14 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
     let (requests, responses) = directions(text.directions.as_deref(), faults);
     let origins = origins(text.origins, faults);
     let context = context(text.context, text.within, faults);
+    let mut sinks = Vec::new();
+    for name in &text.sinks {
+        sinks.extend(known("sinks", name, Sink::from_name, "those of `output::Sink`", faults));
+    }
+    let link = text
+        .link
+        .as_deref()
+        .and_then(|name| known("link", name, LinkForm::from_name, "loads, clicks", faults));
     let rule = Rule {
         id: RuleId::new(&text.id),
         title: text.title.into(),
@@ -118,6 +130,8 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
         requests,
         responses,
         origins,
+        sinks: sinks.into(),
+        link,
     };
     Some(Checked {
         rule,

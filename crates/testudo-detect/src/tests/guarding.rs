@@ -45,9 +45,14 @@ fn a_short_common_stretch_is_held_and_no_more() {
     let fingerprint = Arc::new(Fingerprint::of(PROMPT, 24));
     let mut scanner = LeakScanner::new(&fingerprint);
     let mut budget = Budget::unlimited();
-    assert_eq!(scanner.push("zzz", &mut budget).safe, 3, "no `z` stands in the prompt");
-    assert_eq!(scanner.push("zzz! The disc", &mut budget).safe, 7);
-    assert_eq!(scanner.push("@", &mut budget).safe, 17);
+    assert_eq!(scanner.push("###", &mut budget).safe, 3, "no `#` stands in the prompt");
+    assert_eq!(scanner.push("###! The disc", &mut budget).safe, 7);
+    assert_eq!(scanner.push("@", &mut budget).safe, 8, "its letters may still go on");
+    assert_eq!(
+        scanner.push("####z", &mut budget).safe,
+        21,
+        "in no lane but the one of `m`"
+    );
 }
 
 #[test]
@@ -73,7 +78,7 @@ fn canaries_are_found_over_cuts() {
     let canaries = Canaries::new(["canary-7f3a", "aabaab"]).unwrap();
     let selection = always(&["unused"]);
     let text = "x canary-canary-7f3a aabaabaab";
-    let hits = scan_all(&selection, None, &canaries, text, &mut Budget::unlimited()).hits;
+    let hits = scan_all(&selection, None, &canaries, None, text, &mut Budget::unlimited()).hits;
     assert_eq!(places(&hits), [(9, 20), (21, 27), (24, 30)]);
     assert!(hits.iter().all(|hit| hit.rule == RuleIndex::CANARY));
     let mut scanner = GuardScanner::new(&selection, None, &canaries);
@@ -130,7 +135,7 @@ proptest! {
         let selection = always(&["secret[a-z]{3}", r"\b[a-z]{4,9}\b", "é[a-z ]{2,80}"]);
         let fingerprint = Arc::new(Fingerprint::of(PROMPT, 16));
         let canaries = Canaries::new(["canary-7f3a", "staff"]).unwrap();
-        let whole = scan_all(&selection, Some(&fingerprint), &canaries, &text, &mut Budget::unlimited());
+        let whole = scan_all(&selection, Some(&fingerprint), &canaries, None, &text, &mut Budget::unlimited());
         prop_assert!(!whole.exhausted);
         let mut turn = cuts.iter().cycle();
         for cut in [pieces(&text, |_| true), pieces(&text, |_| *turn.next().unwrap())] {

@@ -121,9 +121,26 @@ pub(crate) fn plan_span(span: &Span<'_>, path: &Arc<str>, inspection: &mut Inspe
         Form::Media => Vec::new(),
         Form::JsonText => json_text(&span.text, &span.origin, path, inspection, limits),
         Form::Text | Form::Key | Form::Number | Form::LogprobBytes => {
-            inspection.whole_text(&span.text, &span.origin, path, Site::of(span).maskable())
+            let maskable = Site::of(span).maskable();
+            let mut edits = inspection.whole_text(&span.text, &span.origin, path, maskable);
+            if span.form == Form::Text && is_answer(path) && span.origin == Origin::Model {
+                let judged = inspection.answer(&span.text, path, maskable, limits);
+                if !judged.edits.is_empty() {
+                    edits.extend(judged.edits);
+                    edits = cover(edits);
+                }
+            }
+            edits
         }
     }
+}
+
+/// Whether a path is that of an answer's own text, in a whole body or as a channel of a stream.
+pub(crate) fn is_answer(path: &str) -> bool {
+    let text = path.ends_with("/text") || path.ends_with("/content");
+    let beside = ["reasoning", "summary", "thinking", "annotations"];
+    let place = ["/choices/", "/output/", "/content/", "stream/"];
+    text && place.iter().any(|start| path.starts_with(start)) && !beside.iter().any(|word| path.contains(word))
 }
 
 /// Scans a string that holds JSON by its decoded values, so that an escape hides nothing;

@@ -8,7 +8,7 @@ use testudo_detect::pseudonym::Restorer;
 use testudo_detect::{GuardScanner, Progress};
 use testudo_types::Origin;
 
-use super::body::json_text;
+use super::body::{is_answer, json_text};
 use super::cover::{Edit, cover, settle_point};
 use super::inspection::{Inspection, LINK_LOOKBACK_BYTES, restore_edits};
 
@@ -49,7 +49,7 @@ impl ChannelState {
     /// No more text will come: everything is decided now.
     pub(crate) fn close(&mut self, inspection: &mut Inspection, limits: &Limits) {
         match self {
-            Self::Text(channel) => channel.close(inspection),
+            Self::Text(channel) => channel.close(inspection, limits),
             Self::Arguments(channel) => channel.close(inspection, limits),
         }
     }
@@ -115,15 +115,33 @@ pub(crate) struct TextChannel {
     restore: Option<RestoreTail>,
     /// Nothing from this byte on may leave.
     stop: Option<usize>,
+    /// The whole answer, for what is compared at its end.
+    kept: Option<Kept>,
     closed: bool,
+}
+
+/// An answer as far as it is kept.
+#[derive(Debug)]
+struct Kept {
+    text: String,
+    bytes_max: usize,
 }
 
 impl TextChannel {
     fn new(inspection: &Inspection, path: Arc<str>, maskable: bool) -> Self {
+        let kept = inspection
+            .answer_bytes_max()
+            .filter(|_| is_answer(&path))
+            .map(|bytes_max| Kept {
+                text: String::new(),
+                bytes_max,
+            });
+        let scanner = inspection.scanner(&Origin::Model, &path);
         Self {
             path,
+            kept,
             maskable,
-            scanner: inspection.scanner(&Origin::Model),
+            scanner,
             len: 0,
             safe: 0,
             edits: Vec::new(),
@@ -136,6 +154,12 @@ impl TextChannel {
     fn push(&mut self, text: &str, inspection: &mut Inspection) -> Range<usize> {
         let start = self.len;
         self.len = self.len.saturating_add(text.len());
+        if let Some(kept) = &mut self.kept {
+            // One byte more than is compared says that it was too long.
+            let room = kept.bytes_max.saturating_add(1).saturating_sub(kept.text.len());
+            let end = text.ceil_char_boundary(room.min(text.len()));
+            kept.text.push_str(text.get(..end).unwrap_or_default());
+        }
         let scanned = match &mut self.scanner {
             Some(scanner) => {
                 let progress = scanner.push(text, inspection.budget());
@@ -157,7 +181,7 @@ impl TextChannel {
         start..self.len
     }
 
-    fn close(&mut self, inspection: &mut Inspection) {
+    fn close(&mut self, inspection: &mut Inspection, limits: &Limits) {
         if self.closed {
             return;
         }
@@ -170,6 +194,11 @@ impl TextChannel {
             let mut edits = Vec::new();
             tail.finish(restorer, &mut edits);
             self.add(edits);
+        }
+        if let Some(kept) = self.kept.take() {
+            // Most of it has left: nothing can be replaced any more.
+            let judged = inspection.answer(&kept.text, &self.path, false, limits);
+            self.stop = [self.stop, judged.stop].into_iter().flatten().min();
         }
         self.safe = self.len;
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use testudo_bounded::json::Limits;
+use testudo_detect::output::{Context, Declared, LinkJudge, Review, review};
 use testudo_detect::pseudonym::{Pseudonyms, Restorer, redaction};
 use testudo_detect::structure::special::Token;
 use testudo_detect::{
@@ -18,6 +20,7 @@ use testudo_types::{
 use super::cover::{Edit, EditKind, cover};
 use super::findings::{FindingLog, Seen};
 use super::model::{ModelWork, Models};
+use super::schema::{Conformance, Schema};
 use crate::settings::GuardSetting;
 
 /// The rule about tokens of chat templates, and how sure it is of one that is broken.
@@ -49,6 +52,18 @@ impl GuardPlan {
         settings: &BTreeMap<ThreatKind, GuardSetting>,
         work_max: u64,
     ) -> Self {
+        Self::declared(detector, direction, settings, work_max, &Declared::default())
+    }
+
+    /// The same, with the rules for what a route declares about its answers.
+    #[must_use]
+    pub fn declared(
+        detector: &Arc<Detector>,
+        direction: Direction,
+        settings: &BTreeMap<ThreatKind, GuardSetting>,
+        work_max: u64,
+        declared: &Declared,
+    ) -> Self {
         let kinds: BTreeSet<ThreatKind> = settings
             .iter()
             .filter(|(_, setting)| setting.action != Action::Pass)
@@ -62,7 +77,7 @@ impl GuardPlan {
                     origin: origin.clone(),
                     kinds: kinds.clone(),
                 };
-                (origin.as_str(), detector.select(&scope))
+                (origin.as_str(), detector.select_declared(&scope, declared))
             })
             .collect();
         let settings = settings
@@ -133,7 +148,34 @@ pub struct Judge {
 pub struct Leaks {
     pub fingerprint: Option<Arc<Fingerprint>>,
     pub canaries: Canaries,
+    /// Decides about links.
+    pub links: Option<LinkJudge>,
+    /// What a whole answer is compared with.
+    pub answer: Option<Answer>,
 }
+
+/// What a whole answer is compared with.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub context: Arc<Context>,
+    pub review: Review,
+    pub schema: Option<Schema>,
+}
+
+impl Answer {
+    /// The longest answer that is compared, in bytes.
+    fn bytes_max(&self) -> usize {
+        let schema = if self.schema.is_some() {
+            SCHEMA_ANSWER_BYTES_MAX
+        } else {
+            0
+        };
+        self.review.bytes_max().max(schema)
+    }
+}
+
+/// The longest answer that is checked against a schema, in bytes.
+const SCHEMA_ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// What stands where a masked text stood, and how it finds its way back.
 #[derive(Debug)]
@@ -237,13 +279,29 @@ impl Inspection {
     }
 
     /// A scanner for the text of one channel of a stream.
-    pub(crate) fn scanner(&self, origin: &Origin) -> Option<GuardScanner> {
+    pub(crate) fn scanner(&self, origin: &Origin, path: &str) -> Option<GuardScanner> {
         let selection = self.plan.selection(origin)?;
-        Some(GuardScanner::new(
+        Some(GuardScanner::with_links(
             selection,
             self.leaks.fingerprint.as_ref(),
             &self.leaks.canaries,
+            self.link_judge(path),
         ))
+    }
+
+    /// Who decides about links at a place: nobody in calls of tools, whose addresses are the tool's business.
+    fn link_judge(&self, path: &str) -> Option<&LinkJudge> {
+        const OF_TOOLS: &[&str] = &[
+            "arguments",
+            "input",
+            "custom_input",
+            "tool_data",
+            "tool_calls",
+            "tool_name",
+            "code",
+        ];
+        let of_tool = path.split('/').any(|part| OF_TOOLS.contains(&part));
+        self.leaks.links.as_ref().filter(|_| !of_tool)
     }
 
     /// The placeholders to restore, when there are any.
@@ -265,10 +323,12 @@ impl Inspection {
         let Some(selection) = plan.selection(origin) else {
             return Vec::new();
         };
+        let judge = self.link_judge(path).cloned();
         let mut scan = scan_all(
             selection,
             self.leaks.fingerprint.as_ref(),
             &self.leaks.canaries,
+            judge.as_ref(),
             text,
             &mut self.budget,
         );
@@ -301,6 +361,83 @@ impl Inspection {
             scan.hits.extend(&scored.hits);
             scan.hits.sort_unstable();
         }
+    }
+
+    /// How much of an answer has to be kept to be compared once it is whole; `None` when nothing is compared.
+    pub(crate) fn answer_bytes_max(&self) -> Option<usize> {
+        self.leaks.answer.as_ref().map(Answer::bytes_max)
+    }
+
+    /// Compares a complete answer with its exchange.
+    ///
+    /// What is found can be replaced only in an answer that has not begun to leave.
+    pub(crate) fn answer(&mut self, text: &str, path: &Arc<str>, maskable: bool, limits: &Limits) -> Judged {
+        let Some(answer) = self.leaks.answer.clone() else {
+            return Judged::default();
+        };
+        if text.len() > answer.bytes_max() {
+            return self.unreviewed(path);
+        }
+        let mut judged = Judged::default();
+        if let Some(schema) = &answer.schema {
+            let checked = if self.budget.is_exhausted() {
+                Conformance::Unknown
+            } else {
+                schema.check(text, limits)
+            };
+            match checked {
+                Conformance::Keeps => {}
+                Conformance::Breaks(range) => self.off_schema(range, path, &mut judged),
+                Conformance::Unknown => judged = self.unreviewed(path),
+            }
+        }
+        let scan = review(text, &answer.context, answer.review, &mut self.budget);
+        if scan.exhausted {
+            judged.join(self.unreviewed(path));
+        }
+        judged.join(self.judge_hits(&scan.hits, Some(text), &Origin::Model, path, maskable));
+        judged
+    }
+
+    fn off_schema(&mut self, range: std::ops::Range<usize>, path: &Arc<str>, judged: &mut Judged) {
+        let finding = Finding {
+            rule: RuleId::new("quality.schema"),
+            kind: ThreatKind::Quality,
+            severity: Severity::Medium,
+            score: Score::MAX,
+            origin: Origin::Model,
+            place: Place {
+                path: Arc::clone(path),
+                start: range.start,
+                end: range.end,
+            },
+            refs: Arc::from([]),
+        };
+        if self.judge(finding, false) >= Action::Hold {
+            judged.stop_at(range.start);
+        }
+    }
+
+    /// An answer that could not be compared: it stops the exchange where a finding would, and is noted elsewhere.
+    pub(crate) fn unreviewed(&mut self, path: &Arc<str>) -> Judged {
+        let mut judged = Judged::default();
+        let finding = Finding {
+            rule: RuleId::new("quality.unreviewed"),
+            kind: ThreatKind::Quality,
+            severity: Severity::Low,
+            score: Score::MAX,
+            origin: Origin::Model,
+            place: Place {
+                path: Arc::clone(path),
+                start: 0,
+                end: 0,
+            },
+            refs: Arc::from([]),
+        };
+        if self.judge(finding, false) >= Action::Hold {
+            judged.stop_at(0);
+        }
+        judged
     }
 
     /// Judges hits of one text and plans the edits they call for; the caller joins overlapping ones.
@@ -442,6 +579,13 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
+    fn join(&mut self, other: Self) {
+        self.edits.extend(other.edits);
+        if let Some(start) = other.stop {
+            self.stop_at(start);
+        }
+    }
+
     fn stop_at(&mut self, start: usize) {
         self.stop = Some(self.stop.map_or(start, |earlier| earlier.min(start)));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use testudo_bounded::json::Limits;
+use testudo_detect::output::Declared;
 use testudo_detect::pseudonym::Pseudonyms;
 use testudo_detect::{Canaries, Detector, Fingerprint};
 use testudo_dialects::sse::{Decoder, Event};
@@ -126,10 +127,23 @@ fn judge(actions: Actions<'_>, policies: &[PolicySource]) -> Judge {
     }
 }
 
+/// Guards of answers with what a route declares about them.
+pub(crate) fn declared(actions: Actions<'_>, declared: &Declared, leaks: Leaks) -> Inspection {
+    let policy = PolicyEngine::new(&PolicyEngine::default_sources(), &[facts(actions)]).unwrap();
+    let plan = GuardPlan::declared(&DETECTOR, Direction::Response, &settings(actions), 256 << 20, declared);
+    let judge = Judge {
+        policy: Arc::new(policy),
+        principal: Arc::new(principal()),
+        route: RouteName::parse("r").unwrap(),
+    };
+    Inspection::new(Arc::new(plan), judge, leaks, Exchanger::Nothing, FindingLog::default())
+}
+
 pub(crate) fn leaks(system: Option<&str>, canaries: &[&str]) -> Leaks {
     Leaks {
         fingerprint: system.map(|text| Arc::new(Fingerprint::of(text, 48))),
         canaries: Canaries::new(canaries.iter().copied()).unwrap(),
+        ..Leaks::default()
     }
 }
 

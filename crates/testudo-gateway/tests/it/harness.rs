@@ -120,6 +120,7 @@ impl Plan {
                 output_tokens_default: 16,
                 hosted_tools: false,
                 server_history: false,
+                output: testudo_gateway::settings::OutputSettings::default(),
                 canaries: testudo_detect::Canaries::default(),
                 recording: self.recording,
                 spotlight: self.spotlight,

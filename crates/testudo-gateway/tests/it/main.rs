@@ -25,6 +25,8 @@ mod models;
 #[cfg(test)]
 mod notebook;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod streams;

@@ -9,6 +9,7 @@ use testudo_dialects::Family;
 use testudo_gateway::settings::{Limits, Profile, Route};
 use testudo_types::{RouteName, UpstreamName};
 
+use super::outputs::output;
 use super::upstreams::family;
 use super::{OUTPUT_TOKENS, ledger};
 use crate::config::document::{At, shown};
@@ -55,6 +56,7 @@ impl Context<'_> {
             hosted_tools: typed.hosted_tools.as_ref().is_some_and(|it| it.value),
             server_history: typed.server_history.as_ref().is_some_and(|it| it.value),
             canaries,
+            output: output(typed, problems),
             recording,
             spotlight,
         })
