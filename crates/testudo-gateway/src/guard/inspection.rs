@@ -399,7 +399,7 @@ impl Inspection {
         judged
     }
 
-    fn off_schema(&mut self, range: std::ops::Range<usize>, path: &Arc<str>, judged: &mut Judged) {
+    fn off_schema(&mut self, range: Range<usize>, path: &Arc<str>, judged: &mut Judged) {
         let finding = Finding {
             rule: RuleId::new("quality.schema"),
             kind: ThreatKind::Quality,
