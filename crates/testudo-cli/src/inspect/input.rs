@@ -16,7 +16,7 @@ use serde_json::Value;
 use testudo_bounded::json::StringLiteral;
 use testudo_types::Origin;
 
-use self::bytes::skip;
+use self::bytes::{ByteOrder, Form, skip};
 pub(crate) use self::line::request_texts;
 pub(super) use self::walk::Skip;
 use self::walk::{Step, walk};
@@ -36,6 +36,8 @@ pub(super) struct Input {
     pub(super) gaps: Vec<Gap>,
     /// The JSON that the parts were taken from; `None` when the only part is the file's text itself.
     pub(super) raw: Option<String>,
+    /// The text was in UTF-16, so that its bytes are not those of the file.
+    pub(super) converted: bool,
 }
 
 /// Where an input begins.
@@ -166,13 +168,20 @@ fn file(path: &Path, explicit: bool, give: &mut impl FnMut(Event) -> io::Result<
 
 fn read(mut reader: impl BufRead, named: Named, give: &mut impl FnMut(Event) -> io::Result<()>) -> io::Result<()> {
     let cannot = |error: io::Error| Event::Bad(format!("{}: cannot be read ({error})", named.name));
-    match reader.fill_buf().map(bytes::is_binary) {
-        Ok(false) => {}
-        Ok(true) => {
+    let form = match reader.fill_buf() {
+        Ok(beginning) => bytes::form(beginning),
+        Err(error) => return give(cannot(error)),
+    };
+    match form {
+        Form::Text => {}
+        Form::Utf16(order) => {
+            utf16(reader, &named, order, give)?;
+            return give(Event::FileDone);
+        }
+        Form::Binary => {
             binary(reader, &named, give)?;
             return give(Event::FileDone);
         }
-        Err(error) => return give(cannot(error)),
     }
     let mut first = Vec::new();
     let line = match read_line(&mut reader, &mut first, INPUT_BYTES_MAX) {
@@ -219,6 +228,52 @@ fn binary(reader: impl BufRead, named: &Named, give: &mut impl FnMut(Event) -> i
         parts: Vec::new(),
         gaps: vec![Gap::whole("input.binary", what, range)],
         raw: None,
+        converted: false,
+    })))
+}
+
+/// A text in UTF-16, as one text in UTF-8.
+fn utf16(
+    mut reader: impl BufRead,
+    named: &Named,
+    order: ByteOrder,
+    give: &mut impl FnMut(Event) -> io::Result<()>,
+) -> io::Result<()> {
+    let read = testudo_bounded::read_to_end(reader.by_ref().take(count(INPUT_BYTES_MAX)), INPUT_BYTES_MAX);
+    let bytes = match read {
+        Ok(bytes) => bytes,
+        Err(error) => return give(Event::Bad(format!("{}: {error}", named.name))),
+    };
+    let beyond = match skip(reader) {
+        Ok(beyond) => beyond,
+        Err(error) => return give(Event::Bad(format!("{}: cannot be read ({error})", named.name))),
+    };
+    let (text, mut gaps) = bytes::from_utf16(&bytes, order);
+    if beyond > 0 {
+        let what = format!(
+            "goes on after byte {}; {beyond} bytes were not scanned, split it",
+            bytes.len()
+        );
+        gaps.push(Gap::whole("input.too-long", what, text.len()..text.len()));
+    }
+    give(Event::Input(Box::new(Input {
+        id: Value::from(&*named.name),
+        place: Place {
+            file: Arc::clone(&named.name),
+            line: 1,
+            offset: 0,
+            bytes: count(bytes.len()).saturating_add(beyond),
+        },
+        parts: vec![Part {
+            path: None,
+            origin: None,
+            text,
+            literal: None,
+            nested: false,
+        }],
+        gaps,
+        raw: None,
+        converted: true,
     })))
 }
 
@@ -270,6 +325,7 @@ fn too_long(place: &Place, bytes: u64) -> Input {
         parts: Vec::new(),
         gaps: vec![Gap::whole("input.too-long", what, range)],
         raw: None,
+        converted: false,
     }
 }
 
@@ -322,5 +378,6 @@ fn whole(
         }],
         gaps,
         raw: None,
+        converted: false,
     })))
 }

@@ -265,11 +265,15 @@ fn region_json(input: &Input, region: &Region) -> Value {
     if input.parts.is_empty() {
         return json!({"byteOffset": input.place.offset, "byteLength": input.place.bytes});
     }
-    json!({
+    let mut found = json!({
         "startLine": region.from.line, "startColumn": region.from.column,
         "endLine": region.to.line, "endColumn": region.to.column,
-        "byteOffset": region.offset, "byteLength": region.bytes,
-    })
+    });
+    if let Some(map) = found.as_object_mut().filter(|_| !input.converted) {
+        map.insert("byteOffset".to_owned(), Value::from(region.offset));
+        map.insert("byteLength".to_owned(), Value::from(region.bytes));
+    }
+    found
 }
 
 fn level(severity: Severity) -> &'static str {

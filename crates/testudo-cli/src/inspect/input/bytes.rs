@@ -18,8 +18,54 @@ pub(super) fn skip(mut reader: impl BufRead) -> io::Result<u64> {
     }
 }
 
+/// What a file's beginning says that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Utf16(ByteOrder),
+    Binary,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    Little,
+    Big,
+}
+
+/// Tells text from bytes.
+pub(super) fn form(beginning: &[u8]) -> Form {
+    match beginning {
+        // The mark of UTF-32.
+        [0xff, 0xfe, 0, 0, ..] => Form::Binary,
+        [0xff, 0xfe, _, ..] => Form::Utf16(ByteOrder::Little),
+        [0xfe, 0xff, _, ..] => Form::Utf16(ByteOrder::Big),
+        _ if is_binary(beginning) => Form::Binary,
+        _ => Form::Text,
+    }
+}
+
+/// Text behind a byte order mark; what is no character becomes U+FFFD and is said.
+pub(super) fn from_utf16(bytes: &[u8], order: ByteOrder) -> (String, Vec<Gap>) {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let units = pairs.iter().map(|pair| match order {
+        ByteOrder::Little => u16::from_le_bytes(*pair),
+        ByteOrder::Big => u16::from_be_bytes(*pair),
+    });
+    let mut text = String::with_capacity(bytes.len());
+    let mut wrong = rest.len();
+    for read in char::decode_utf16(units.skip(1)) {
+        wrong = wrong.saturating_add(usize::from(read.is_err()));
+        text.push(read.unwrap_or(char::REPLACEMENT_CHARACTER));
+    }
+    let gap = (wrong > 0).then(|| {
+        let what = format!("{wrong} parts are not UTF-16, as its beginning says it is; the rest was scanned");
+        Gap::whole("input.not-utf8", what, 0..text.len())
+    });
+    (text, gap.into_iter().collect())
+}
+
 /// Whether a file that begins so is no text: it holds a zero byte, or mostly bytes that no UTF-8 has there.
-pub(super) fn is_binary(beginning: &[u8]) -> bool {
+fn is_binary(beginning: &[u8]) -> bool {
     if beginning.contains(&0) {
         return true;
     }
@@ -84,6 +130,20 @@ mod tests {
         ] {
             assert!(is_binary(bytes), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn text_in_utf16_is_read() {
+        assert_eq!(form(b"\xff\xfea\0"), Form::Utf16(ByteOrder::Little));
+        assert_eq!(form(b"\xfe\xff\0a"), Form::Utf16(ByteOrder::Big));
+        assert_eq!(form(b"\xff\xfe\0\0a\0\0\0"), Form::Binary);
+        assert_eq!(form(b"\xff\xfe"), Form::Binary);
+        let (text, gaps) = from_utf16(b"\xff\xfea\0\xf6\0\x3d\xd8\x00\xde", ByteOrder::Little);
+        assert_eq!((text.as_str(), gaps.len()), ("a\u{f6}\u{1f600}", 0));
+        assert_eq!(from_utf16(b"\xfe\xff\0a", ByteOrder::Big).0, "a");
+        let (text, gaps) = from_utf16(b"\xff\xfea\0\x3d\xd8b\0c", ByteOrder::Little);
+        assert_eq!(text, "a\u{fffd}b");
+        assert!(gaps[0].what.starts_with("2 parts are not UTF-16"), "{gaps:?}");
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl Read {
             parts: self.parts,
             gaps,
             raw: Some(raw),
+            converted: false,
         }
     }
 }
