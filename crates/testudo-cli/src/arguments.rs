@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use testudo_gateway::settings::{InjectionModels, ModelSettings};
 
 pub(crate) mod evaluate;
 pub(crate) mod finding;
@@ -202,4 +203,30 @@ pub(crate) struct Profiled {
     /// The configuration that holds the profile; without it ./testudo.toml, if there is one
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Which trained models look for injections beside the rules; without it those that this program was built with
+    #[arg(long, value_enum, default_value_t = ModelChoice::BuiltIn, hide_default_value = true)]
+    pub(crate) models: ModelChoice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelChoice {
+    #[value(hide = true)]
+    BuiltIn,
+    /// N-grams read everything, an encoder what they are unsure about
+    Both,
+    /// N-grams alone
+    Ngram,
+    /// Rules alone
+    Off,
+}
+
+impl ModelChoice {
+    pub(crate) fn asked(self) -> InjectionModels {
+        match self {
+            Self::BuiltIn => ModelSettings::DEFAULT.injection,
+            Self::Both => InjectionModels::Both,
+            Self::Ngram => InjectionModels::Ngram,
+            Self::Off => InjectionModels::Off,
+        }
+    }
 }

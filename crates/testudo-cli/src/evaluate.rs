@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::inspect::{complain, detector, profile};
 use crate::output::size;
 use crate::progress::Progress;
-use crate::scanner::Scanner;
+use crate::scanner::{Scanner, models};
 
 /// Texts that are scanned between two looks at the files.
 const BATCH_ROWS: usize = 1024;
@@ -49,7 +49,7 @@ fn detect(arguments: &Detect, out: &mut impl Write) -> anyhow::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
-    let scanner = Scanner::new(detector()?, profile);
+    let scanner = Scanner::new(detector()?, profile, models(arguments.profile.models.asked())?);
     let scoring = Scoring {
         threads: arguments.threads.map_or_else(processors, usize::from),
         origin,

@@ -28,7 +28,7 @@ use crate::config::suggest::did_you_mean;
 use crate::config::{self, profiles};
 use crate::exit::Exit;
 use crate::progress::Progress;
-use crate::scanner::Scanner;
+use crate::scanner::{Scanner, models};
 
 pub(crate) fn run(arguments: &Inspect, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Some(origin) = Origin::from_name(&arguments.origin) else {
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Inspect, out: &mut impl Write) -> anyhow::Result<E
         InspectFormat::Sarif => Answers::Sarif(Box::new(Sarif::begin(out)?)),
     };
     let mut session = Session {
-        scanner: Scanner::new(detector, profile),
+        scanner: Scanner::new(detector, profile, models(arguments.profile.models.asked())?),
         origin,
         answers,
         fail_on: arguments.fail_on,

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use testudo_detect::{Budget, Detector, Hit, Rule, Scope, Selection};
-use testudo_gateway::settings::{GuardSetting, Profile};
-use testudo_types::{Action, Direction, Origin, ThreatKind};
+use anyhow::Context as _;
+use testudo_detect::{Budget, Detector, Hit, Rule, RuleIndex, Scope, Selection};
+use testudo_gateway::guard::model::{ModelWork, Models};
+use testudo_gateway::settings::{GuardSetting, InjectionModels, ModelSettings, Profile};
+use testudo_gateway::system_clock::SystemClock;
+use testudo_types::{Action, Clock, Direction, Origin, ThreatKind};
 
 /// What scanning one text or conversation may cost, as in the gateway.
 const WORK_MAX: u64 = 256 << 20;
@@ -23,8 +26,20 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Scanned {
     pub(crate) found: Vec<Found>,
+    /// The models' score of the text, also where it makes no finding; `None` when they do not read it.
+    pub(crate) model_score: Option<u8>,
     /// The text cost more to scan than is granted, so there may be more in it.
     pub(crate) exhausted: bool,
+    /// The slower model could not read what it was asked about.
+    pub(crate) model_failed: bool,
+}
+
+/// What may still be done for one text, or for all texts of one conversation.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    rules: Budget,
+    models: Budget,
+    work: Option<ModelWork>,
 }
 
 /// Scans texts by one profile. Cheap to clone, so that each thread has its own.
@@ -32,21 +47,38 @@ pub(crate) struct Scanned {
 pub(crate) struct Scanner {
     detector: Arc<Detector>,
     profile: Arc<Profile>,
+    models: Option<Arc<Models>>,
     selections: BTreeMap<&'static str, Selection>,
 }
 
+/// The trained models that ship. Here nobody waits, so that the encoder reads all it is asked about.
+pub(crate) fn models(injection: InjectionModels) -> anyhow::Result<Option<Arc<Models>>> {
+    let settings = ModelSettings {
+        injection,
+        encoder_windows_max: usize::MAX,
+        ..ModelSettings::DEFAULT
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    Models::load(settings, &clock).context("the trained models cannot be used; --models off does without them")
+}
+
 impl Scanner {
-    pub(crate) fn new(detector: Arc<Detector>, profile: Arc<Profile>) -> Self {
+    pub(crate) fn new(detector: Arc<Detector>, profile: Arc<Profile>, models: Option<Arc<Models>>) -> Self {
         Self {
             detector,
             profile,
+            models,
             selections: BTreeMap::new(),
         }
     }
 
-    /// Work for one text, or for all texts of one conversation.
-    pub(crate) fn budget() -> Budget {
-        Budget::new(WORK_MAX)
+    /// For one text, or for all texts of one conversation.
+    pub(crate) fn allowance(&self) -> Allowance {
+        Allowance {
+            rules: Budget::new(WORK_MAX),
+            models: Budget::new(WORK_MAX),
+            work: self.models.as_ref().map(|models| models.work()),
+        }
     }
 
     pub(crate) fn profile(&self) -> &Profile {
@@ -70,29 +102,45 @@ impl Scanner {
         (action > Action::Observe).then_some(score_min)
     }
 
-    pub(crate) fn scan(&mut self, text: &str, origin: &Origin, budget: &mut Budget) -> Scanned {
+    pub(crate) fn scan(&mut self, text: &str, origin: &Origin, allowance: &mut Allowance) -> Scanned {
         let direction = direction(origin);
         let guards = guards(&self.profile, direction);
+        let on = |kind: &ThreatKind| guards.get(kind).is_some_and(|guard| guard.action != Action::Pass);
         let detector = &self.detector;
         let selection = self.selections.entry(origin.as_str()).or_insert_with(|| {
-            let on = guards.iter().filter(|(_, guard)| guard.action != Action::Pass);
-            let kinds: BTreeSet<ThreatKind> = on.map(|(kind, _)| *kind).collect();
+            let kinds: BTreeSet<ThreatKind> = guards.keys().copied().filter(|kind| on(kind)).collect();
             detector.select(&Scope {
                 direction,
                 origin: origin.clone(),
                 kinds,
             })
         });
-        let scan = selection.scan(text, budget);
-        let found = scan.hits.iter().map(|hit| Found {
-            hit: *hit,
-            action: action(detector, guards, hit),
-            why: None,
-        });
-        Scanned {
-            found: found.collect(),
+        let scan = selection.scan(text, &mut allowance.rules);
+        let mut scanned = Scanned {
             exhausted: scan.exhausted,
+            ..Scanned::default()
+        };
+        let mut found: Vec<(Hit, Option<String>)> = scan.hits.into_iter().map(|hit| (hit, None)).collect();
+        if let (Some(models), Some(work)) = (&self.models, &mut allowance.work)
+            && on(&ThreatKind::Injection)
+            && direction == Direction::Request
+            && Models::reads(origin)
+            && !scan.exhausted
+        {
+            let scored = models.scan(text, origin, work, &mut allowance.models);
+            scanned.exhausted |= scored.exhausted;
+            scanned.model_failed = scored.failed || scored.limited;
+            scanned.model_score = Some(scored.score);
+            found.extend(scored.hits.iter().map(|hit| (*hit, Some(scored.explanation.clone()))));
+            found.sort();
         }
+        let found = found.into_iter().map(|(hit, why)| Found {
+            action: action(detector, guards, &hit),
+            hit,
+            why: why.filter(|_| hit.rule == RuleIndex::INJECTION_MODEL),
+        });
+        scanned.found = found.collect();
+        scanned
     }
 
     /// What the profile does about text that nobody could scan; it stops the exchange when the profile is silent.

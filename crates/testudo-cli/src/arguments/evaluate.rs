@@ -26,8 +26,8 @@ Examples:
 /// Each line of a file is {"id", "text", "label", "kind", "source", "meta"}. A label is benign, injection or
 /// jailbreak. `meta.family` (else `source`) names the group in the tables, `meta.lang` the language.
 ///
-/// The score of a text is that of its most certain injection finding, 0 without one. Where a text
-/// comes from is taken from `origin` or `meta.origin`; else kind indirect is tool_result, kind direct
+/// The score of a text is that of its most certain injection finding, or of the trained models where
+/// they are surer. Where a text comes from is taken from `origin` or `meta.origin`; else kind indirect is tool_result, kind direct
 /// is user, and a benign text is what its family is: documents are document, tool output is
 /// tool_result, everything else is user.
 #[derive(Debug, Args)]

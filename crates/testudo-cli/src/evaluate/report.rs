@@ -94,9 +94,9 @@ impl<'s> Report<'s> {
         ]);
         rows.push([
             format!("profile {}, any finding", self.profile),
-            "above 0".to_owned(),
-            percent(share(&self.all, true, |it| it.score > 0.0)),
-            percent(share(&self.all, false, |it| it.score > 0.0)),
+            "any".to_owned(),
+            percent(share(&self.all, true, |it| it.found > 0.0)),
+            percent(share(&self.all, false, |it| it.found > 0.0)),
         ]);
         table(out, "", &rows)
     }

@@ -24,10 +24,12 @@ pub(crate) struct Scored {
     pub(crate) family: String,
     pub(crate) language: Option<String>,
     pub(crate) origin: Origin,
-    /// Of the most certain injection finding, 0 to 100.
+    /// 0 to 100: of the most certain injection finding, or of the models where they are surer.
     pub(crate) score: f32,
+    /// Of the most certain injection finding; 0 without one.
+    pub(crate) found: f32,
     /// The same without the findings that [`Scoring::allowed`] names.
-    pub(crate) score_allowing: f32,
+    pub(crate) found_allowing: f32,
     /// The rule of that finding.
     pub(crate) rule: Option<String>,
     /// An injection finding makes the profile act: mask, hold or block.
@@ -87,7 +89,8 @@ impl Scoring {
     fn one(&self, scanner: &mut Scanner, row: &Row) -> Scored {
         let origin = self.origin.as_ref().unwrap_or(&row.origin);
         let watch = Stopwatch::start();
-        let scanned = scanner.scan(&row.text, origin, &mut Scanner::budget());
+        let mut allowance = scanner.allowance();
+        let scanned = scanner.scan(&row.text, origin, &mut allowance);
         let nanos = watch.nanos();
         let is_injection = |rule: &Rule| rule.kind == ThreatKind::Injection;
         let found = scanned
@@ -95,18 +98,20 @@ impl Scoring {
             .iter()
             .filter_map(|found| Some((found, scanner.rule(&found.hit).filter(|rule| is_injection(rule))?)));
         let best = found.clone().max_by_key(|(found, _)| found.hit.score);
+        let certain = best.map_or(0, |(found, _)| found.hit.score.percent());
         Scored {
             id: row.id.clone(),
             attack: row.attack,
             family: row.family.clone(),
             language: row.language.clone(),
             origin: origin.clone(),
-            score_allowing: found
+            found_allowing: found
                 .clone()
                 .filter(|(found, rule)| !self.allows(rule, row.text.get(found.hit.start..found.hit.end)))
                 .map(|(found, _)| f32::from(found.hit.score.percent()))
                 .fold(0.0, f32::max),
-            score: best.map_or(0.0, |(found, _)| f32::from(found.hit.score.percent())),
+            score: f32::from(certain.max(scanned.model_score.unwrap_or(0))),
+            found: f32::from(certain),
             rule: best.map(|(_, rule)| rule.id.to_string()),
             acted: found.clone().any(|(found, _)| found.action > Action::Observe),
             bytes: count(row.text.len()),

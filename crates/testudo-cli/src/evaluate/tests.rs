@@ -60,7 +60,7 @@ fn threads_change_nothing() {
         .collect();
     let rows: Vec<_> = lines.iter().map(|line| row(line.as_bytes(), "f", 1).unwrap()).collect();
     let profile = Arc::new(profiles::built_in("balanced").unwrap().unwrap());
-    let scanner = Scanner::new(crate::inspect::detector().unwrap(), profile);
+    let scanner = Scanner::new(crate::inspect::detector().unwrap(), profile, None);
     let scored = |threads: usize| {
         let scoring = Scoring {
             threads,

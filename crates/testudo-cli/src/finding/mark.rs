@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use testudo_gateway::settings::ModelSettings;
 use testudo_gateway::system_clock::SystemClock;
 use testudo_ledger::entry::{Digest, Evidence, EvidenceResult};
 use testudo_recorder::control::{AddedBody, Addition, Opening};
@@ -210,11 +211,13 @@ async fn open(target: &Target, arguments: &Arguments, variables: &dyn Variables)
 
 /// Looks for what a rule finds in texts.
 fn look(rule: &str, texts: &[(Origin, String)]) -> anyhow::Result<Again> {
+    let models = crate::scanner::models(ModelSettings::DEFAULT.injection)?;
     let profile = profiles::built_in(PROFILE).context("the profile `observe` does not ship")??;
-    let mut scanner = Scanner::new(crate::inspect::detector()?, Arc::new(profile));
+    let mut scanner = Scanner::new(crate::inspect::detector()?, Arc::new(profile), models);
     let mut again = Again::default();
     for (origin, text) in texts {
-        let scanned = scanner.scan(text, origin, &mut Scanner::budget());
+        let mut allowance = scanner.allowance();
+        let scanned = scanner.scan(text, origin, &mut allowance);
         for found in &scanned.found {
             let Some(name) = scanner.rule(&found.hit).map(|it| it.id.as_str().to_owned()) else {
                 continue;

@@ -169,7 +169,7 @@ pub(super) fn shifts(
 /// Labels tell attacks in requests from other texts; for other kinds there is nothing to measure with.
 fn measured(direction: Direction, kind: ThreatKind, (from, to): (u8, u8), scored: &[Scored]) -> Option<Effect> {
     let labelled = direction == Direction::Request && kind == ThreatKind::Injection && !scored.is_empty();
-    let acts = |at: u8| move |it: &Scored| it.score > 0.0 && it.score >= f32::from(at);
+    let acts = |at: u8| move |it: &Scored| it.found > 0.0 && it.found >= f32::from(at);
     labelled.then(|| Effect {
         before: Rates::of(scored, acts(from)),
         after: Rates::of(scored, acts(to)),
@@ -198,7 +198,8 @@ mod tests {
             language: None,
             origin: testudo_types::Origin::User,
             score,
-            score_allowing: score,
+            found: score,
+            found_allowing: score,
             rule: None,
             acted: score >= 70.0,
             bytes: 1,

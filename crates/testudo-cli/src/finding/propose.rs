@@ -14,7 +14,7 @@ use crate::evaluate::{Scored, Scoring, measure, processors};
 use crate::exit::Exit;
 use crate::inspect::{complain, detector, profile};
 use crate::output::{counted, printable};
-use crate::scanner::Scanner;
+use crate::scanner::{Scanner, models};
 
 pub(super) fn run(arguments: &Propose, out: &mut impl Write) -> anyhow::Result<Exit> {
     let profile = match profile(&arguments.profile) {
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Propose, out: &mut impl Write) -> anyhow::Result<E
     let marks = Marks::read(&crate::key::data_dir(&store)?)?;
     let latest = marks.latest();
     let (allowed, too_many) = allowed(&latest);
-    let scanner = Scanner::new(detector()?, profile);
+    let scanner = Scanner::new(detector()?, profile, models(arguments.profile.models.asked())?);
     let scoring = Scoring {
         threads: arguments.threads.map_or_else(processors, usize::from),
         origin: None,
@@ -64,8 +64,8 @@ fn allowed_effect(scanner: &Scanner, scored: &[Scored]) -> Option<Effect> {
     let from = scanner.score_min(Direction::Request, ThreatKind::Injection)?;
     let acts = |score: f32| score > 0.0 && score >= f32::from(from);
     (!scored.is_empty()).then(|| Effect {
-        before: Rates::of(scored, |it| acts(it.score)),
-        after: Rates::of(scored, |it| acts(it.score_allowing)),
+        before: Rates::of(scored, |it| acts(it.found)),
+        after: Rates::of(scored, |it| acts(it.found_allowing)),
     })
 }
 

@@ -9,6 +9,8 @@ use crate::output::push_printable;
 
 const AROUND_CHARS: usize = 24;
 const WITHIN_CHARS: usize = 60;
+/// Shorter parts of a value say nothing about it.
+const QUOTED_BYTES_MIN: usize = 3;
 
 /// The places of a text that are never shown.
 pub(super) fn confidential(
@@ -89,6 +91,21 @@ pub(super) fn covered(text: &str, range: &Range<usize>, around: usize, confident
     out
 }
 
+/// An explanation without the confidential values that it may quote, whole or in part.
+pub(super) fn explained(why: &str, text: &str, confidential: &[(Hit, String)]) -> String {
+    let quotes = |quoted: &str, value: &str| quoted.len() >= QUOTED_BYTES_MIN && value.contains(quoted);
+    let told = why.split('"').enumerate().map(|(at, part)| {
+        // Every second part stands between quotes.
+        let value = |place: &Hit| text.get(place.start..place.end).unwrap_or_default();
+        let hidden = confidential.iter().find(|(place, _)| {
+            let value = value(place);
+            at % 2 == 1 && (quotes(part, value) || quotes(value, part))
+        });
+        hidden.map_or_else(|| part.to_owned(), |(_, label)| format!("[{label}]"))
+    });
+    told.collect::<Vec<String>>().join("\"")
+}
+
 fn back(text: &str, offset: usize, chars: usize) -> usize {
     let before = text.get(..offset).unwrap_or_default();
     before
@@ -105,4 +122,31 @@ fn forth(text: &str, offset: usize, chars: usize) -> usize {
         .char_indices()
         .nth(chars)
         .map_or(text.len(), |(at, _)| offset.saturating_add(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use testudo_detect::RuleIndex;
+    use testudo_types::Score;
+
+    use super::*;
+
+    #[test]
+    fn explanations_quote_no_value() {
+        let text = "mail jo.miller@fields.example now";
+        let place = Hit {
+            start: 5,
+            rule: RuleIndex::CANARY,
+            end: 29,
+            score: Score::MAX,
+        };
+        let hidden = [(place, "EMAIL".to_owned())];
+        let told = explained(
+            "carried by \"mail jo.miller@fields.example\" +1.0, \"miller\" +0.5, \"now\" +0.1",
+            text,
+            &hidden,
+        );
+        assert_eq!(told, "carried by \"[EMAIL]\" +1.0, \"[EMAIL]\" +0.5, \"now\" +0.1");
+        assert_eq!(explained("no \"miller\"", text, &[]), "no \"miller\"");
+    }
 }

@@ -78,8 +78,9 @@ pub(super) struct Gap {
 }
 
 /// Every rule id of a [`Gap`], with what it stands for.
-pub(super) const GAP_RULES: [(&str, &str); 5] = [
+pub(super) const GAP_RULES: [(&str, &str); 6] = [
     ("guard.arguments-not-json", "Tool arguments that are not JSON"),
+    ("guard.model-failed", "Text that a model could not read"),
     ("guard.work-limit", "Text that costs more to scan than is granted"),
     ("input.binary", "Bytes that are not text"),
     ("input.not-utf8", "Bytes that are not UTF-8"),
@@ -91,6 +92,15 @@ impl Gap {
         Self {
             rule: "guard.work-limit",
             what: "costs more to scan than is granted; the rest of it was not scanned".to_owned(),
+            part: Some(part),
+            range: 0..len,
+        }
+    }
+
+    pub(super) fn model_failed(part: usize, len: usize) -> Self {
+        Self {
+            rule: "guard.model-failed",
+            what: "was not read by the slower model, which failed; rules and n-grams read it".to_owned(),
             part: Some(part),
             range: 0..len,
         }

@@ -48,7 +48,7 @@ impl Judged {
 
 /// Scans all parts of an input; `default` is the origin of those that name none.
 pub(super) fn judge(scanner: &mut Scanner, input: &Input, default: &Origin) -> Judged {
-    let mut budget = Scanner::budget();
+    let mut allowance = scanner.allowance();
     let mut found = Vec::new();
     let mut gaps: Vec<(Gap, Action)> = input
         .gaps
@@ -57,8 +57,11 @@ pub(super) fn judge(scanner: &mut Scanner, input: &Input, default: &Origin) -> J
         .collect();
     for (index, part) in input.parts.iter().enumerate() {
         let origin = part.origin.as_ref().unwrap_or(default);
-        let scanned = scanner.scan(&part.text, origin, &mut budget);
+        let scanned = scanner.scan(&part.text, origin, &mut allowance);
         found.extend(scanned.found.into_iter().map(|found| (index, found)));
+        if scanned.model_failed {
+            gaps.push((Gap::model_failed(index, part.text.len()), scanner.unscannable(origin)));
+        }
         if scanned.exhausted {
             gaps.push((Gap::work_limit(index, part.text.len()), scanner.unscannable(origin)));
             break;

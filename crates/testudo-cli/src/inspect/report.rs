@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
-use testudo_detect::{Detector, Rule};
+use testudo_detect::{Detector, Hit, Rule};
 
-use super::excerpt::{confidential, excerpt};
+use super::excerpt::{confidential, excerpt, explained};
 use super::input::{Gap, Input};
 use super::judge::{Judged, Verdict};
 use super::place::Points;
@@ -19,16 +19,22 @@ const ROWS_MAX: usize = 200;
 
 /// One line for programs.
 pub(super) fn json_line(input: &Input, judged: &Judged, scanner: &Scanner) -> Value {
-    let mut findings: Vec<Value> = judged
-        .found
-        .iter()
-        .filter_map(|(part, found)| found_json(input, *part, found, scanner))
-        .collect();
+    let mut findings: Vec<Value> = Vec::new();
+    for part in 0..input.parts.len() {
+        let here = judged.of_part(part);
+        let hidden = confidential(here.iter().map(|(_, found)| found.hit), &|hit| {
+            scanner.rule(hit).cloned()
+        });
+        findings.extend(
+            here.iter()
+                .filter_map(|(_, found)| found_json(input, part, found, scanner, &hidden)),
+        );
+    }
     findings.extend(judged.gaps.iter().map(|(gap, _)| gap_json(input, gap)));
     json!({"id": input.id, "verdict": judged.verdict.as_str(), "score": judged.score, "findings": findings})
 }
 
-fn found_json(input: &Input, part: usize, found: &Found, scanner: &Scanner) -> Option<Value> {
+fn found_json(input: &Input, part: usize, found: &Found, scanner: &Scanner, hidden: &[(Hit, String)]) -> Option<Value> {
     let hit = found.hit;
     let rule = scanner.rule(&hit)?;
     let mut finding = json!({
@@ -42,8 +48,8 @@ fn found_json(input: &Input, part: usize, found: &Found, scanner: &Scanner) -> O
     });
     if let Some(map) = finding.as_object_mut() {
         place_json(input, Some(part), map);
-        if let Some(why) = &found.why {
-            map.insert("why".to_owned(), Value::from(why.as_str()));
+        if let (Some(why), Some(text)) = (&found.why, input.parts.get(part).map(|part| &part.text)) {
+            map.insert("why".to_owned(), Value::from(explained(why, text, hidden)));
         }
     }
     Some(finding)
@@ -94,7 +100,8 @@ pub(super) fn table_rows(input: &Input, judged: &Judged, scanner: &Scanner, out:
                 rows.push(row(place, rule, found, excerpt(&part.text, &found.hit, &hidden)));
             }
             if let Some(why) = &found.why {
-                rows.push(["", "", "", "", "", &printable(why)].map(str::to_owned));
+                let why = explained(why, &part.text, &hidden);
+                rows.push(["", "", "", "", "", &printable(&why)].map(str::to_owned));
             }
         }
         left = left.saturating_sub(here.len());

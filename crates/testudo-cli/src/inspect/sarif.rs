@@ -83,14 +83,13 @@ impl Sarif {
                     continue;
                 };
                 let range = found.hit.start..found.hit.end;
-                let why = found.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
                 let result = Result {
                     rule: rule.id.as_str(),
                     describe: &|| rule_json(rule),
                     severity: rule.severity,
                     score: found.hit.score.percent(),
                     action: found.action,
-                    message: format!("{}{why}.", rule.title),
+                    message: format!("{}.", rule.title),
                     part: Some(part),
                     context: covered(&part.text, &range, AROUND_BYTES, &hidden),
                     range,

@@ -138,7 +138,7 @@ fn proposals_say_what_they_change_and_change_nothing() {
     }
     rows.push(json!({"text": format!("They write: {ATTACK}."), "label": "benign", "kind": "direct"}).to_string());
     fs::write(path.join("rows.jsonl"), rows.join("\n")).unwrap();
-    let proposed = said(path, &words("finding propose --data rows.jsonl"));
+    let proposed = said(path, &words("finding propose --models off --data rows.jsonl"));
     for part in [
         "2 findings marked wrong, 0 right",
         "measured with 11 labelled texts",
@@ -151,8 +151,11 @@ fn proposals_say_what_they_change_and_change_nothing() {
     ] {
         assert!(proposed.contains(part), "{part}: {proposed}");
     }
-    let told: Value =
-        serde_json::from_str(&said(path, &words("finding propose --data rows.jsonl --format json"))).unwrap();
+    let told: Value = serde_json::from_str(&said(
+        path,
+        &words("finding propose --models off --data rows.jsonl --format json"),
+    ))
+    .unwrap();
     let snippet: toml::Table = toml::from_str(told["toml"].as_str().unwrap()).unwrap();
     let profile = &snippet["profiles"]["balanced-corrected"];
     assert_eq!(profile["extends"].as_str(), Some("balanced"));
@@ -164,7 +167,7 @@ fn proposals_say_what_they_change_and_change_nothing() {
     assert_eq!(profile["allow"].as_array().unwrap().len(), 2);
     assert!(!path.join("testudo.toml").exists());
     // Without texts nothing is measured, and it is said.
-    assert!(said(path, &words("finding propose")).contains("--data FILE"));
+    assert!(said(path, &words("finding propose --models off")).contains("--data FILE"));
 }
 
 #[test]

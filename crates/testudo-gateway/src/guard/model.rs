@@ -60,6 +60,8 @@ type Key = [u8; 32];
 pub struct ModelScan {
     /// At most one for each stretch of the text, in order.
     pub hits: Vec<Hit>,
+    /// Of the most certain window, 0 to 100, also where that makes no hit.
+    pub score: u8,
     /// One line that says what carried the score; empty without hits. It quotes the text: never for logs.
     pub explanation: String,
     /// Windows that the encoder should have read and did not: too many for one exchange.

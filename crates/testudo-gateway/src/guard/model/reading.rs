@@ -21,6 +21,7 @@ impl Models {
         work.ngram_windows = work.ngram_windows.saturating_add(count(verdict.scored_windows));
         scan.exhausted = verdict.exhausted;
         scan.hits = hits(&verdict);
+        scan.score = verdict.score.percent();
         if !scan.hits.is_empty() {
             scan.explanation = verdict.explanation;
         }
