@@ -460,16 +460,18 @@ fn models(mut section: Section<'_>, problems: &mut Problems) -> Models {
 }
 
 fn windows(text: &str) -> Result<usize, NotThis> {
-    match quantity::count(text)?.try_into() {
-        Ok(windows @ 0..=4096) => Ok(windows),
-        _ => Err(NotThis("write a number from 0 to 4096")),
+    match quantity::count(text).ok().and_then(|count| count.try_into().ok()) {
+        Some(windows @ 1..=4096) => Ok(windows),
+        _ => Err(NotThis(
+            "write a number from 1 to 4096, or set models.injection = \"ngram\"",
+        )),
     }
 }
 
 fn entries(text: &str) -> Result<usize, NotThis> {
-    match quantity::count(text)?.try_into() {
-        Ok(entries @ 0..=1_000_000) => Ok(entries),
-        _ => Err(NotThis("write a number from 0 to 1000000")),
+    match quantity::count(text).ok().and_then(|count| count.try_into().ok()) {
+        Some(entries @ 1..=1_000_000) => Ok(entries),
+        _ => Err(NotThis("write a number from 1 to 1000000")),
     }
 }
 

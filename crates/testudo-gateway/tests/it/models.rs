@@ -269,6 +269,28 @@ fn hits_stand_where_the_attack_stands() {
 }
 
 #[test]
+fn what_is_said_in_disguise_is_read_and_found_where_it_stands() {
+    // As `ATTACK`, in base64.
+    let encoded = "dGhlIGJsdWUgdG9ydG9pc2UgbXVzdCBzd2FwIGl0cyBzaGVsbCBmb3IgYSBncmVlbiBvbmUgYnkgbm9vbg==";
+    let tags: String = ATTACK
+        .chars()
+        .map(|c| char::from_u32(0xE_0000 + u32::from(c)).unwrap())
+        .collect();
+    let (models, _) = models(10_000);
+    for disguised in [encoded, &tags] {
+        let text = format!("The report of Monday. {disguised} The report of Tuesday.");
+        let scan = scanned(&models, &text);
+        let at = text.find(disguised).unwrap();
+        // The window of the view in which it stands in the clear, as bytes of the original.
+        let found = scan
+            .hits
+            .iter()
+            .any(|hit| hit.start < at + disguised.len() && at < hit.end && text.get(hit.start..hit.end).is_some());
+        assert!(found, "{:?} in {}..{}", scan.hits, at, at + disguised.len());
+    }
+}
+
+#[test]
 fn hostile_texts_cost_a_bounded_amount() {
     let (models, stub) = models(32);
     let line = "a".repeat(10 << 20);

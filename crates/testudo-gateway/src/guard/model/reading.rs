@@ -1,10 +1,12 @@
-//! Scores a text that is not remembered: all windows by n-grams, the doubtful ones by the encoder.
+//! Scores a text that is not remembered, and what it says in disguise: all windows by n-grams, the doubtful ones by
+//! the encoder.
 
 use std::ops::Range;
 
 use testudo_detect::model::{Encoder, ModelVerdict};
+use testudo_detect::views::{Unscanned, View, normalise};
 use testudo_detect::{Budget, Hit, RuleIndex};
-use testudo_types::Origin;
+use testudo_types::{Origin, Score};
 
 use super::{ModelScan, ModelWork, Models};
 use crate::heavy;
@@ -15,12 +17,17 @@ const SCORE_MIN: u8 = 50;
 impl Models {
     pub(super) fn read(&self, text: &str, origin: &Origin, work: &mut ModelWork, budget: &mut Budget) -> ModelScan {
         let mut scan = ModelScan::default();
-        let verdict = self.model.judge_with(&[text], origin, budget, |encoder, windows| {
+        let views = normalise(text, budget);
+        let texts: Vec<&str> = std::iter::once(text)
+            .chain(views.views.iter().map(|view| view.text.as_str()))
+            .collect();
+        let verdict = self.model.judge_with(&texts, origin, budget, |encoder, windows| {
             self.encode(encoder, windows, work, &mut scan)
         });
         work.ngram_windows = work.ngram_windows.saturating_add(count(verdict.scored_windows));
-        scan.exhausted = verdict.exhausted;
-        scan.hits = hits(&verdict);
+        // What else could not be derived, the rules report.
+        scan.exhausted = verdict.exhausted || views.unscanned == Some(Unscanned::Budget);
+        scan.hits = hits(&verdict, &views.views);
         scan.score = verdict.score.percent();
         if !scan.hits.is_empty() {
             scan.explanation = verdict.explanation;
@@ -74,12 +81,19 @@ impl Models {
 }
 
 /// One hit for each stretch of windows that overlap, as certain as the most certain of them.
-fn hits(verdict: &ModelVerdict) -> Vec<Hit> {
-    let mut stretches: Vec<(Range<usize>, testudo_types::Score)> = verdict
+///
+/// A window of a view stands where its text stands in the original.
+fn hits(verdict: &ModelVerdict, views: &[View]) -> Vec<Hit> {
+    let place = |view: usize, range: Range<usize>| match view.checked_sub(1) {
+        None => Some(range),
+        Some(view) => Some(views.get(view)?.spans.original(range)),
+    };
+    let mut stretches: Vec<(Range<usize>, Score)> = verdict
         .windows
         .iter()
-        .filter(|window| window.score.percent() >= SCORE_MIN && window.view == 0)
-        .map(|window| (window.range.clone(), window.score))
+        .filter(|window| window.score.percent() >= SCORE_MIN)
+        .filter_map(|window| Some((place(window.view, window.range.clone())?, window.score)))
+        .filter(|(range, _)| !range.is_empty())
         .collect();
     stretches.sort_by_key(|(range, _)| range.start);
     let mut hits: Vec<Hit> = Vec::new();
