@@ -278,6 +278,8 @@ const OF_ANSWERS: &[BuiltIn] = &[
 const BUILTIN: &[(&str, &str)] = &[
     ("secrets", include_str!("../rules/secrets.toml")),
     ("personal_data", include_str!("../rules/personal_data.toml")),
+    ("service_keys", include_str!("../rules/service_keys.toml")),
+    ("identity_numbers", include_str!("../rules/identity_numbers.toml")),
     ("hidden_text", include_str!("../rules/hidden_text.toml")),
     ("exfiltration", include_str!("../rules/exfiltration.toml")),
     ("links", include_str!("../rules/links.toml")),

@@ -17,6 +17,16 @@ pub(super) fn has_digits(text: &str) -> bool {
     digit_count(text) >= 4
 }
 
+/// The same with three, for plates and short numbers.
+pub(super) fn has_three_digits(text: &str) -> bool {
+    digit_count(text) >= 3
+}
+
+/// Whether a number has at least two different digits.
+pub(super) fn not_all_same(text: &str) -> bool {
+    !all_same(text)
+}
+
 /// The digits of a text when there are exactly `N`.
 pub(super) fn exactly<const N: usize>(text: &str) -> Option<[u32; N]> {
     let mut found = [0; N];
@@ -61,6 +71,11 @@ pub(super) fn luhn(text: &str) -> bool {
         .map(|(place, digit)| if place % 2 == 0 { digit } else { doubled(digit) })
         .sum();
     digit_count(text) > 1 && sum.is_multiple_of(10)
+}
+
+/// The sum of the two digits of a number below a hundred.
+pub(super) fn digit_sum(number: u32) -> u32 {
+    (number / 10).saturating_add(number % 10)
 }
 
 /// The digit sum of twice a digit.

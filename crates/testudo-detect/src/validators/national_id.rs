@@ -1,9 +1,14 @@
 //! Numbers that states give to people, by the part of the world.
 
+pub(super) mod africa;
 pub(super) mod americas;
 pub(super) mod asia;
+pub(super) mod central;
 pub(super) mod europe;
+pub(super) mod far_east;
+pub(super) mod northern;
 pub(super) mod pacific;
+pub(super) mod south_east;
 
 use super::check_digits::digits;
 

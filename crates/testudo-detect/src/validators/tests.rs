@@ -1,5 +1,7 @@
 //! Published examples of each scheme, and near misses of each.
 
+mod schemes;
+
 use super::*;
 
 fn check(name: &str, accepted: &[&str], refused: &[&str]) {

@@ -102,6 +102,39 @@ pub(super) fn random_token(text: &str) -> bool {
         && !is_filler(text)
 }
 
+/// A word that says something: not what forms and schemas write where an answer would stand.
+pub(super) fn not_a_blank(text: &str) -> bool {
+    const BLANKS: &[&str] = &[
+        "unknown",
+        "none",
+        "null",
+        "nil",
+        "string",
+        "str",
+        "text",
+        "optional",
+        "required",
+        "undefined",
+        "not",
+        "see",
+        "the",
+        "any",
+        "other",
+        "yes",
+        "no",
+        "true",
+        "false",
+        "int",
+        "select",
+        "varchar",
+        "enum",
+        "missing",
+        "todo",
+    ];
+    let first = text.split(' ').next().unwrap_or_default().to_ascii_lowercase();
+    !BLANKS.contains(&first.as_str())
+}
+
 /// A password in an address: not a variable, a template or what manuals write there.
 pub(super) fn url_password(text: &str) -> bool {
     const MANUALS: &[&str] = &[

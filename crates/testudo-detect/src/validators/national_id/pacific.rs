@@ -1,4 +1,4 @@
-//! National ids of Australia.
+//! National ids of Australia and New Zealand.
 
 use crate::validators::check_digits::{all_same, digit_count, digits, exactly, weighted};
 
@@ -24,4 +24,25 @@ pub(in crate::validators) fn au_abn(text: &str) -> bool {
     let tail = weighted(rest, &[1, 3, 5, 7, 9, 11, 13, 15, 17, 19]);
     let sum = first.saturating_sub(1).saturating_mul(10).saturating_add(tail);
     first != 0 && sum.is_multiple_of(89)
+}
+
+/// An Australian company number: weights 8 to 1, mod 10.
+pub(in crate::validators) fn au_acn(text: &str) -> bool {
+    let Some(all) = exactly::<9>(text) else { return false };
+    let [.., check] = all;
+    let rest = weighted(all, &[8, 7, 6, 5, 4, 3, 2, 1]) % 10;
+    !all_same(text) && 10_u32.saturating_sub(rest) % 10 == check
+}
+
+/// A New Zealand tax number: eight or nine digits, mod 11 with a second set of weights.
+pub(in crate::validators) fn nz_ird(text: &str) -> bool {
+    let count = digit_count(text);
+    let lead = if count == 8 { Some(0) } else { None };
+    let padded: Vec<u32> = lead.into_iter().chain(digits(text)).collect();
+    let check = |weights: &[u32]| 11_u32.saturating_sub(weighted(padded.iter().copied(), weights) % 11) % 11;
+    let expected = match check(&[3, 2, 7, 6, 5, 4, 3, 2]) {
+        10 => check(&[7, 4, 3, 2, 5, 2, 7, 6]),
+        first => first,
+    };
+    matches!(count, 8 | 9) && !all_same(text) && padded.last() == Some(&expected)
 }
