@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
+use testudo_detect::Allowed;
 use testudo_detect::structure::special::TokenLevel;
 use testudo_detect::structure::spotlight::Style;
 use testudo_gateway::settings::{
@@ -112,6 +113,8 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
         ["limits".to_owned(), limits(&route.limits)],
         ["answers".to_owned(), answers_of(&route.output)],
         ["recorded".to_owned(), recorded(&route.recording)],
+        ["placeholders".to_owned(), route.profile.placeholder.as_str().to_owned()],
+        ["allowed".to_owned(), allowed(route)],
         ["hosted tools".to_owned(), yes(route.hosted_tools).to_owned()],
         ["server history".to_owned(), yes(route.server_history).to_owned()],
         ["template tokens".to_owned(), template_tokens(route).to_owned()],
@@ -124,6 +127,29 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
         ]);
     }
     table(out, "  ", &facts)
+}
+
+/// What is no finding on a route: how many entries, of which kinds, for which rules.
+fn allowed(route: &Route) -> String {
+    let entries: Vec<String> = route
+        .profile
+        .allow
+        .iter()
+        .chain(&route.allow)
+        .map(|entry| format!("{} {}", entry.rules.join("+"), allowed_what(&entry.what)))
+        .collect();
+    match entries.as_slice() {
+        [] => "nothing".to_owned(),
+        entries => entries.join(", "),
+    }
+}
+
+/// Values may be secrets and are not shown.
+fn allowed_what(what: &Allowed) -> String {
+    match what {
+        Allowed::Pattern(text) | Allowed::Host(text) => format!("{} `{text}`", what.kind()),
+        Allowed::Value(_) | Allowed::Sha256(_) | Allowed::Keyed { .. } => format!("({})", what.kind()),
+    }
 }
 
 fn guard(setting: Option<&GuardSetting>) -> String {
@@ -357,6 +383,10 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
             "concurrent": route.limits.concurrent,
         },
         "ledger": recorded_json(&route.recording),
+        "placeholder": route.profile.placeholder.as_str(),
+        "allow": route.profile.allow.iter().chain(&route.allow).map(|entry| {
+            json!({"rules": entry.rules, "what": allowed_what(&entry.what), "line": entry.line})
+        }).collect::<Vec<Value>>(),
         "hosted_tools": route.hosted_tools,
         "server_history": route.server_history,
         "neutralise": route.profile.neutralise.map_or("off", TokenLevel::as_str),

@@ -128,6 +128,7 @@ impl Places {
                 // Reported with its place where the names are resolved.
                 (!self.routes.contains_key(route.as_str())).then(|| here(None))
             }
+            BuildProblem::Allow { line, .. } => Some(here(*line)),
             BuildProblem::DeadGuard { profile, .. } => Some(here(self.profile(profile))),
             BuildProblem::SpecialTokens(_) => Some(here(None)),
             BuildProblem::DeadDeclaration { route, .. } => Some(here(self.routes.get(route.as_str()).copied())),
@@ -244,7 +245,8 @@ pub(crate) fn profile(path: &Path, name: &str) -> Result<Arc<Profile>, Vec<Probl
         return Err(problems.into_sorted());
     };
     let typed = Typed::read(&text, &mut Problems::new(""));
-    let profiles = profiles::resolve(&typed.profiles, &mut problems);
+    // Without the configuration's secrets, keyed entries of allow-lists are left out.
+    let profiles = profiles::resolve(&typed.profiles, None, &mut problems);
     match profiles.get(name) {
         Some(profile) if problems.is_empty() => Ok(Arc::clone(profile)),
         None if problems.is_empty() => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use testudo_detect::{Budget, Detector, Hit, Rule, RuleIndex, Scope, Selection};
+use testudo_detect::{AllowList, Budget, Detector, Hit, Rule, RuleIndex, Scope, Selection};
 use testudo_gateway::guard::model::{ModelWork, Models};
 use testudo_gateway::settings::{GuardSetting, InjectionModels, ModelSettings, Profile};
 use testudo_gateway::system_clock::SystemClock;
@@ -48,6 +48,7 @@ pub(crate) struct Scanner {
     detector: Arc<Detector>,
     profile: Arc<Profile>,
     models: Option<Arc<Models>>,
+    allow: Arc<AllowList>,
     selections: BTreeMap<&'static str, Selection>,
 }
 
@@ -64,10 +65,13 @@ pub(crate) fn models(injection: InjectionModels) -> anyhow::Result<Option<Arc<Mo
 
 impl Scanner {
     pub(crate) fn new(detector: Arc<Detector>, profile: Arc<Profile>, models: Option<Arc<Models>>) -> Self {
+        // A list that `testudo check` refuses allows nothing.
+        let allow = Arc::new(AllowList::new(&profile.allow, &detector).unwrap_or_default());
         Self {
             detector,
             profile,
             models,
+            allow,
             selections: BTreeMap::new(),
         }
     }
@@ -106,14 +110,15 @@ impl Scanner {
         let direction = direction(origin);
         let guards = guards(&self.profile, direction);
         let on = |kind: &ThreatKind| guards.get(kind).is_some_and(|guard| guard.action != Action::Pass);
-        let detector = &self.detector;
+        let (detector, allow) = (&self.detector, &self.allow);
         let selection = self.selections.entry(origin.as_str()).or_insert_with(|| {
             let kinds: BTreeSet<ThreatKind> = guards.keys().copied().filter(|kind| on(kind)).collect();
-            detector.select(&Scope {
+            let scope = Scope {
                 direction,
                 origin: origin.clone(),
                 kinds,
-            })
+            };
+            detector.select(&scope).allowing(allow)
         });
         let scan = selection.scan(text, &mut allowance.rules);
         let mut scanned = Scanned {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use testudo_types::{Direction, Origin, ThreatKind};
 
+use crate::exempt::{Exempt, Tally};
 use crate::load::{Compiled, RuleProblem, load};
 use crate::output::{Declared, LinkForm, Sink};
+use crate::pseudonym::Restorer;
 use crate::rescan::Reading;
 use crate::tracker::Starts;
-use crate::{Budget, Rule, RuleIndex, RuleSource, Scan, StreamScanner, builtin_packs, rescan};
+use crate::{AllowList, Budget, Rule, RuleIndex, RuleSource, Scan, StreamScanner, builtin_packs, rescan};
 
 /// All rules, compiled; immutable, made once and shared.
 pub struct Detector {
@@ -130,6 +132,7 @@ impl Detector {
                 besides,
                 starts,
             }),
+            exempt: Exempt::default(),
         }
     }
 }
@@ -155,6 +158,7 @@ pub struct Scope {
 #[derive(Clone)]
 pub struct Selection {
     inner: Arc<Chosen>,
+    exempt: Exempt,
 }
 
 struct Chosen {
@@ -175,6 +179,23 @@ impl Selection {
     #[must_use]
     pub fn scan(&self, text: &str, budget: &mut Budget) -> Scan {
         rescan::scan(self, text, budget)
+    }
+
+    /// The same rules, for which the values of an allow-list are no findings.
+    #[must_use]
+    pub fn allowing(&self, list: &Arc<AllowList>) -> Self {
+        let mut selection = self.clone();
+        selection.exempt.allowed = (!list.is_empty()).then(|| Arc::clone(list));
+        selection
+    }
+
+    /// The same rules for one exchange: its own stand-ins are no findings, and `tally` counts what is allowed.
+    #[must_use]
+    pub fn within(&self, own: Option<&Restorer>, tally: &Tally) -> Self {
+        let mut selection = self.clone();
+        selection.exempt.own = own.cloned();
+        selection.exempt.tally = tally.clone();
+        selection
     }
 
     /// A scanner for a text that arrives in pieces.
@@ -240,6 +261,10 @@ impl Selection {
     /// What is read besides the plain text.
     pub(crate) fn reading(&self) -> Reading {
         self.inner.reading
+    }
+
+    pub(crate) fn exempt(&self) -> &Exempt {
+        &self.exempt
     }
 
     pub(crate) fn starts(&self) -> &Starts {

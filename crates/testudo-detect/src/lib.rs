@@ -16,12 +16,14 @@
 
 #![forbid(unsafe_code)]
 
+mod allow;
 mod automaton;
 mod budget;
 mod canary;
 mod cases;
 mod context;
 mod detector;
+mod exempt;
 mod guard;
 mod hit;
 mod leak;
@@ -44,10 +46,12 @@ mod tracker;
 mod validators;
 pub mod views;
 
+pub use allow::{AllowEntry, AllowFault, AllowList, AllowProblem, Allowed, hmac_sha256};
 pub use budget::Budget;
 pub use canary::{CANARY_BYTES_MAX, CANARY_COUNT_MAX, Canaries, CanaryProblem};
 pub use cases::{CaseFailure, check_cases};
 pub use detector::{Detector, Scope, Selection};
+pub use exempt::Tally;
 pub use guard::{GuardScanner, scan_all};
 pub use hit::{Hit, Progress, Scan, resolve};
 pub use leak::{FINGERPRINT_BYTES_MAX, Fingerprint, LEAK_BYTES_MIN, LeakScanner};

@@ -5,6 +5,7 @@ use regex_automata::{Anchored, Input};
 use testudo_types::Score;
 
 use crate::context::Context;
+use crate::exempt::Exempt;
 use crate::required::Run;
 use crate::validators::Validator;
 use crate::{Budget, Hit, RuleIndex};
@@ -53,6 +54,8 @@ pub(crate) struct Stretch<'t> {
     pub(crate) bound: usize,
     /// Offset of `text` in the channel, added to reported offsets.
     pub(crate) base: usize,
+    /// Values that are no findings.
+    pub(crate) exempt: &'t Exempt,
 }
 
 /// What is left of a stretch.
@@ -75,6 +78,7 @@ impl Matcher {
             mut at,
             bound,
             base,
+            exempt,
         } = stretch;
         let mut rest = Rest::default();
         loop {
@@ -106,6 +110,10 @@ impl Matcher {
                 Some((start, end)) => {
                     at = found.end();
                     rest.resume = at.saturating_add(base);
+                    // Consumed like a hit, so that no part of an allowed value is found in its place.
+                    if exempt.holds(self.rule, text.get(start..end).unwrap_or_default()) {
+                        continue;
+                    }
                     hits.push(Hit {
                         start: start.saturating_add(base),
                         rule: self.rule,

@@ -1,31 +1,74 @@
 //! Reversible placeholders for one request, and the marks of what was taken out for good.
 
+mod fake;
+mod restorer;
+mod seen;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::{Bound, Range};
+use std::ops::Range;
 use std::sync::Arc;
+
+pub use self::restorer::{RestoreStream, Restorer};
+use self::restorer::{Shape, Standin, stands_free};
+use self::seen::SeenWords;
 
 /// The values taken out of one request, each with a placeholder that nobody outside can guess.
 ///
 /// A placeholder looks like `[[EMAIL_1_k3v5x2p7q4wza]]`: the rule's label, a counter per label, and
-/// the request's nonce in base 32. Values live only as long as this and its restorers.
+/// the request's nonce in base 32. With [`PlaceholderStyle::Typed`] a value whose kind has a range that nobody
+/// owns gets a made-up value of that kind instead. Values live only as long as this and its restorers.
 pub struct Pseudonyms {
-    nonce: String,
+    nonce: [u8; 8],
+    style: PlaceholderStyle,
+    seen: SeenWords,
     entries_max: usize,
     entries: Vec<Entry>,
     by_value: BTreeMap<Arc<str>, Vec<usize>>,
     per_label: BTreeMap<String, usize>,
+    fakes: BTreeSet<Arc<str>>,
+}
+
+/// What stands in the place of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlaceholderStyle {
+    /// `[[EMAIL_1_k3v5x2p7q4wza]]`: says what was taken out, and cannot be guessed.
+    #[default]
+    Bracket,
+    /// A made-up value of the same kind, for models and tools that need one; guessable where the range is small.
+    Typed,
+}
+
+impl PlaceholderStyle {
+    /// By the name that configurations use.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Bracket, Self::Typed]
+            .into_iter()
+            .find(|style| style.as_str() == name)
+    }
+
+    /// The name that configurations use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bracket => "bracket",
+            Self::Typed => "typed",
+        }
+    }
 }
 
 struct Entry {
     label: String,
+    shape: Shape,
     placeholder: Arc<str>,
     value: Arc<str>,
 }
+
+/// Made-up values that are tried before a bracket is taken; small ranges fill up.
+const FAKES_TRIED: u32 = 48;
 
 /// A request holds more different values to mask than its limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,12 +83,50 @@ impl Pseudonyms {
     #[must_use]
     pub fn new(nonce: [u8; 8], entries_max: usize) -> Self {
         Self {
-            nonce: base32(nonce),
+            nonce,
+            style: PlaceholderStyle::Bracket,
+            seen: SeenWords::default(),
             entries_max,
             entries: Vec::new(),
             by_value: BTreeMap::new(),
             per_label: BTreeMap::new(),
+            fakes: BTreeSet::new(),
         }
+    }
+
+    /// The same set in another style; before the first placeholder is made.
+    #[must_use]
+    pub fn styled(self, style: PlaceholderStyle) -> Self {
+        Self { style, ..self }
+    }
+
+    /// What stands in the place of values.
+    #[must_use]
+    pub fn style(&self) -> PlaceholderStyle {
+        self.style
+    }
+
+    /// Takes note of a text of the request, so that no made-up value is one that it already holds.
+    ///
+    /// Every text of the request has to be shown before its first placeholder is made.
+    pub fn show(&mut self, text: &str) {
+        if self.style == PlaceholderStyle::Typed {
+            self.seen.add(text);
+        }
+    }
+
+    /// The placeholder for the value at `place` in a text: a made-up value where one is asked for, its kind
+    /// has a range for it, and it would stand free; else as [`Pseudonyms::placeholder`].
+    ///
+    /// # Errors
+    /// When a new value would pass the limit, or when there is nothing at `place`.
+    pub fn placeholder_at(&mut self, label: &str, text: &str, place: Range<usize>) -> Result<&str, Full> {
+        let full = Full {
+            entries_max: self.entries_max,
+        };
+        let value = text.get(place.clone()).ok_or_else(|| full.clone())?;
+        let typed = self.style == PlaceholderStyle::Typed && stands_free(text, &place);
+        self.made(if typed { Shape::Typed } else { Shape::Bracket }, label, value)
     }
 
     /// The placeholder that stands for a value; the same value under the same label keeps its own.
@@ -55,15 +136,35 @@ impl Pseudonyms {
     /// # Errors
     /// When a new value would pass `entries_max`; the request cannot be masked.
     pub fn placeholder(&mut self, label: &str, value: &str) -> Result<&str, Full> {
+        self.made(Shape::Bracket, label, value)
+    }
+
+    fn made(&mut self, shape: Shape, label: &str, value: &str) -> Result<&str, Full> {
         let full = Full {
             entries_max: self.entries_max,
         };
-        let place = match self.known(label, value) {
+        let known = self.known(shape, label, value);
+        // A value that once had to have brackets keeps them.
+        let known = known.or_else(|| self.known(Shape::Bracket, label, value));
+        let fake = match shape {
+            Shape::Typed if known.is_none() => self.fake(label, value),
+            Shape::Typed | Shape::Bracket | Shape::Mark => None,
+        };
+        let place = match known {
             Some(place) => place,
             None if self.entries.len() >= self.entries_max => return Err(full),
-            None => self.add(label, value),
+            None => self.add(fake, label, value),
         };
         self.entries.get(place).map(|entry| &*entry.placeholder).ok_or(full)
+    }
+
+    /// A made-up value that is new here and stands in no text of the request.
+    fn fake(&self, label: &str, value: &str) -> Option<Arc<str>> {
+        (0..FAKES_TRIED).find_map(|attempt| {
+            let fake = fake::fake(label, value, &self.nonce, self.entries.len(), attempt)?;
+            let taken = self.fakes.contains(&*fake) || self.by_value.contains_key(&*fake) || self.seen.may_hold(&fake);
+            (!taken && fake != value).then(|| fake.into())
+        })
     }
 
     /// How many different values have a placeholder.
@@ -81,40 +182,49 @@ impl Pseudonyms {
     /// What puts the values back into the response; knows the placeholders made so far.
     #[must_use]
     pub fn restorer(&self) -> Restorer {
-        let values: BTreeMap<Arc<str>, Arc<str>> = self
-            .entries
-            .iter()
-            .map(|entry| (Arc::clone(&entry.placeholder), Arc::clone(&entry.value)))
-            .collect();
-        let placeholder_len_max = values.keys().map(|placeholder| placeholder.len()).max().unwrap_or(0);
-        Restorer {
-            values: Arc::new(values),
-            placeholder_len_max,
-            echoes: Arc::from([]),
-        }
+        Restorer::new(self.entries.iter().map(|entry| {
+            let standin = Standin {
+                shape: entry.shape,
+                value: Arc::clone(&entry.value),
+            };
+            (Arc::clone(&entry.placeholder), standin)
+        }))
     }
 
-    fn known(&self, label: &str, value: &str) -> Option<usize> {
+    fn known(&self, shape: Shape, label: &str, value: &str) -> Option<usize> {
         let places = self.by_value.get(value)?;
+        let same = |entry: &Entry| entry.label == label && entry.shape == shape;
         places
             .iter()
             .copied()
-            .find(|place| self.entries.get(*place).is_some_and(|entry| entry.label == label))
+            .find(|place| self.entries.get(*place).is_some_and(same))
     }
 
-    fn add(&mut self, label: &str, value: &str) -> usize {
-        let shown = sound_label(label);
-        let count = self.per_label.entry(shown.clone()).or_insert(0);
-        *count = count.saturating_add(1);
+    fn add(&mut self, fake: Option<Arc<str>>, label: &str, value: &str) -> usize {
         let place = self.entries.len();
         let value: Arc<str> = value.into();
+        let (shape, placeholder) = match fake {
+            Some(fake) => {
+                self.fakes.insert(Arc::clone(&fake));
+                (Shape::Typed, fake)
+            }
+            None => (Shape::Bracket, self.bracket(label)),
+        };
         self.entries.push(Entry {
             label: label.to_owned(),
-            placeholder: format!("[[{shown}_{count}_{nonce}]]", nonce = self.nonce).into(),
+            shape,
+            placeholder,
             value: Arc::clone(&value),
         });
         self.by_value.entry(value).or_default().push(place);
         place
+    }
+
+    fn bracket(&mut self, label: &str) -> Arc<str> {
+        let shown = sound_label(label);
+        let count = self.per_label.entry(shown.clone()).or_insert(0);
+        *count = count.saturating_add(1);
+        format!("[[{shown}_{count}_{nonce}]]", nonce = base32(self.nonce)).into()
     }
 }
 
@@ -123,182 +233,6 @@ impl fmt::Debug for Pseudonyms {
         f.debug_struct("Pseudonyms")
             .field("entries", &self.entries.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Puts the values of one request back where its own placeholders stand; cheap to clone.
-///
-/// Only exact placeholders of that request count: one that was invented, altered, cut or made for
-/// another request stays as it is, and a value that is put back is not looked at again.
-#[derive(Clone)]
-pub struct Restorer {
-    values: Arc<BTreeMap<Arc<str>, Arc<str>>>,
-    placeholder_len_max: usize,
-    /// Marks of another form than placeholders, which are taken out; none is the beginning of another.
-    echoes: Arc<[Arc<str>]>,
-}
-
-impl Default for Restorer {
-    /// Restores nothing.
-    fn default() -> Self {
-        Self {
-            values: Arc::default(),
-            placeholder_len_max: 0,
-            echoes: Arc::from([]),
-        }
-    }
-}
-
-impl Restorer {
-    /// Also takes out these marks where the model repeats them.
-    #[must_use]
-    pub fn removing(self, echoes: Vec<String>) -> Self {
-        let longest = echoes.iter().map(String::len).max().unwrap_or(0);
-        let (like_placeholders, others): (Vec<String>, Vec<String>) = echoes
-            .into_iter()
-            .filter(|echo| !echo.is_empty())
-            .partition(|echo| echo.starts_with("[[") && echo.find("]]") == echo.len().checked_sub(2));
-        let mut values = Arc::unwrap_or_clone(self.values);
-        values.extend(like_placeholders.into_iter().map(|echo| (echo.into(), "".into())));
-        Self {
-            values: Arc::new(values),
-            placeholder_len_max: self.placeholder_len_max.max(longest),
-            echoes: others.into_iter().map(Into::into).collect(),
-        }
-    }
-
-    /// Whether there is nothing to restore.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.echoes.is_empty()
-    }
-
-    /// The characters with which placeholders and marks begin.
-    fn openings(&self) -> Vec<char> {
-        let own = self.echoes.iter().filter_map(|echo| echo.chars().next());
-        std::iter::once('[').chain(own).collect()
-    }
-
-    /// The placeholders in a whole text, in order: their bytes, and the values they stand for.
-    pub fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, &'a str)> + 'a {
-        let text = if self.is_empty() { "" } else { text };
-        let openings = self.openings();
-        let starts = text.char_indices().filter(move |(_, c)| openings.contains(c));
-        starts.filter_map(|(start, _)| {
-            let (placeholder, value) = self.standing_at(text.get(start..)?)?;
-            Some((start..start.checked_add(placeholder.len())?, value))
-        })
-    }
-
-    /// The text with every placeholder replaced; borrowed when there was none.
-    #[must_use]
-    pub fn restore<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut restored = String::new();
-        let mut done = 0;
-        for (place, value) in self.find(text) {
-            restored.push_str(text.get(done..place.start).unwrap_or_default());
-            restored.push_str(value);
-            done = place.end;
-        }
-        if done == 0 {
-            return Cow::Borrowed(text);
-        }
-        restored.push_str(text.get(done..).unwrap_or_default());
-        Cow::Owned(restored)
-    }
-
-    /// Where the longest end of a text starts that could still grow into a placeholder; its length when none can.
-    #[must_use]
-    pub fn pending(&self, text: &str) -> usize {
-        // A proper prefix is shorter than the longest placeholder.
-        let window = text.len().saturating_sub(self.placeholder_len_max.saturating_sub(1));
-        let window = text.ceil_char_boundary(window);
-        let tail = text.get(window..).unwrap_or_default();
-        let openings = self.openings();
-        let starts = tail.char_indices().filter(|(_, c)| openings.contains(c));
-        starts
-            .map(|(place, _)| window.saturating_add(place))
-            .find(|start| text.get(*start..).is_some_and(|end| self.is_prefix(end)))
-            .unwrap_or(text.len())
-    }
-
-    /// The placeholder that the text starts with, and its value.
-    fn standing_at(&self, text: &str) -> Option<(&str, &str)> {
-        if let Some(echo) = self.echoes.iter().find(|echo| text.starts_with(&***echo)) {
-            return Some((echo, ""));
-        }
-        // Placeholders end at their first `]]` and none is the beginning of another.
-        let end = text
-            .as_bytes()
-            .windows(2)
-            .take(self.placeholder_len_max)
-            .position(|pair| pair == b"]]")?;
-        let (placeholder, value) = self.values.get_key_value(text.get(..end.checked_add(2)?)?)?;
-        Some((placeholder, value))
-    }
-
-    /// Whether a placeholder starts with this text and goes on.
-    fn is_prefix(&self, text: &str) -> bool {
-        let next = self
-            .values
-            .range::<str, _>((Bound::Included(text), Bound::Unbounded))
-            .next();
-        next.is_some_and(|(placeholder, _)| placeholder.starts_with(text) && placeholder.len() > text.len())
-            || self
-                .echoes
-                .iter()
-                .any(|echo| echo.starts_with(text) && echo.len() > text.len())
-    }
-}
-
-impl fmt::Debug for Restorer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Restorer")
-            .field("entries", &self.values.len())
-            .field("echoes", &self.echoes.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Restores one channel's text as it arrives; holds back only what could still become a placeholder.
-#[derive(Debug, Clone)]
-pub struct RestoreStream {
-    restorer: Restorer,
-    held: Held,
-}
-
-/// Text not yet released; not shown in logs.
-#[derive(Clone, Default)]
-struct Held(String);
-
-impl fmt::Debug for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
-}
-
-impl RestoreStream {
-    /// A stream at its beginning.
-    #[must_use]
-    pub fn new(restorer: Restorer) -> Self {
-        Self {
-            restorer,
-            held: Held::default(),
-        }
-    }
-
-    /// Takes the next piece and gives the restored text that is certain.
-    pub fn push(&mut self, piece: &str) -> String {
-        self.held.0.push_str(piece);
-        let rest = self.held.0.split_off(self.restorer.pending(&self.held.0));
-        let certain = std::mem::replace(&mut self.held.0, rest);
-        self.restorer.restore(&certain).into_owned()
-    }
-
-    /// Gives what was held back: it did not become a placeholder.
-    #[must_use]
-    pub fn finish(self) -> String {
-        self.held.0
     }
 }
 

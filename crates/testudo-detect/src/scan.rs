@@ -3,6 +3,7 @@
 use aho_corasick::Anchored;
 use aho_corasick::automaton::Automaton;
 
+use crate::exempt::Exempt;
 use crate::load::Compiled;
 use crate::matching::{Gate, Matcher, Stretch};
 use crate::required::Run;
@@ -31,7 +32,13 @@ pub(crate) fn scan(selection: &Selection, text: &str, guessed: bool, budget: &mu
         };
         resume = (
             window.matcher,
-            from.max(run(matcher, text, Window { from, ..*window }, budget, &mut hits)),
+            from.max(run(
+                (matcher, selection.exempt()),
+                text,
+                Window { from, ..*window },
+                budget,
+                &mut hits,
+            )),
         );
         if budget.is_exhausted() {
             return Scan { hits, exhausted: true };
@@ -50,7 +57,13 @@ struct Window {
 }
 
 /// Returns where the next match of the rule may start.
-fn run(matcher: &Matcher, text: &str, window: Window, budget: &mut Budget, hits: &mut Vec<Hit>) -> usize {
+fn run(
+    (matcher, exempt): (&Matcher, &Exempt),
+    text: &str,
+    window: Window,
+    budget: &mut Budget,
+    hits: &mut Vec<Hit>,
+) -> usize {
     let at = text.ceil_char_boundary(window.from.min(text.len()));
     let read_to = window.to.saturating_add(matcher.bytes_max).saturating_add(LOOKAHEAD);
     let read_to = text.ceil_char_boundary(read_to.min(text.len()));
@@ -65,6 +78,7 @@ fn run(matcher: &Matcher, text: &str, window: Window, budget: &mut Budget, hits:
                 at,
                 bound,
                 base: 0,
+                exempt,
             },
             budget,
             hits,

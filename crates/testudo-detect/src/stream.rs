@@ -160,6 +160,7 @@ impl Scanning {
             at,
             bound,
             base: self.base,
+            exempt: self.selection.exempt(),
         };
         let rest = matcher.run(stretch, budget, hits);
         if rest.resume > resume {

@@ -310,7 +310,7 @@ impl Admitted {
         } else {
             let limits = json_limits(&received.runtime, received.runtime.bounds().request_bytes_max);
             let log = std::mem::take(&mut record.findings);
-            let hide = Exchanger::Hide(gateway.pseudonyms());
+            let hide = Exchanger::Hide(gateway.pseudonyms().styled(received.route.settings.profile.placeholder));
             let plan = Arc::clone(&received.route.request);
             record.scanned_request = plan.kinds();
             let mut inspection = Inspection::new(plan, judge.clone(), Leaks::default(), hide, log);

@@ -302,6 +302,7 @@ impl Record {
             series.tokens(usage.input_tokens, usage.output_tokens);
         }
         series.models(&self.model_work);
+        series.allowed(self.findings.allowed());
         for (direction, kind, action, count) in self.findings.counts() {
             series.findings(direction, kind, action, count);
             if kind == ThreatKind::Unscannable {

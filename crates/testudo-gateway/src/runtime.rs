@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use testudo_detect::structure::special::{SpecialTokens, TokenLevel, TokenProblem};
 use testudo_detect::structure::spotlight::Style;
-use testudo_detect::{Canaries, Detector};
+use testudo_detect::{AllowFault, AllowList, Canaries, Detector};
 use testudo_dialects::{Family, Operation};
 use testudo_policy::{Guard, PolicyEngine, PolicyProblem, PolicySource, RouteFacts};
 use testudo_types::{Direction, RouteName, ThreatKind, UpstreamName};
@@ -38,6 +38,12 @@ pub enum BuildProblem {
         second: RouteName,
         prefix: String,
         family: Family,
+    },
+    #[error("route `{route}` has an allow-list in which an entry {fault}")]
+    Allow {
+        route: RouteName,
+        line: Option<usize>,
+        fault: AllowFault,
     },
     #[error(
         "profile `{profile}` guards {kind} in the {direction}, but no rule finds it there; remove the guard or add a rule",
@@ -121,6 +127,7 @@ impl Runtime {
         for route in &settings.routes {
             dead_guards(&route.profile, !route.canaries.is_empty(), detector, &mut problems);
             dead_declarations(route, &mut problems);
+            let allow = allow_list(route, detector, &mut problems);
             match clients.get(&route.upstream) {
                 Some(client) => {
                     let plans = Plans {
@@ -128,7 +135,12 @@ impl Runtime {
                         models: models.as_ref(),
                         tokens: tokens.as_ref(),
                     };
-                    routes.push(Arc::new(plans.route(route, client, &of_policies, &settings.models)));
+                    routes.push(Arc::new(plans.route(
+                        route,
+                        client,
+                        &allow,
+                        (&of_policies, &settings.models),
+                    )));
                 }
                 None if settings.upstreams.contains_key(&route.upstream) => {}
                 None => problems.push(BuildProblem::UnknownUpstream {
@@ -217,13 +229,14 @@ fn digest_of_policies(sources: &[PolicySource]) -> [u8; 32] {
 }
 
 /// The policies, and everything of a route that decides what happens to an exchange.
-fn digest_of_route(route: &Route, policies: &[u8], models: &ModelSettings) -> [u8; 32] {
+fn digest_of_route(route: &Route, allow: &AllowList, (policies, models): (&[u8], &ModelSettings)) -> [u8; 32] {
     let mut lines = format!(
-        "{} {} {} {} {} {} {} {} {} {}\n",
+        "{} {} {} {} {} {} {} {} {} {} {}\n",
         route.name,
         route.upstream,
         route.profile.name,
         route.profile.hold_bytes_max,
+        route.profile.placeholder.as_str(),
         route.hosted_tools,
         route.server_history,
         models.injection.as_str(),
@@ -246,7 +259,7 @@ fn digest_of_route(route: &Route, policies: &[u8], models: &ModelSettings) -> [u
             ));
         }
     }
-    hash(&[policies, lines.as_bytes()])
+    hash(&[policies, lines.as_bytes(), &allow.digest()])
 }
 
 /// SHA-256 of parts with their lengths, so that no two lists of parts have the same.
@@ -264,6 +277,20 @@ fn hash(parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
+/// What a route and its profile allow; empty when an entry is unsound, which is reported.
+fn allow_list(route: &Route, detector: &Detector, problems: &mut Vec<BuildProblem>) -> Arc<AllowList> {
+    let entries = [route.profile.allow.as_slice(), route.allow.as_slice()].concat();
+    let list = AllowList::new(&entries, detector).unwrap_or_else(|found| {
+        problems.extend(found.into_iter().map(|problem| BuildProblem::Allow {
+            route: route.name.clone(),
+            line: entries.get(problem.entry).and_then(|entry| entry.line),
+            fault: problem.fault,
+        }));
+        AllowList::default()
+    });
+    Arc::new(list)
+}
+
 /// What the guards of all routes are made of.
 struct Plans<'a> {
     detector: &'a Arc<Detector>,
@@ -276,23 +303,24 @@ impl Plans<'_> {
         &self,
         route: &Arc<Route>,
         upstream: &Arc<UpstreamClient>,
-        policies: &[u8],
-        models: &ModelSettings,
+        allow: &Arc<AllowList>,
+        digested: (&[u8], &ModelSettings),
     ) -> RouteRuntime {
         let profile = &route.profile;
-        let request = GuardPlan::new(self.detector, Direction::Request, &profile.request, WORK_MAX);
+        let request = GuardPlan::new(self.detector, Direction::Request, &profile.request, WORK_MAX).allowing(allow);
+        let response = GuardPlan::declared(
+            self.detector,
+            Direction::Response,
+            &route.response_guards(),
+            WORK_MAX,
+            &route.output.declared(),
+        );
         RouteRuntime {
-            digest: digest_of_route(route, policies, models),
+            digest: digest_of_route(route, allow, digested),
             settings: Arc::clone(route),
             upstream: Arc::clone(upstream),
             request: Arc::new(request.with_models(self.models.cloned())),
-            response: Arc::new(GuardPlan::declared(
-                self.detector,
-                Direction::Response,
-                &route.response_guards(),
-                WORK_MAX,
-                &route.output.declared(),
-            )),
+            response: Arc::new(response.allowing(allow)),
             canaries: route.canaries.clone(),
             tokens: self.tokens.cloned().zip(profile.neutralise),
         }

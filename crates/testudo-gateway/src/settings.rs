@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use testudo_detect::Canaries;
+use testudo_detect::pseudonym::PlaceholderStyle;
 use testudo_detect::structure::special::TokenLevel;
 use testudo_detect::structure::spotlight::Style;
+use testudo_detect::{AllowEntry, Canaries};
 use testudo_dialects::Family;
 use testudo_policy::PolicySource;
 use testudo_types::{Action, ModelName, ProfileName, RouteName, Secret, ThreatKind, UpstreamName};
@@ -145,6 +146,8 @@ pub struct Route {
     pub canaries: Canaries,
     pub output: OutputSettings,
     pub recording: Recording,
+    /// Values that are no findings on this route, beside those of its profile.
+    pub allow: Vec<AllowEntry>,
     /// How results of tools and documents are marked for the model; `None` leaves them as they are.
     pub spotlight: Option<Style>,
 }
@@ -173,6 +176,10 @@ pub struct Profile {
     pub response: BTreeMap<ThreatKind, GuardSetting>,
     /// Bytes of a stream that may be held back at once before the stream is blocked.
     pub hold_bytes_max: usize,
+    /// Values that are no findings.
+    pub allow: Vec<AllowEntry>,
+    /// What stands in the place of values that come back.
+    pub placeholder: PlaceholderStyle,
     /// Which tokens of chat templates are broken in what users, tools and documents say.
     pub neutralise: Option<TokenLevel>,
 }

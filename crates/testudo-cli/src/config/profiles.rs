@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use testudo_detect::pseudonym::PlaceholderStyle;
 use testudo_detect::structure::special::TokenLevel;
 use testudo_gateway::settings::{GuardSetting, Profile};
 use testudo_types::Action::{Block, Mask, Observe};
@@ -10,6 +11,7 @@ use testudo_types::{Action, NameError, ProfileName, ThreatKind};
 
 use super::document::{At, shown};
 use super::problem::Problems;
+use super::resolve::allow::{AllowKey, entry};
 use super::suggest::did_you_mean;
 use super::typed;
 
@@ -98,6 +100,8 @@ pub(crate) fn built_in(name: &str) -> Option<Result<Profile, NameError>> {
         response: guards(response),
         hold_bytes_max: HOLD_BYTES_MAX,
         neutralise,
+        allow: Vec::new(),
+        placeholder: PlaceholderStyle::Bracket,
     }))
 }
 
@@ -119,7 +123,11 @@ fn guards(rows: &[Row]) -> BTreeMap<ThreatKind, GuardSetting> {
 ///
 /// A profile whose base is missing or circular is reported and stands on the default one, so that
 /// the rest can still be checked.
-pub(crate) fn resolve(typed: &[typed::Profile], problems: &mut Problems) -> BTreeMap<String, Arc<Profile>> {
+pub(crate) fn resolve(
+    typed: &[typed::Profile],
+    key: Option<&AllowKey>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Arc<Profile>> {
     let mut resolved = BTreeMap::new();
     for name in BUILT_IN {
         if let Some(Ok(profile)) = built_in(name) {
@@ -130,7 +138,7 @@ pub(crate) fn resolve(typed: &[typed::Profile], problems: &mut Problems) -> BTre
     for (name, profile) in &own {
         let (chain, base) = chain(profile, &own, problems);
         if let (Some(Ok(base)), Ok(parsed)) = (built_in(base), ProfileName::parse(name)) {
-            let profile = layered(parsed, base, &chain, profile, problems);
+            let profile = layered(parsed, base, &chain, (profile, key), problems);
             resolved.insert((*name).to_owned(), Arc::new(profile));
         }
     }
@@ -211,7 +219,7 @@ fn layered(
     name: ProfileName,
     base: Profile,
     chain: &[&typed::Profile],
-    own: &typed::Profile,
+    (own, key): (&typed::Profile, Option<&AllowKey>),
     problems: &mut Problems,
 ) -> Profile {
     let mut profile = Profile { name, ..base };
@@ -219,6 +227,10 @@ fn layered(
         if let Some(hold) = &layer.hold_bytes_max {
             profile.hold_bytes_max = hold.value;
         }
+        profile.placeholder = layer.placeholder.unwrap_or(profile.placeholder);
+        profile
+            .allow
+            .extend(layer.allow.iter().filter_map(|typed| entry(typed, key)));
         let mut silent = Problems::new("");
         let said = if std::ptr::eq(*layer, own) {
             &mut *problems

@@ -1,5 +1,6 @@
 //! From the configuration as typed to the settings as used: names resolved, files read, contradictions found.
 
+pub(crate) mod allow;
 mod ledger;
 mod listeners;
 mod outputs;
@@ -38,7 +39,8 @@ pub(crate) const OUTPUT_TOKENS: u64 = 4096;
 /// Resolves everything that can be resolved; what is wrong is in `problems`.
 pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Problems) -> Draft {
     let (listen, admin_token) = listen(&typed.listen, &mut files, problems);
-    let profiles = profiles::resolve(&typed.profiles, problems);
+    let allow_key = allow::key(typed, &mut files, problems);
+    let profiles = profiles::resolve(&typed.profiles, allow_key.as_ref(), problems);
     let families = families(&typed.upstreams, problems);
     let mut upstreams = BTreeMap::new();
     for each in &typed.upstreams {
@@ -50,6 +52,7 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         typed,
         families: &families,
         profiles: &profiles,
+        allow_key: allow_key.as_ref(),
     };
     let mut routes = Vec::new();
     for route in &typed.routes {

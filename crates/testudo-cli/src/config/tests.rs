@@ -65,6 +65,41 @@ fn what_tools_say_is_marked_where_a_route_says_so() {
 }
 
 #[test]
+fn what_is_allowed_is_checked_and_inherited() {
+    let profile = "[profiles.p]\nextends = \"balanced\"\nplaceholder = \"typed\"\n";
+    let with = |allow: &str| {
+        let text = MINIMAL.replace("upstream = \"u\"", "upstream = \"u\"\nprofile = \"p\"");
+        loaded(
+            &format!("{text}{profile}[[profiles.p.allow]]\n{allow}\n"),
+            &BTreeMap::new(),
+        )
+    };
+    let route = |allow: &str| Arc::clone(&with(allow).unwrap().settings.routes[0]);
+    let sound = route("rule = \"pii.email\"\nhost = \"acme.example\"\nreason = \"ours\"");
+    assert_eq!(sound.profile.placeholder.as_str(), "typed");
+    assert_eq!(sound.profile.allow[0].rules, ["pii.email"]);
+    assert_eq!(sound.profile.allow[0].line, Some(10));
+    for (allow, what) in [
+        ("rule = \"pii.email\"", "exactly one of"),
+        (
+            "rule = \"pii.email\"\nvalue = \"a@b.c\"\nhost = \"b.c\"",
+            "exactly one of",
+        ),
+        ("rule = \"pii.email\"\nsha256 = \"abc\"", "64 hexadecimal digits"),
+        (
+            "rule = \"pii.email\"\nvalues = \"abcdef\"\nvalue = \"abcdef\"",
+            "is not a setting",
+        ),
+    ] {
+        let problems = with(allow).unwrap_err();
+        assert!(problems.contains(what), "{allow}: {problems}");
+    }
+    let digest = "0".repeat(64);
+    let keyed = format!("rule = \"pii.email\"\nhmac_sha256 = \"{digest}\"");
+    assert!(with(&keyed).unwrap_err().contains("needs a key"));
+}
+
+#[test]
 fn values_arrive_in_their_units() {
     let text = format!(
         "{MINIMAL}limits = {{ requests_per_minute = 6, cost_per_day = \"1.5 USD\" }}\n\

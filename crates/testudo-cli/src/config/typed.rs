@@ -1,5 +1,6 @@
 //! The configuration as typed: every scalar read, no name resolved.
 
+use testudo_detect::pseudonym::PlaceholderStyle;
 use testudo_gateway::settings::InjectionModels;
 use testudo_types::{Action, ThreatKind};
 
@@ -8,8 +9,10 @@ use super::problem::Problems;
 use super::quantity::{self, NotThis};
 use super::suggest::did_you_mean;
 
+mod allow;
 mod ledger;
 
+pub(crate) use allow::{Allow, AllowText};
 pub(crate) use ledger::{Ledger, Recording, Retention, Ship, Witness};
 
 /// A whole file.
@@ -22,6 +25,8 @@ pub(crate) struct Typed {
     pub(crate) profiles: Vec<Profile>,
     pub(crate) prices: Vec<Price>,
     pub(crate) policy_files: Vec<At<String>>,
+    /// The key of keyed digests in allow-lists.
+    pub(crate) allow_key: Option<At<SecretSource>>,
     pub(crate) ledger: Ledger,
     pub(crate) bounds: Bounds,
     pub(crate) models: Models,
@@ -93,6 +98,7 @@ pub(crate) struct Route {
     pub(crate) spotlight: Option<At<String>>,
     pub(crate) limits: Limits,
     pub(crate) ledger: Recording,
+    pub(crate) allow: Vec<Allow>,
 }
 
 /// What a route says about links in its answers.
@@ -120,6 +126,8 @@ pub(crate) struct Profile {
     pub(crate) response: Vec<Guard>,
     pub(crate) neutralise: Option<At<String>>,
     pub(crate) hold_bytes_max: Option<At<usize>>,
+    pub(crate) placeholder: Option<PlaceholderStyle>,
+    pub(crate) allow: Vec<Allow>,
 }
 
 #[derive(Debug)]
@@ -168,6 +176,7 @@ impl Typed {
                 .section("policies", problems)
                 .map(|section| policies(section, problems))
                 .unwrap_or_default(),
+            allow_key: secret(&mut root, "allow_key", problems),
             ledger: root
                 .section("ledger", problems)
                 .map(|section| ledger::ledger(section, problems))
@@ -311,6 +320,7 @@ fn route(name: At<String>, mut section: Section<'_>, problems: &mut Problems) ->
             .section("ledger", problems)
             .map(|section| ledger::recording(section, problems))
             .unwrap_or_default(),
+        allow: allow::entries(&mut section, problems),
     };
     if let Some(mut links) = section.section("links", problems) {
         route.links = Some(Links {
@@ -341,6 +351,8 @@ fn profile(name: At<String>, mut section: Section<'_>, problems: &mut Problems) 
         response: guards(&mut section, "response", problems),
         neutralise: section.text("neutralise", problems),
         hold_bytes_max: section.quantity("hold_bytes_max", quantity::bytes, problems),
+        placeholder: allow::placeholder(&mut section, problems),
+        allow: allow::entries(&mut section, problems),
     };
     section.finish(problems);
     profile

@@ -103,6 +103,7 @@ fn route(family: Family, name: &str, prefix: &str, profile: &str) -> anyhow::Res
         canaries: Canaries::default(),
         output: OutputSettings::default(),
         recording: Recording::DEFAULT,
+        allow: Vec::new(),
     }))
 }
 

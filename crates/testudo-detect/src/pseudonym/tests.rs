@@ -1,5 +1,7 @@
 //! Masking and restoring is the identity for any cut, and nothing but exact placeholders expands.
 
+mod typed;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -32,6 +32,9 @@ pub fn guard_request(
     inspection: &mut Inspection,
     limits: &Limits,
 ) -> BodyOutcome {
+    if inspection.wants_texts() {
+        show_texts(&view.spans, inspection, limits);
+    }
     let Ok(explanation) = structuring.explanation(view) else {
         if inspection.unscannable("guard.spotlight", &Arc::from("")) {
             return BodyOutcome::Blocked;
@@ -65,6 +68,26 @@ pub fn guard_request(
         place.add(sentence, &mut edits);
     }
     spliced(&edits, view.document.bytes(), inspection)
+}
+
+/// Shows every text of a request, also those inside a string that holds JSON, before anything is made up.
+fn show_texts(spans: &[Span<'_>], inspection: &mut Inspection, limits: &Limits) {
+    for span in spans.iter().filter(|span| !matches!(span.form, Form::Media)) {
+        inspection.show(&span.text);
+        if !matches!(span.form, Form::JsonText) {
+            continue;
+        }
+        let bytes = span.text.as_bytes();
+        let Ok(inner) = Document::parse(bytes, limits) else {
+            continue;
+        };
+        for key in inner.root().keys() {
+            inspection.show(&key.decode(bytes));
+        }
+        for value in inner.root().descendants().filter_map(|node| node.as_str()) {
+            inspection.show(&value);
+        }
+    }
 }
 
 /// Guards a whole response on its way to the client.

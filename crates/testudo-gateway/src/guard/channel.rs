@@ -250,24 +250,20 @@ struct RestoreTail {
 impl RestoreTail {
     fn push(&mut self, text: &str, restorer: &Restorer, edits: &mut Vec<Edit>) -> usize {
         self.text.push_str(text);
-        let pending = restorer.pending(&self.text).max(self.seen);
-        self.take(pending, restorer, edits);
+        let (found, pending) = restorer.settled(&self.text, self.seen);
+        edits.extend(restore_edits(found, &self.text, self.base));
+        self.forget(pending);
         self.base.saturating_add(self.seen)
     }
 
     fn finish(&mut self, restorer: &Restorer, edits: &mut Vec<Edit>) {
-        self.take(self.text.len(), restorer, edits);
+        let found = restorer.find_from(&self.text, self.seen);
+        edits.extend(restore_edits(found, &self.text, self.base));
+        self.forget(self.text.len());
     }
 
-    /// Everything before `until` is decided: note its placeholders, keep only what is looked back at.
-    fn take(&mut self, until: usize, restorer: &Restorer, edits: &mut Vec<Edit>) {
-        let seen = self.base.saturating_add(self.seen);
-        let decided = self.text.get(..until).unwrap_or_default();
-        edits.extend(
-            restore_edits(restorer, decided, self.base)
-                .into_iter()
-                .filter(|edit| edit.range.start >= seen),
-        );
+    /// Everything before `until` is decided: keep only what is looked back at.
+    fn forget(&mut self, until: usize) {
         self.seen = until;
         if self.seen > LINK_LOOKBACK_BYTES.saturating_mul(2) {
             let mut cut = self.seen.saturating_sub(LINK_LOOKBACK_BYTES);

@@ -18,6 +18,7 @@ pub struct FindingLog {
     kept: Vec<Seen>,
     counts: BTreeMap<(&'static str, ThreatKind, Action), (Direction, u64)>,
     blocked: Option<usize>,
+    allowed: u64,
 }
 
 impl FindingLog {
@@ -44,6 +45,17 @@ impl FindingLog {
         if blocks && self.blocked.is_none() {
             self.blocked = Some(self.kept.len().saturating_sub(1));
         }
+    }
+
+    /// Adds values that would have been findings and are on an allow-list.
+    pub fn allow(&mut self, times: u64) {
+        self.allowed = self.allowed.saturating_add(times);
+    }
+
+    /// How many values were passed over because they are on an allow-list.
+    #[must_use]
+    pub fn allowed(&self) -> u64 {
+        self.allowed
     }
 
     /// The findings kept, in the order they were made.

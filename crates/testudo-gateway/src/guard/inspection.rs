@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use testudo_bounded::json::Limits;
 use testudo_detect::output::{Context, Declared, LinkJudge, Review, review};
-use testudo_detect::pseudonym::{Pseudonyms, Restorer, redaction};
+use testudo_detect::pseudonym::{PlaceholderStyle, Pseudonyms, Restorer, redaction};
 use testudo_detect::structure::special::Token;
 use testudo_detect::{
-    Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scan, Scope, Selection, scan_all,
+    AllowList, Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scan, Scope, Selection,
+    Tally, scan_all,
 };
 use testudo_policy::{FindingFacts, Judging, PolicyEngine};
 use testudo_types::{
@@ -100,6 +101,15 @@ impl GuardPlan {
     pub fn with_models(self, models: Option<Arc<Models>>) -> Self {
         let models = models.filter(|_| self.watches(ThreatKind::Injection) && self.direction == Direction::Request);
         Self { models, ..self }
+    }
+
+    /// The same guards, for which the values of an allow-list are no findings.
+    #[must_use]
+    pub fn allowing(mut self, list: &Arc<AllowList>) -> Self {
+        for selection in self.by_origin.values_mut() {
+            *selection = selection.allowing(list);
+        }
+        self
     }
 
     /// The names of the kinds that are looked for.
@@ -199,6 +209,7 @@ pub struct Inspection {
     budget: Budget,
     /// Of the trained models, so that they take nothing from the rules.
     model_budget: Budget,
+    tally: Tally,
     log: FindingLog,
     blocked: Option<Decision>,
     work: ModelWork,
@@ -224,6 +235,7 @@ impl Inspection {
             exchanger,
             model_budget: budget.clone(),
             budget,
+            tally: Tally::default(),
             log,
             blocked: None,
             work,
@@ -274,15 +286,33 @@ impl Inspection {
 
     /// What was seen, and the placeholders that were made.
     #[must_use]
-    pub fn finish(self) -> (FindingLog, Exchanger) {
+    pub fn finish(mut self) -> (FindingLog, Exchanger) {
+        self.log.allow(self.tally.allowed());
         (self.log, self.exchanger)
+    }
+
+    /// Whether made-up values will stand in texts, so that all of them have to be shown first.
+    pub(crate) fn wants_texts(&self) -> bool {
+        matches!(&self.exchanger, Exchanger::Hide(pseudonyms) if pseudonyms.style() == PlaceholderStyle::Typed)
+    }
+
+    /// Takes note of a text before anything is made up.
+    pub(crate) fn show(&mut self, text: &str) {
+        if let Exchanger::Hide(pseudonyms) = &mut self.exchanger {
+            pseudonyms.show(text);
+        }
+    }
+
+    /// The rules for an origin, as they apply in this exchange.
+    fn selection(&self, origin: &Origin) -> Option<Selection> {
+        Some(self.plan.selection(origin)?.within(self.restorer(), &self.tally))
     }
 
     /// A scanner for the text of one channel of a stream.
     pub(crate) fn scanner(&self, origin: &Origin, path: &str) -> Option<GuardScanner> {
-        let selection = self.plan.selection(origin)?;
+        let selection = self.selection(origin)?;
         Some(GuardScanner::with_links(
-            selection,
+            &selection,
             self.leaks.fingerprint.as_ref(),
             &self.leaks.canaries,
             self.link_judge(path),
@@ -320,12 +350,12 @@ impl Inspection {
     /// Scans a text that is complete and plans its edits, which do not overlap.
     pub(crate) fn whole_text(&mut self, text: &str, origin: &Origin, path: &Arc<str>, maskable: bool) -> Vec<Edit> {
         let plan = Arc::clone(&self.plan);
-        let Some(selection) = plan.selection(origin) else {
+        let Some(selection) = self.selection(origin) else {
             return Vec::new();
         };
         let judge = self.link_judge(path).cloned();
         let mut scan = scan_all(
-            selection,
+            &selection,
             self.leaks.fingerprint.as_ref(),
             &self.leaks.canaries,
             judge.as_ref(),
@@ -342,7 +372,7 @@ impl Inspection {
         }
         let mut edits = self.judge_hits(&scan.hits, Some(text), origin, path, maskable).edits;
         if let Some(restorer) = self.restorer() {
-            edits.extend(restore_edits(restorer, text, 0));
+            edits.extend(restore_edits(restorer.find(text), text, 0));
         }
         if edits.is_empty() { edits } else { cover(edits) }
     }
@@ -480,8 +510,8 @@ impl Inspection {
             if action != Action::Mask {
                 continue;
             }
-            let value = text.and_then(|text| text.get(hit.start..hit.end));
-            match self.replacement(rule.kind, &rule.label, value) {
+            let place = text.map(|text| (text, hit.start..hit.end));
+            match self.replacement(rule.kind, &rule.label, place) {
                 Some(replacement) => judged.edits.push(Edit {
                     range: hit.start..hit.end,
                     kind: EditKind::Mask,
@@ -497,14 +527,14 @@ impl Inspection {
         judged
     }
 
-    fn replacement(&mut self, kind: ThreatKind, label: &str, value: Option<&str>) -> Option<String> {
+    fn replacement(&mut self, kind: ThreatKind, label: &str, place: Option<(&str, Range<usize>)>) -> Option<String> {
         if kind == ThreatKind::HiddenText {
             return Some(String::new());
         }
         let reversible = matches!(kind, ThreatKind::PersonalData | ThreatKind::Secret);
-        match (&mut self.exchanger, value) {
-            (Exchanger::Hide(pseudonyms), Some(value)) if reversible => {
-                pseudonyms.placeholder(label, value).ok().map(str::to_owned)
+        match (&mut self.exchanger, place) {
+            (Exchanger::Hide(pseudonyms), Some((text, place))) if reversible => {
+                pseudonyms.placeholder_at(label, text, place).ok().map(str::to_owned)
             }
             _ => Some(redaction(label)),
         }
@@ -604,9 +634,13 @@ fn fail_closed(rule: &RuleId) -> Decision {
 
 /// Edits that give the client its own values back, except inside links: a link that carries a
 /// value would take it out of the house.
-pub(crate) fn restore_edits(restorer: &Restorer, text: &str, base: usize) -> Vec<Edit> {
-    restorer
-        .find(text)
+pub(crate) fn restore_edits<'a>(
+    found: impl IntoIterator<Item = (Range<usize>, &'a str)>,
+    text: &str,
+    base: usize,
+) -> Vec<Edit> {
+    found
+        .into_iter()
         .filter(|(range, _)| !inside_link(text, range.start))
         .map(|(range, value)| Edit {
             range: base.saturating_add(range.start)..base.saturating_add(range.end),

@@ -2,6 +2,7 @@
 
 pub(super) const REQUESTS: &str = "testudo_requests_total";
 pub(super) const FINDINGS: &str = "testudo_findings_total";
+pub(super) const ALLOWED: &str = "testudo_allowed_values_total";
 pub(super) const GUARD_GAPS: &str = "testudo_guard_gaps_total";
 pub(super) const REFUSALS: &str = "testudo_refusals_total";
 pub(super) const TOKENS: &str = "testudo_tokens_total";
@@ -30,6 +31,7 @@ pub(super) const GUARD: &str = "testudo_guard_duration_seconds";
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Exchanges by route, operation and outcome"),
     (FINDINGS, "What detectors saw and what was done about it"),
+    (ALLOWED, "Values that rules found and an allow-list let pass"),
     (GUARD_GAPS, "Text that a guard did not scan, and why"),
     (
         REFUSALS,

@@ -72,6 +72,13 @@ impl RouteMetrics {
         self.count(names::FINDINGS, &labels, times);
     }
 
+    /// So many values would have been findings and are on an allow-list.
+    pub fn allowed(&self, times: u64) {
+        if times > 0 {
+            self.count(names::ALLOWED, &[], times);
+        }
+    }
+
     /// A guard did not scan something; `reason` is a constant such as `unscannable`, `budget` or `failed`.
     pub fn guard_gap(&self, direction: Direction, reason: &'static str) {
         self.count(

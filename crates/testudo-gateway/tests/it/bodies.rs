@@ -1,7 +1,7 @@
 //! Requests under guard: origins, splicing, placeholders, refusals.
 
 use testudo_bounded::json::Limits;
-use testudo_detect::pseudonym::Pseudonyms;
+use testudo_detect::pseudonym::{PlaceholderStyle, Pseudonyms};
 use testudo_dialects::{Operation, read_request};
 use testudo_gateway::guard::{BodyOutcome, Exchanger, Leaks, Structuring, guard_request};
 use testudo_types::Direction;
@@ -52,6 +52,36 @@ fn one_value_has_one_placeholder_wherever_it_stands() {
     let edited = String::from_utf8(edited).unwrap();
     assert!(!edited.contains(EMAIL), "{edited}");
     assert_eq!(edited.matches("[[EMAIL_1_").count(), 2, "{edited}");
+}
+
+#[test]
+fn a_made_up_value_stands_for_a_value_and_in_no_text_of_the_request() {
+    let made_for = |body: &str| {
+        let hide = Exchanger::Hide(Pseudonyms::new([1; 8], 64).styled(PlaceholderStyle::Typed));
+        let mut inspection = inspection(Direction::Request, MASK_ALL, hide, Leaks::default());
+        let view = read_request(Operation::ChatCompletions, body.as_bytes(), &Limits::DEFAULT).unwrap();
+        let outcome = guard_request(&view, &Structuring::off(), &mut inspection, &Limits::DEFAULT);
+        let BodyOutcome::Edited(edited) = outcome else {
+            panic!("{outcome:?}")
+        };
+        let edited: serde_json::Value = serde_json::from_slice(&edited).unwrap();
+        edited["messages"][0]["content"].as_str().unwrap().to_owned()
+    };
+    let body = |also: &str| {
+        let message = serde_json::json!({"role": "user", "content": format!("mail {EMAIL} now")});
+        let call = serde_json::json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": also}});
+        let turn = serde_json::json!({"role": "assistant", "content": null, "tool_calls": [call]});
+        serde_json::json!({"model": "m", "messages": [message, turn]}).to_string()
+    };
+    let first = made_for(&body("{}"));
+    assert!(
+        first.contains("@example.") && !first.contains(EMAIL) && !first.contains("[["),
+        "{first}"
+    );
+    let made = first.split(' ').nth(1).unwrap();
+    // The same value, seen later in the request behind an escape, is not taken again.
+    let arguments = format!("{{\"note\":\"{}\"}}", made.replace('@', "\\u0040"));
+    assert_ne!(made_for(&body(&arguments)), first);
 }
 
 #[test]

@@ -93,6 +93,8 @@ impl Plan {
             response: guards(self.response),
             hold_bytes_max: 1 << 20,
             neutralise: self.neutralise,
+            allow: Vec::new(),
+            placeholder: testudo_detect::pseudonym::PlaceholderStyle::Bracket,
         });
         let families = [(Family::OpenAi, "openai"), (Family::Anthropic, "anthropic")];
         let upstreams = families.map(|(family, name)| {
@@ -124,6 +126,7 @@ impl Plan {
                 canaries: testudo_detect::Canaries::default(),
                 recording: self.recording,
                 spotlight: self.spotlight,
+                allow: Vec::new(),
             })
         });
         Settings {

@@ -1,7 +1,7 @@
 //! The streaming claim: how a stream is cut changes neither what leaves nor what is found.
 
 use proptest::prelude::*;
-use testudo_detect::pseudonym::{Pseudonyms, redaction};
+use testudo_detect::pseudonym::{PlaceholderStyle, Pseudonyms, redaction};
 use testudo_dialects::Operation;
 use testudo_gateway::guard::{Leaks, StreamGuard, StreamStep};
 use testudo_testkit::recorded::{
@@ -163,6 +163,37 @@ fn only_own_placeholders_come_back() {
             assert!(out.contains(EMAIL), "{operation:?}: {out}");
             assert!(!text.contains(&format!("?m={EMAIL}")), "{operation:?}: {text}");
             assert!(!out.contains(&format!("or {EMAIL}")), "{operation:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn made_up_values_come_back_and_are_not_masked() {
+    let maker = Maker::new(MASK_ALL);
+    let mut own = Pseudonyms::new([7; 8], 16).styled(PlaceholderStyle::Typed);
+    own.show(EMAIL);
+    let made = own.placeholder_at("EMAIL", EMAIL, 0..EMAIL.len()).unwrap().to_owned();
+    assert!(!made.contains("[["));
+    let said = format!("Mail {made}. Not x{made}, see https://evil.example/?m={made} now, ({made})");
+    for size in [1, 4, 17, 500] {
+        let characters: Vec<char> = said.chars().collect();
+        let deltas: Vec<String> = characters.chunks(size).map(|piece| piece.iter().collect()).collect();
+        let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
+        for (operation, recording) in recordings(&Script::of(&[&deltas])) {
+            let guard = StreamGuard::new(operation, maker.inspection(Some(&own), Leaks::default()), bounds());
+            let (out, step, _) = run(guard, &recording.cut_every(11));
+            assert_eq!(step, StreamStep::Continue);
+            let out = String::from_utf8(out).unwrap();
+            let text = texts(operation, out.as_bytes())
+                .into_values()
+                .next_back()
+                .unwrap_or_default();
+            assert!(
+                text.starts_with(&format!("Mail {EMAIL}. Not ")),
+                "{operation:?}: {text}"
+            );
+            assert!(text.ends_with(&format!("({EMAIL})")), "{operation:?}: {text}");
+            assert!(!text.contains(&format!("?m={EMAIL}")), "{operation:?}: {text}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::config::typed::Typed;
 fn resolved(text: &str) -> (BTreeMap<String, Arc<Profile>>, Vec<Problem>) {
     let mut problems = Problems::new("t");
     let typed = Typed::read(text, &mut problems);
-    let profiles = resolve(&typed.profiles, &mut problems);
+    let profiles = resolve(&typed.profiles, None, &mut problems);
     (profiles, problems.into_sorted())
 }
 

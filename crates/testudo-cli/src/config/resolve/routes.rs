@@ -9,6 +9,7 @@ use testudo_dialects::Family;
 use testudo_gateway::settings::{Limits, Profile, Route};
 use testudo_types::{RouteName, UpstreamName};
 
+use super::allow::{AllowKey, entry};
 use super::outputs::output;
 use super::upstreams::family;
 use super::{OUTPUT_TOKENS, ledger};
@@ -24,6 +25,7 @@ pub(super) struct Context<'c> {
     pub(super) typed: &'c Typed,
     pub(super) families: &'c BTreeMap<String, Option<Family>>,
     pub(super) profiles: &'c BTreeMap<String, Arc<Profile>>,
+    pub(super) allow_key: Option<&'c AllowKey>,
 }
 
 impl Context<'_> {
@@ -59,6 +61,7 @@ impl Context<'_> {
             output: output(typed, problems),
             recording,
             spotlight,
+            allow: typed.allow.iter().filter_map(|it| entry(it, self.allow_key)).collect(),
         })
     }
 
