@@ -51,7 +51,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("testudo-train", &["testudo-types", "testudo-bounded", "testudo-detect"]),
     (
         "xtask",
-        &["testudo-types", "testudo-ledger", "testudo-recorder", "testudo-testkit"],
+        &[
+            "testudo-types",
+            "testudo-detect",
+            "testudo-ledger",
+            "testudo-recorder",
+            "testudo-testkit",
+        ],
     ),
 ];
 

@@ -16,6 +16,7 @@ mod ledger_setup;
 mod mock;
 mod ocsf;
 mod output;
+mod peers;
 mod query_bench;
 mod s3;
 mod shell;
@@ -63,6 +64,9 @@ cargo xtask <task>
   train [FOLDER] [--ship] the small injection model from the corpora in FOLDER (../shared/data): rows, weights,
                           thresholds and model card under target/train; --ship puts them into the repository
                           (release build 2 min once; then about 5 min)
+  peers detect [--data FILE] [--rows N] [--only injection|personal|secrets]
+                          our detectors and six other projects' on the same rows: recall, precision, speed
+                          (installs 700 MB into ~/.cache/testudo-peers once; then about 10 min)
   s3                      the ledger's copy in an S3 server (installs 100 MB once; then about 1 min)
 ";
 
@@ -105,6 +109,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "ocsf" => ocsf::run(rest),
         "e2e" => e2e::e2e(rest),
         "hsm" => hsm::hsm(rest),
+        "peers" => peers::peers(rest),
         "s3" => s3::s3(rest),
         other => bail!("there is no task `{other}`; `cargo xtask` lists them"),
     }

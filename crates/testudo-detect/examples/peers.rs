@@ -1,0 +1,99 @@
+//! Our side of `cargo xtask peers`: scores and places for labelled rows, one JSON object a line.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_types,
+    reason = "a measurement prints what it found and reads the clock"
+)]
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use testudo_detect::model::InjectionModel;
+use testudo_detect::{Budget, Detector, Scope, Selection};
+use testudo_types::{Direction, Origin, ThreatKind};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [mode, path] = arguments.as_slice() else {
+        return Err("usage: peers score|spans ROWS".into());
+    };
+    let mut rows: Vec<Value> = Vec::new();
+    for line in BufReader::new(File::open(path)?).lines() {
+        rows.push(serde_json::from_str(&line?)?);
+    }
+    let detector = Arc::new(Detector::builtin().map_err(|problems| format!("{problems:?}"))?);
+    let began = Instant::now();
+    match mode.as_str() {
+        "score" => score(&rows, &detector)?,
+        "spans" => spans(&rows, &detector),
+        other => return Err(format!("there is no mode `{other}`").into()),
+    }
+    println!(
+        "{}",
+        json!({"seconds": began.elapsed().as_secs_f64(), "texts": rows.len()})
+    );
+    Ok(())
+}
+
+fn text(row: &Value) -> &str {
+    row.get("text").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn id(row: &Value) -> &str {
+    row.get("id").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn selection(detector: &Arc<Detector>, origin: Origin, kinds: &[ThreatKind]) -> Selection {
+    detector.select(&Scope {
+        direction: Direction::Request,
+        origin,
+        kinds: kinds.iter().copied().collect::<BTreeSet<_>>(),
+    })
+}
+
+/// The higher of the rules' and the model's score, with the model's logit to order equal ones.
+fn score(rows: &[Value], detector: &Arc<Detector>) -> Result<(), Box<dyn Error>> {
+    let model = InjectionModel::builtin()?;
+    let kinds = [ThreatKind::Injection, ThreatKind::HiddenText];
+    let [user, document] = [Origin::User, Origin::Document].map(|origin| {
+        let rules = selection(detector, origin.clone(), &kinds);
+        (origin, rules)
+    });
+    for row in rows {
+        let indirect = row.get("kind").and_then(Value::as_str) == Some("indirect");
+        let (origin, rules) = if indirect { &document } else { &user };
+        let scan = rules.scan(text(row), &mut Budget::unlimited());
+        let of_rules = scan.hits.iter().map(|hit| hit.score.percent()).max().unwrap_or(0);
+        let verdict = model.judge(&[text(row)], origin, &mut Budget::unlimited());
+        let logit = verdict.windows.first().map_or(0.0, |window| window.logit);
+        let score = f32::from(of_rules.max(verdict.score.percent())) + logit.clamp(-50.0, 50.0) / 100.0;
+        println!("{}", json!({"id": id(row), "score": score}));
+    }
+    Ok(())
+}
+
+/// Every place of personal data and secrets, by the label of its rule.
+fn spans(rows: &[Value], detector: &Arc<Detector>) {
+    let rules = selection(detector, Origin::User, &[ThreatKind::PersonalData, ThreatKind::Secret]);
+    for row in rows {
+        let scan = rules.scan(text(row), &mut Budget::unlimited());
+        let spans: Vec<Value> = scan
+            .hits
+            .iter()
+            .filter_map(|hit| {
+                Some(json!([
+                    hit.start,
+                    hit.end,
+                    &*rules.rule(hit.rule)?.label,
+                    rules.rule(hit.rule)?.kind.as_str()
+                ]))
+            })
+            .collect();
+        println!("{}", json!({"id": id(row), "spans": spans}));
+    }
+}
