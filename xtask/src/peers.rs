@@ -136,9 +136,10 @@ fn answers(name: &'static str, command: &mut Command, work: &Path) -> anyhow::Re
     // Libraries print, too; only objects are answers.
     for line in text.lines().filter(|line| line.starts_with('{')) {
         let value: Value = serde_json::from_str(line).with_context(|| format!("it printed `{line}`"))?;
-        if let (Some(seconds), Some(texts)) = (value["seconds"].as_f64(), value["texts"].as_f64()) {
+        let number = |name: &str| value.get(name).and_then(Value::as_f64);
+        if let (Some(seconds), Some(texts)) = (number("seconds"), number("texts")) {
             found.texts_per_second = texts / seconds.max(1e-9);
-        } else if let Some(id) = value["id"].as_str() {
+        } else if let Some(id) = value.get("id").and_then(Value::as_str) {
             found.rows.insert(id.to_owned(), value.clone());
         }
     }

@@ -110,7 +110,8 @@ fn summary(rows: &[Value], all: &[Answers]) {
 
 /// Where a row comes from.
 fn family(row: &Value) -> String {
-    if let Some(family) = row["meta"]["family"].as_str() {
+    let family = row.get("meta").and_then(|meta| meta.get("family")?.as_str());
+    if let Some(family) = family {
         return family.to_owned();
     }
     let source = row["source"].as_str().unwrap_or("unknown");

@@ -53,7 +53,7 @@ pub(super) fn python(environment: &Environment) -> anyhow::Result<Command> {
     // Written last, so that a broken installation is made again.
     let done = folder.join("installed");
     let wanted = environment.packages.join("\n");
-    if fs::read_to_string(&done).ok().as_deref() != Some(&wanted) {
+    if shell::read_file(&done).ok().as_deref() != Some(&wanted) {
         output::step(&format!("installing {} (once)", environment.packages.join(" ")));
         shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];

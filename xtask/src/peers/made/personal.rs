@@ -29,6 +29,7 @@ pub(super) const KINDS: &[&str] = &[
     "street address",
 ];
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn planted(kind: &'static str, random: &mut Random) -> Planted {
     let (before, value) = match kind {
         "email" => (

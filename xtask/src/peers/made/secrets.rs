@@ -48,6 +48,7 @@ pub(super) fn planted(kind: &'static str, random: &mut Random) -> Planted {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn shape(kind: &str, random: &mut Random) -> (String, String) {
     let bare = |random: &mut Random| {
         random
