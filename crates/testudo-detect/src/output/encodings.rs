@@ -60,7 +60,7 @@ fn bytes_of(values: impl Iterator<Item = u32>, bits: u32) -> Vec<u8> {
         if count >= 8 {
             count = count.saturating_sub(8);
             out.extend(u8::try_from((held >> count) & 0xff));
-            held &= (1 << count) - 1;
+            held &= (1_u32 << count).saturating_sub(1);
         }
     }
     out
