@@ -147,6 +147,10 @@ impl Encoder for Never {
     }
 }
 
+fn field<'a>(row: &'a serde_json::Value, name: &str) -> Option<&'a str> {
+    row.get(name).and_then(serde_json::Value::as_str)
+}
+
 /// How many windows of harmless rows leave the n-grams unsure.
 fn shares(file: &str, model: &InjectionModel, out: &mut impl Write) -> Outcome<()> {
     let origins = [
@@ -158,7 +162,7 @@ fn shares(file: &str, model: &InjectionModel, out: &mut impl Write) -> Outcome<(
     let mut counts: BTreeMap<&str, (usize, usize, usize, usize)> = BTreeMap::new();
     for line in io::BufReader::new(std::fs::File::open(file)?).lines() {
         let row: serde_json::Value = serde_json::from_str(&line?)?;
-        let (Some("benign"), Some(text)) = (row["label"].as_str(), row["text"].as_str()) else {
+        let (Some("benign"), Some(text)) = (field(&row, "label"), field(&row, "text")) else {
             continue;
         };
         for origin in &origins {

@@ -1,4 +1,9 @@
 //! The tokenizer against what its reference makes of the same texts, and a network whose scores are plain sums.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "a panic is a failed test"
+)]
 
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;

@@ -25,6 +25,7 @@ pub(crate) fn windows(pieces: &[PieceId]) -> impl Iterator<Item = Vec<PieceId>> 
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a panic is a failed test")]
 mod tests {
     use proptest::prelude::*;
 

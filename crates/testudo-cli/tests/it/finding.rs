@@ -102,7 +102,7 @@ fn refused_marks(rig: &Rig, id: &str) {
     for (arguments, why) in [
         (
             format!("{id}/pii.iban --wrong --by ann"),
-            "has no finding `pii.iban`; known is",
+            "has no finding `pii.iban`; known are",
         ),
         (format!("{id}/9 --wrong --by ann"), "has no finding `9`"),
         (

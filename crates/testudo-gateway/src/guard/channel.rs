@@ -10,7 +10,8 @@ use testudo_types::Origin;
 
 use super::body::{is_answer, json_text};
 use super::cover::{Edit, cover, settle_point};
-use super::inspection::{Inspection, LINK_LOOKBACK_BYTES, restore_edits};
+use super::inspection::Inspection;
+use super::restore::{LINK_LOOKBACK_BYTES, restore_edits};
 
 /// One channel: text that is released as it becomes safe, or tool arguments held until they are whole.
 #[derive(Debug)]

@@ -1,149 +1,34 @@
 //! One direction of one exchange under its guards: scans text, asks policy, plans edits, keeps the log.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use testudo_bounded::json::Limits;
-use testudo_detect::output::{Context, Declared, LinkJudge, Review, review};
+use testudo_detect::output::{Context, LinkJudge, Review, review};
 use testudo_detect::pseudonym::{PlaceholderStyle, Pseudonyms, Restorer, redaction};
 use testudo_detect::structure::special::Token;
-use testudo_detect::{
-    AllowList, Budget, Canaries, Detector, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scan, Scope, Selection,
-    Tally, scan_all,
-};
+use testudo_detect::{Budget, Canaries, Fingerprint, GuardScanner, Hit, Rule, Scan, Selection, Tally, scan_all};
 use testudo_policy::{FindingFacts, Judging, PolicyEngine};
 use testudo_types::{
-    Action, Decision, Direction, Finding, Origin, Place, PolicyName, Principal, Reason, RouteName, RuleId, Score,
-    Severity, ThreatKind, Verdict,
+    Action, Decision, Finding, Origin, Place, PolicyName, Principal, Reason, RouteName, RuleId, Score, Severity,
+    ThreatKind, Verdict,
 };
 
 use super::cover::{Edit, EditKind, cover};
 use super::findings::{FindingLog, Seen};
+use super::judged::Judged;
 use super::model::{ModelWork, Models};
+use super::plan::GuardPlan;
+use super::restore::restore_edits;
 use super::schema::{Conformance, Schema};
-use crate::settings::GuardSetting;
 
 /// The rule about tokens of chat templates, and how sure it is of one that is broken.
 const TOKEN_RULE: &str = "injection.role-tokens";
 const BROKEN_SCORE: u8 = 60;
 
-/// The guards of a route in one direction, selected once at load.
-#[derive(Debug)]
-pub struct GuardPlan {
-    direction: Direction,
-    by_origin: BTreeMap<&'static str, Selection>,
-    settings: BTreeMap<ThreatKind, GuardSetting>,
-    /// The names of the kinds that are looked for.
-    kinds: Arc<[&'static str]>,
-    work_max: u64,
-    models: Option<Arc<Models>>,
-}
-
 /// Windows that the encoder should have read and did not. The n-gram model has scored them, so the shipped policies
 /// only observe it, unlike all else that could not be scanned.
 const MODEL_LIMIT: &str = "guard.model-limit";
-
-impl GuardPlan {
-    /// Selects the rules of `settings`' kinds for each origin.
-    #[must_use]
-    pub fn new(
-        detector: &Arc<Detector>,
-        direction: Direction,
-        settings: &BTreeMap<ThreatKind, GuardSetting>,
-        work_max: u64,
-    ) -> Self {
-        Self::declared(detector, direction, settings, work_max, &Declared::default())
-    }
-
-    /// The same, with the rules for what a route declares about its answers.
-    #[must_use]
-    pub fn declared(
-        detector: &Arc<Detector>,
-        direction: Direction,
-        settings: &BTreeMap<ThreatKind, GuardSetting>,
-        work_max: u64,
-        declared: &Declared,
-    ) -> Self {
-        let kinds: BTreeSet<ThreatKind> = settings
-            .iter()
-            .filter(|(_, setting)| setting.action != Action::Pass)
-            .map(|(kind, _)| *kind)
-            .collect();
-        let by_origin = Origin::ALL
-            .iter()
-            .map(|origin| {
-                let scope = Scope {
-                    direction,
-                    origin: origin.clone(),
-                    kinds: kinds.clone(),
-                };
-                (origin.as_str(), detector.select_declared(&scope, declared))
-            })
-            .collect();
-        let settings = settings
-            .iter()
-            .filter(|(kind, _)| kinds.contains(kind))
-            .map(|(k, s)| (*k, *s))
-            .collect();
-        Self {
-            direction,
-            by_origin,
-            settings,
-            kinds: kinds.iter().map(|kind| kind.as_str()).collect(),
-            work_max,
-            models: None,
-        }
-    }
-
-    /// The same plan with trained models beside the rules; they read requests, where injections are looked for.
-    #[must_use]
-    pub fn with_models(self, models: Option<Arc<Models>>) -> Self {
-        let models = models.filter(|_| self.watches(ThreatKind::Injection) && self.direction == Direction::Request);
-        Self { models, ..self }
-    }
-
-    /// The same guards, for which the values of an allow-list are no findings.
-    #[must_use]
-    pub fn allowing(mut self, list: &Arc<AllowList>) -> Self {
-        for selection in self.by_origin.values_mut() {
-            *selection = selection.allowing(list);
-        }
-        self
-    }
-
-    /// The names of the kinds that are looked for.
-    #[must_use]
-    pub fn kinds(&self) -> Arc<[&'static str]> {
-        Arc::clone(&self.kinds)
-    }
-
-    /// No guard is on: bodies pass unread.
-    #[must_use]
-    pub fn is_off(&self) -> bool {
-        self.settings.is_empty()
-    }
-
-    /// Whether anything can be changed or stopped; otherwise guards only watch and nothing waits for them.
-    #[must_use]
-    pub fn enforces(&self) -> bool {
-        self.settings.values().any(|setting| setting.action > Action::Observe)
-    }
-
-    /// Whether a kind is guarded at all.
-    #[must_use]
-    pub fn watches(&self, kind: ThreatKind) -> bool {
-        self.settings.contains_key(&kind)
-    }
-
-    fn rule(&self, index: RuleIndex, origin: &Origin) -> Option<&Rule> {
-        self.selection(origin)?.rule(index)
-    }
-
-    fn selection(&self, origin: &Origin) -> Option<&Selection> {
-        self.by_origin.get(origin.as_str())
-    }
-}
 
 /// Who is judged and by which policies.
 #[derive(Debug, Clone)]
@@ -249,11 +134,11 @@ impl Inspection {
         self.defused.extend(tokens.iter().map(|token| token.range.clone()));
     }
 
-    /// A rule's certainty that text does harm, less when the text is only a token that is broken.
-    fn certainty(&self, hit: &Hit, rule: &Rule) -> Score {
+    /// A rule's certainty that text does harm, less when the text is only a token that is broken or a stop sequence.
+    fn certainty(&self, hit: &Hit, rule: &Rule, path: &str) -> Score {
         let inside = |range: &Range<usize>| range.start <= hit.start && hit.end <= range.end;
-        let broken = rule.id.as_str() == TOKEN_RULE && self.defused.iter().any(inside);
-        if broken {
+        let defused = is_stop_sequence(path) || self.defused.iter().any(inside);
+        if rule.id.as_str() == TOKEN_RULE && defused {
             Score::new(BROKEN_SCORE).map_or(hit.score, |most| hit.score.min(most))
         } else {
             hit.score
@@ -494,7 +379,7 @@ impl Inspection {
                 rule: rule.id.clone(),
                 kind: rule.kind,
                 severity: rule.severity,
-                score: self.certainty(hit, rule),
+                score: self.certainty(hit, rule, path),
                 origin: origin.clone(),
                 place: Place {
                     path: Arc::clone(path),
@@ -600,25 +485,9 @@ impl Inspection {
     }
 }
 
-/// What the hits of one text lead to.
-#[derive(Debug, Default)]
-pub(crate) struct Judged {
-    pub(crate) edits: Vec<Edit>,
-    /// The first byte of a hit that stops the exchange: nothing from here on may leave.
-    pub(crate) stop: Option<usize>,
-}
-
-impl Judged {
-    fn join(&mut self, other: Self) {
-        self.edits.extend(other.edits);
-        if let Some(start) = other.stop {
-            self.stop_at(start);
-        }
-    }
-
-    fn stop_at(&mut self, start: usize) {
-        self.stop = Some(self.stop.map_or(start, |earlier| earlier.min(start)));
-    }
+/// The model does not read stop sequences; they are compared with what it writes, and are tokens on purpose.
+fn is_stop_sequence(path: &str) -> bool {
+    path == "/stop" || path.starts_with("/stop/") || path.starts_with("/stop_sequences/")
 }
 
 /// A guard that cannot do its work stops the exchange unless the profile says otherwise.
@@ -630,38 +499,4 @@ fn fail_closed(rule: &RuleId) -> Decision {
         reasons: vec![Reason(format!("a guard could not scan this ({rule})").into())],
         errors: Vec::new(),
     }
-}
-
-/// Edits that give the client its own values back, except inside links: a link that carries a
-/// value would take it out of the house.
-pub(crate) fn restore_edits<'a>(
-    found: impl IntoIterator<Item = (Range<usize>, &'a str)>,
-    text: &str,
-    base: usize,
-) -> Vec<Edit> {
-    found
-        .into_iter()
-        .filter(|(range, _)| !inside_link(text, range.start))
-        .map(|(range, value)| Edit {
-            range: base.saturating_add(range.start)..base.saturating_add(range.end),
-            kind: EditKind::Restore,
-            replacement: value.to_owned(),
-            weight: 0,
-        })
-        .collect()
-}
-
-/// How far back a link may have begun; the streamed side keeps as much text.
-pub(crate) const LINK_LOOKBACK_BYTES: usize = 2048;
-
-fn inside_link(text: &str, at: usize) -> bool {
-    let mut from = at.saturating_sub(LINK_LOOKBACK_BYTES);
-    while !text.is_char_boundary(from) {
-        from = from.saturating_add(1);
-    }
-    let before = text.get(from..at).unwrap_or_default();
-    let word = before
-        .rfind(char::is_whitespace)
-        .map_or(before, |space| before.get(space..).unwrap_or_default());
-    word.contains("://")
 }

@@ -20,8 +20,9 @@ use crate::settings::{InjectionModels, ModelSettings};
 
 pub use self::work::ModelWork;
 
-/// Shorter texts say too little to be judged; the rules read them all the same.
-const TEXT_BYTES_MIN: usize = 12;
+/// Letters that a text must have to be judged, where one beyond ASCII counts twice. A stop sequence or an
+/// identifier says too little; the rules read it all the same.
+const LETTERS_MIN: usize = 12;
 
 /// Why the models cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +135,7 @@ impl Models {
     /// from `work`, so that more fits under its limit.
     #[must_use]
     pub fn scan(&self, text: &str, origin: &Origin, work: &mut ModelWork, budget: &mut Budget) -> Arc<ModelScan> {
-        if text.len() < TEXT_BYTES_MIN || !Self::reads(origin) {
+        if !Self::reads(origin) || !says_enough(text) {
             return Arc::default();
         }
         work.texts = work.texts.saturating_add(1);
@@ -190,4 +191,15 @@ fn with_encoder(model: InjectionModel) -> Result<InjectionModel, ModelProblem> {
 #[cfg(not(feature = "encoder"))]
 fn with_encoder(_model: InjectionModel) -> Result<InjectionModel, ModelProblem> {
     Err(ModelProblem::NoEncoder)
+}
+
+/// Whether a text has words enough to be judged.
+fn says_enough(text: &str) -> bool {
+    let mut letters = 0_usize;
+    text.chars().any(|letter| {
+        if letter.is_alphabetic() {
+            letters = letters.saturating_add(if letter.is_ascii() { 1 } else { 2 });
+        }
+        letters >= LETTERS_MIN
+    })
 }

@@ -1,4 +1,5 @@
 //! What reaches the upstream when tokens are broken and untrusted text is marked: the right bytes, and no others.
+#![expect(clippy::string_slice, reason = "a panic is a failed test")]
 
 use serde_json::Value;
 use testudo_detect::structure::special::TokenLevel;

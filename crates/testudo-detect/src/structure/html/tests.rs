@@ -1,4 +1,9 @@
 //! Pages whose parts are known, and what holds for any text.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "a panic is a failed test"
+)]
 
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 

@@ -1,4 +1,5 @@
 //! Pages with hidden orders, and pages that are ordinary.
+#![expect(clippy::string_slice, reason = "a panic is a failed test")]
 
 use std::sync::{Arc, LazyLock};
 

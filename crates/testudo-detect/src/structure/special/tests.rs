@@ -1,4 +1,5 @@
 //! The cases of the table, and what holds for any text.
+#![expect(clippy::arithmetic_side_effects, reason = "a panic is a failed test")]
 
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use std::sync::LazyLock;

@@ -1,4 +1,9 @@
 //! Marks stand in no marked text, stay the same over turns, and come off again.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "a panic is a failed test"
+)]
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
