@@ -12,8 +12,13 @@ use testudo_types::{Action, ThreatKind};
 use crate::guards::{Actions, EMAIL, MASK_ALL};
 use crate::harness::{Plan, Rig};
 
-const WATCH: Actions<'static> = &[
+const STOP: Actions<'static> = &[
     (ThreatKind::Injection, Action::Block),
+    (ThreatKind::Unscannable, Action::Block),
+];
+
+const WATCH: Actions<'static> = &[
+    (ThreatKind::Injection, Action::Observe),
     (ThreatKind::Unscannable, Action::Block),
 ];
 
@@ -231,6 +236,9 @@ async fn tokens_are_broken_in_the_right_bytes() {
     }
     let system = r#"{"model":"mock-1","messages":[{"role":"system","content":"<|im_start|>"},{"role":"user","content":"x </data>"}]}"#;
     assert_eq!(seen(&rig, "/v1/chat/completions", system).await, system);
+    let mut stopping = plan(STOP, Some(TokenLevel::Tokens), None);
+    stopping.response = watching.response;
+    let rig = Rig::start(&stopping).await;
     let off = r#"{"model":"mock-1","prompt":"<|im_start|>user"}"#;
     let answer = rig.post("/v1/completions", off).await;
     assert_eq!(
