@@ -1,5 +1,4 @@
 //! What an exchange supports and what it does not.
-#![expect(clippy::string_slice, reason = "a panic is a failed test")]
 
 use testudo_types::Origin;
 

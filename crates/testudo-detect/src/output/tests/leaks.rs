@@ -1,9 +1,4 @@
 //! The system prompt in other clothes.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::string_slice,
-    reason = "a panic is a failed test"
-)]
 
 use std::sync::Arc;
 
