@@ -25,7 +25,7 @@ engine = AnalyzerEngine(
 
 
 def spans(text):
-    return [[found.start, found.end, found.entity_type, "personal_data"] for found in engine.analyze(text, "en")]
+    return [[found.start, found.end, found.entity_type, "personal_data", found.score] for found in engine.analyze(text, "en")]
 
 
 run(spans)

@@ -67,6 +67,7 @@ const VALIDATORS: &[(&str, Validator)] = &[
     ("de-pension", Validator(national_id::central::de_pension)),
     ("de-steuer-id", Validator(national_id::europe::de_steuer_id)),
     ("de-vat", Validator(national_id::central::de_vat)),
+    ("discord-token", Validator(token::discord_token)),
     ("dk-cpr", Validator(national_id::europe::dk_cpr)),
     ("drawing", Validator(hidden::drawing)),
     ("eip55", Validator(wallet::eip55)),

@@ -250,6 +250,11 @@ fn tokens() {
             "changeme1!",
         ],
     );
+    check(
+        "discord-token",
+        &["Mjg0NzE5MzA1NTYyOTE4MzQ3.a.b"],
+        &["MMjg0NzE5MzA1NTYyOTE4MzQ3.a.b", "MTIzNDU2.a.b", ""],
+    );
     check("not-repeated", &["abcabc"], &["xxxxxxxxxx"]);
 }
 

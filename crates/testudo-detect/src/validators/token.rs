@@ -50,6 +50,12 @@ pub(super) fn jwt(text: &str) -> bool {
     header.trim_start().starts_with('{') && header.contains("\"alg\"") && header.trim_end().ends_with('}')
 }
 
+/// A Discord token: the first part decodes to the number of an account.
+pub(super) fn discord_token(text: &str) -> bool {
+    let account = text.split('.').next().map(decode_base64url).unwrap_or_default();
+    (15..=20).contains(&account.len()) && account.iter().all(u8::is_ascii_digit)
+}
+
 /// Decodes base64 with the alphabet for URLs up to the first foreign character.
 fn decode_base64url(text: &str) -> Vec<u8> {
     let sextets: Vec<u32> = text.bytes().map_while(sextet).collect();

@@ -166,14 +166,12 @@ fn email(random: &mut Random) -> String {
 
 fn phone(random: &mut Random) -> String {
     match random.below(5) {
-        0 => format!(
-            "+1 {}{} {}{} {}",
-            2 + random.below(7),
-            random.digits(2).replace("11", "12"),
-            2 + random.below(7),
-            random.digits(2).replace("11", "12"),
-            random.digits(4)
-        ),
+        // The second digit of an area code is never nine, and neither part is a service code.
+        0 => {
+            let area = format!("{}{}{}", 2 + random.below(7), random.below(9), 2 + random.below(7));
+            let exchange = format!("{}{}{}", 2 + random.below(7), random.below(9), 2 + random.below(7));
+            format!("+1 {area} {exchange} {}", random.digits(4))
+        }
         1 => format!(
             "({}02) {}45-{}",
             2 + random.below(7),

@@ -1,4 +1,5 @@
 //! Secrets by kind, in the shapes that their issuers document; random, and accepted nowhere.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a generator")]
 
 use super::{Planted, Random};
 
@@ -89,14 +90,14 @@ fn shape(kind: &str, random: &mut Random) -> (String, String) {
             format!("npm_{}", random.of(ALNUM, 36)),
         ),
         "pypi" => (bare(random), format!("pypi-AgEIcHlwaS5vcmc{}", random.of(ALNUM, 80))),
-        "jwt" => (
-            bare(random),
-            format!(
-                "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI{}.{}",
-                random.of(ALNUM, 20),
-                random.of(ALNUM, 43)
-            ),
-        ),
+        "jwt" => {
+            let claims = format!("{{\"sub\":\"{}\",\"admin\":false}}", random.digits(10));
+            let head = base64url("{\"alg\":\"HS256\",\"typ\":\"JWT\"}");
+            (
+                bare(random),
+                format!("{head}.{}.{}", base64url(&claims), random.of(ALNUM, 43)),
+            )
+        }
         "private key" => (
             String::new(),
             format!(
@@ -118,15 +119,11 @@ fn shape(kind: &str, random: &mut Random) -> (String, String) {
             bare(random),
             format!("{}:AA{}", 100_000_000 + random.below(900_000_000), random.of(ALNUM, 33)),
         ),
-        "discord" => (
-            bare(random),
-            format!(
-                "M{}.{}.{}",
-                random.of(ALNUM, 23),
-                random.of(ALNUM, 6),
-                random.of(ALNUM, 27)
-            ),
-        ),
+        "discord" => {
+            let account = format!("2{}", random.digits(17));
+            let (hash, code) = (random.of(ALNUM, 27), random.of(ALNUM, 6));
+            (bare(random), format!("{}.{code}.{hash}", base64url(&account)))
+        }
         "openai" => (
             bare(random),
             format!("sk-proj-{}T3BlbkFJ{}", random.of(ALNUM, 20), random.of(ALNUM, 20)),
@@ -168,4 +165,19 @@ fn shape(kind: &str, random: &mut Random) -> (String, String) {
             random.of(UPPER, 8) + &random.of(ALNUM, 32),
         ),
     }
+}
+
+/// Base64 in the alphabet for URLs, without padding.
+fn base64url(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let sextets = text.as_bytes().chunks(3).flat_map(|group| {
+        let byte = |at: usize| group.get(at).copied().unwrap_or(0);
+        let [a, b, c] = [byte(0), byte(1), byte(2)];
+        let all = [a >> 2, (a & 3) << 4 | b >> 4, (b & 15) << 2 | c >> 6, c & 63];
+        all.into_iter().take(group.len() + 1)
+    });
+    sextets
+        .filter_map(|sextet| ALPHABET.get(usize::from(sextet)))
+        .map(|byte| char::from(*byte))
+        .collect()
 }
