@@ -1,7 +1,7 @@
 //! `cargo xtask peers detect`: our detectors and other projects' on the same rows, scored and timed the same way.
 //!
 //! Peers are installed at fixed versions into a cache outside the checkout and run through the small programs of
-//! `tests/peers`; ours is an example of testudo-detect. One that cannot be installed or run is left out, and said so.
+//! `tests/peers`; ours is an example of testudo-encoder. One that cannot be installed or run is left out, and said so.
 
 mod injection;
 mod install;
@@ -27,7 +27,14 @@ pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
     let work = shell::target().join("peers");
     fs::create_dir_all(&work)?;
     output::step("building ours");
-    let package = ["--package", "testudo-detect", "--example", "peers"];
+    let package = [
+        "--package",
+        "testudo-encoder",
+        "--features",
+        "weights",
+        "--example",
+        "peers",
+    ];
     shell::run(
         shell::cargo()
             .args(["build", "--release", "--quiet", "--locked"])

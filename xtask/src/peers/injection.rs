@@ -63,7 +63,7 @@ fn read(options: &Options) -> anyhow::Result<Vec<Value>> {
 }
 
 fn is_attack(row: &Value) -> bool {
-    row["label"].as_str() == Some("injection")
+    row["label"].as_str() != Some("benign")
 }
 
 fn labelled<'r>(rows: impl IntoIterator<Item = &'r Value>, answers: &Answers) -> Vec<Labelled> {

@@ -9,12 +9,14 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use testudo_detect::model::InjectionModel;
+use testudo_detect::model::{CalibratedEncoder, Calibration, InjectionModel};
 use testudo_detect::{Budget, Detector, Scope, Selection};
+use testudo_encoder::{CALIBRATION, Transformer};
 use testudo_types::{Direction, Origin, ThreatKind};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -58,8 +60,11 @@ fn selection(detector: &Arc<Detector>, origin: Origin, kinds: &[ThreatKind]) -> 
 
 /// The higher of the rules' and the model's score, with the model's logit to order equal ones.
 fn score(rows: &[Value], detector: &Arc<Detector>) -> Result<(), Box<dyn Error>> {
-    let model = InjectionModel::builtin()?;
-    let kinds = [ThreatKind::Injection, ThreatKind::HiddenText];
+    let model = InjectionModel::builtin()?.with_encoder(CalibratedEncoder {
+        encoder: Arc::new(Transformer::shipped(NonZeroUsize::MIN)?),
+        calibration: Calibration::from_toml(CALIBRATION)?,
+    });
+    let kinds = [ThreatKind::Injection];
     let [user, document] = [Origin::User, Origin::Document].map(|origin| {
         let rules = selection(detector, origin.clone(), &kinds);
         (origin, rules)
