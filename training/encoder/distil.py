@@ -5,8 +5,8 @@ import json
 import random
 import time
 
-import numpy as np
 import torch
+from batching import batches, tensors
 from corpus import messages, windows
 from model import Encoder
 from tokenizers import Tokenizer
@@ -14,30 +14,14 @@ from tokenizers import Tokenizer
 from base import Base
 
 
-def batches(rows, tokens, choose):
-    """Rows of similar length together, in random order."""
-    order = sorted(range(len(rows)), key=lambda i: (len(rows[i]), choose.random()))
-    made, batch = [], []
-    for i in order:
-        if batch and (len(batch) + 1) * len(rows[i]) > tokens:
-            made.append(batch)
-            batch = []
-        batch.append(i)
-    made.append(batch)
-    choose.shuffle(made)
-    return made
-
-
-def tensors(rows):
-    length = max(map(len, rows))
-    ids = torch.tensor([row + [1] * (length - len(row)) for row in rows])
-    return ids, (ids != 1).float()
+def by_length(rows, choose):
+    return lambda i: (len(rows[i]), choose.random())
 
 
 def main():
     parse = argparse.ArgumentParser()
-    parse.add_argument("--base"); parse.add_argument("--keep"); parse.add_argument("--tokenizer")
-    parse.add_argument("--data"); parse.add_argument("--messages"); parse.add_argument("--out")
+    for name in ("--base", "--keep", "--tokenizer", "--data", "--messages", "--out"):
+        parse.add_argument(name, required=True)
     parse.add_argument("--layers", default="[0,4,8,11]"); parse.add_argument("--epochs", type=int, default=2)
     parse.add_argument("--limit", type=int, default=0)
     given = parse.parse_args()
@@ -54,15 +38,14 @@ def main():
     print(f"{len(rows)} texts, {sum(map(len, rows))} tokens", flush=True)
     teacher = Encoder.from_base(base, keep, list(range(base.layers))).eval()
     student = Encoder.from_base(base, keep, json.loads(given.layers))
-    for frozen in (student.words.weight,):
-        frozen.requires_grad = False
+    student.words.weight.requires_grad = False
     learned = [p for n, p in student.named_parameters() if p.requires_grad and not n.startswith(("head", "last"))]
     optimiser = torch.optim.AdamW(learned, lr=8e-4, weight_decay=0.01)
-    total = given.epochs * len(batches(rows, 4096, random.Random(0)))
+    total = given.epochs * len(batches(rows, 4096, random.Random(0), by_length(rows, random.Random(0))))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / 200) * max(0.02, 1 - s / total))
     began, done, mean = time.time(), 0, None
     for epoch in range(given.epochs):
-        for batch in batches(rows, 4096, choose):
+        for batch in batches(rows, 4096, choose, by_length(rows, choose)):
             ids, mask = tensors([rows[i] for i in batch])
             with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
                 wanted = teacher.states(ids, mask)

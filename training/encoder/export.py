@@ -1,10 +1,7 @@
 """Writes the encoder as an ONNX graph with int8 weights."""
 
-import io
-
 import numpy as np
 import onnx
-import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 

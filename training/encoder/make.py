@@ -1,4 +1,5 @@
-"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, export.
+"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, export,
+calibration.
 
     apt-get install python3-torch
     python3 -m venv --system-site-packages VENV && VENV/bin/pip install -r requirements.txt
@@ -71,6 +72,8 @@ def main():
     model = Encoder(len(keep))
     model.load_state_dict(torch.load(work / "encoder.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
+    step("calibrate.py", "--model", work / "encoder.onnx", "--tokenizer", work / "tokenizer.json", "--data", dev,
+         "--out", work / "calibration.toml")
 
 
 main()

@@ -1,36 +1,20 @@
 """Fine-tunes the distilled encoder to tell injected instructions and jailbreaks from ordinary text."""
 
 import argparse
-import json
 import random
 import time
 
 import torch
+from batching import batches, tensors
 from model import Encoder
-from rows import crop, drawn, group, read, segments, window
+from rows import drawn, group, read, segments, window
 from tokenizers import Tokenizer
 
 TOKENS = 128
 
 
-def tensors(rows):
-    length = max(map(len, rows))
-    ids = torch.tensor([row + [1] * (length - len(row)) for row in rows])
-    return ids, (ids != 1).float()
-
-
-def batches(encoded, tokens, choose):
-    """Rows of similar length together, in random order."""
-    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]) + 6 * choose.random())
-    made, batch = [], []
-    for i in order:
-        if batch and (len(batch) + 1) * len(encoded[i]) > tokens:
-            made.append(batch)
-            batch = []
-        batch.append(i)
-    made.append(batch)
-    choose.shuffle(made)
-    return made
+def by_length(rows, choose):
+    return lambda i: len(rows[i]) + 6 * choose.random()
 
 
 def score(model, tokenizer, texts, tokens=8192):
@@ -40,7 +24,7 @@ def score(model, tokenizer, texts, tokens=8192):
     model.eval()
     model.dropout = 0.0
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        for batch in batches(encoded, tokens, random.Random(0)):
+        for batch in batches(encoded, tokens, random.Random(0), lambda i: len(encoded[i])):
             logits = model(*tensors([encoded[i] for i in batch])).float().tolist()
             for i, logit in zip(batch, logits):
                 out[i] = logit
@@ -110,7 +94,7 @@ def main():
     for e in epochs:
         pairs = [window(row, choose) for row in e]
         encoded = [x.ids for x in tokenizer.encode_batch([text for text, _ in pairs])]
-        plans.append((encoded, [t for _, t in pairs], batches(encoded, 3072, choose)))
+        plans.append((encoded, [t for _, t in pairs], batches(encoded, 3072, choose, by_length(encoded, choose))))
     total = sum(len(b) for _, _, b in plans)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / 100) * max(0.02, 1 - s / total))
     print(f"{len(rows)} rows, {sum(len(e) for e in epochs)} windows, {total} steps", flush=True)

@@ -66,6 +66,19 @@ pub(super) struct Part {
     pub(super) nested: bool,
 }
 
+impl Part {
+    /// A text by itself.
+    fn alone(text: String) -> Self {
+        Self {
+            path: None,
+            origin: None,
+            text,
+            literal: None,
+            nested: false,
+        }
+    }
+}
+
 /// Something that no guard could scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gap {
@@ -274,13 +287,7 @@ fn utf16(
             offset: 0,
             bytes: count(bytes.len()).saturating_add(beyond),
         },
-        parts: vec![Part {
-            path: None,
-            origin: None,
-            text,
-            literal: None,
-            nested: false,
-        }],
+        parts: vec![Part::alone(text)],
         gaps,
         raw: None,
         converted: true,
@@ -379,13 +386,7 @@ fn whole(
     give(Event::Input(Box::new(Input {
         id: Value::from(&*named.name),
         place,
-        parts: vec![Part {
-            path: None,
-            origin: None,
-            text,
-            literal: None,
-            nested: false,
-        }],
+        parts: vec![Part::alone(text)],
         gaps,
         raw: None,
         converted: false,

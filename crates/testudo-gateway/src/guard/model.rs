@@ -36,7 +36,7 @@ pub enum ModelProblem {
     Encoder(#[from] testudo_encoder::LoadProblem),
     #[cfg(not(feature = "encoder"))]
     #[error(
-        "this program was built without the encoder; build it with `--features encoder` or set models.injection = \"ngram\""
+        "this program was built without the encoder; build it without `--no-default-features` or set models.injection = \"ngram\""
     )]
     NoEncoder,
 }
@@ -47,7 +47,7 @@ pub struct Models {
     model: InjectionModel,
     settings: ModelSettings,
     clock: Arc<dyn Clock>,
-    /// By the hash of the models, of whose text it is, and of the text.
+    /// By the hash of the settings, of whose text it is, and of the text; the weights are those of this process.
     verdicts: Cache<Key, Arc<ModelScan>>,
     /// What the encoder said, by the same of a window.
     logits: Cache<Key, f32>,
