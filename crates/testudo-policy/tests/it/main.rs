@@ -11,4 +11,6 @@ mod refused;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
+mod twins;
+#[cfg(test)]
 mod world;
