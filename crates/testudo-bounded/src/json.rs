@@ -9,6 +9,7 @@
 //! are refused.
 
 mod arguments;
+mod canonical;
 mod document;
 mod edits;
 mod error;
@@ -17,6 +18,7 @@ mod literal;
 mod scan;
 
 pub use arguments::{ArgumentBuffer, Progress};
+pub use canonical::CanonicalError;
 pub use document::{Descendants, Document, Entries, Items, Keys, Kind, Node, NodeId, Strings};
 pub use edits::{EditError, Edits};
 pub use error::{JsonError, JsonErrorKind};

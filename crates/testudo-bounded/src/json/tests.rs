@@ -7,6 +7,7 @@
 )]
 
 mod arguments;
+mod canonical;
 mod differential;
 mod duplicates;
 mod edits;
