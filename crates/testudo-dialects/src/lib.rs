@@ -41,6 +41,7 @@
 //! [`StreamReader::frame`] reads events in order; [`StreamReader::delivered`] must be told what was
 //! sent, because [`StreamReader::block`] ends exactly that. Both count on one reader per answer.
 
+pub mod mcp;
 pub mod sse;
 
 mod channel;
