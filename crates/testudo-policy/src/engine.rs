@@ -1,4 +1,4 @@
-//! The two questions and their answers.
+//! The questions and their answers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,9 @@ use crate::loading::{Loaded, load};
 use crate::remembered::{Admissions, Facts};
 use crate::requests::{self, Asked};
 use crate::vocabulary::Vocabulary;
-use crate::{Admission, AdmitFacts, EffectivePolicy, FindingFacts, Permit, PolicyProblem, PolicySource, RouteFacts};
+use crate::{
+    Admission, AdmitFacts, CallFacts, EffectivePolicy, FindingFacts, Permit, PolicyProblem, PolicySource, RouteFacts,
+};
 
 /// A checked set of policies for a set of routes; immutable, shared behind an `Arc`, replaced whole.
 #[derive(Debug)]
@@ -70,12 +72,13 @@ impl PolicyEngine {
         })
     }
 
-    /// The policies that ship: `use.cedar` and `release.cedar`.
+    /// The policies that ship: `use.cedar`, `release.cedar` and `call.cedar`.
     #[must_use]
     pub fn default_sources() -> Vec<PolicySource> {
         [
             ("built-in use.cedar", include_str!("../policies/use.cedar")),
             ("built-in release.cedar", include_str!("../policies/release.cedar")),
+            ("built-in call.cedar", include_str!("../policies/call.cedar")),
         ]
         .map(|(name, text)| PolicySource {
             name: name.to_owned(),
@@ -118,6 +121,27 @@ impl PolicyEngine {
             Ok(asked) => without_mask(self.decide(&asked, &route.on_use)),
             Err(error) => failed(vec![error], Vec::new()),
         }
+    }
+
+    /// Whether a caller may see or call a tool. The permit is there exactly when the action is
+    /// [`Action::Pass`] or [`Action::Observe`] and the tool is called, not listed.
+    pub fn call(&self, facts: &CallFacts<'_>) -> Admission {
+        let decision = match self.routes.get(facts.route) {
+            None => no_such_route(facts.route),
+            Some(route) => match requests::on_call(facts, route, &self.vocabulary) {
+                Ok(asked) => without_mask(self.decide(&asked, &route.on_call)),
+                Err(error) => failed(vec![error], Vec::new()),
+            },
+        };
+        let permit = (!facts.listing && lets_through(&decision)).then(|| {
+            Permit::new(
+                facts.route.clone(),
+                facts.principal.key.clone(),
+                None,
+                decision.policies.clone(),
+            )
+        });
+        Admission { decision, permit }
     }
 
     /// What is to be done about a finding. A mask where nothing can be masked is a block.

@@ -10,7 +10,7 @@ use testudo_types::{Action, Direction, PolicyName, RouteName, ThreatKind};
 
 use crate::loading::Loaded;
 use crate::vocabulary::{Vocabulary, entity};
-use crate::{Guard, PolicyFault, PolicyProblem, RouteFacts};
+use crate::{Guard, MCP_PREFIX, PolicyFault, PolicyProblem, RouteFacts};
 
 /// What a policy is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,8 @@ pub enum Question {
     Use,
     /// What is to be done about a finding?
     Release,
+    /// May this caller see or call this tool?
+    Call,
 }
 
 impl Question {
@@ -28,6 +30,7 @@ impl Question {
         match self {
             Self::Use => "use",
             Self::Release => "release",
+            Self::Call => "call",
         }
     }
 }
@@ -40,7 +43,7 @@ pub struct EffectivePolicy {
     pub file: String,
     /// Counted from 1.
     pub line: usize,
-    /// What it takes part in; one or both.
+    /// What it takes part in; at least one.
     pub questions: Vec<Question>,
     /// What it asks for when it applies.
     pub action: Action,
@@ -60,6 +63,8 @@ pub(crate) struct RoutePolicies {
     pub(crate) entities: Entities,
     pub(crate) on_use: Deciding,
     pub(crate) on_release: Deciding,
+    /// Empty for routes that lead to no tools.
+    pub(crate) on_call: Deciding,
     pub(crate) effective: Vec<EffectivePolicy>,
     request: BTreeMap<ThreatKind, Guard>,
     response: BTreeMap<ThreatKind, Guard>,
@@ -156,18 +161,27 @@ fn route_policies(loaded: &[Loaded], route: &RouteFacts, vocabulary: &Vocabulary
     let profile = entity(&vocabulary.profile, route.profile.as_str());
     let mut on_use = Deciding::default();
     let mut on_release = Deciding::default();
+    let mut on_call = Deciding::default();
+    let has_tools = route.name.as_str().starts_with(MCP_PREFIX);
     let mut effective = Vec::new();
     for one in loaded.iter().filter(|one| concerns(&one.policy, &uid, &profile)) {
         let mut questions = Vec::new();
         let askings = [
             (Question::Use, &vocabulary.action_use, &mut on_use),
             (Question::Release, &vocabulary.action_release, &mut on_release),
+            (Question::Call, &vocabulary.action_call, &mut on_call),
         ];
         for (question, action, deciding) in askings {
+            if question == Question::Call && !has_tools {
+                continue;
+            }
             if decides(&one.policy, action) {
                 questions.push(question);
                 deciding.add(&one.policy)?;
             }
+        }
+        if questions.is_empty() {
+            continue;
         }
         effective.push(EffectivePolicy {
             name: PolicyName::new(&one.name),
@@ -182,6 +196,7 @@ fn route_policies(loaded: &[Loaded], route: &RouteFacts, vocabulary: &Vocabulary
         uid,
         on_use,
         on_release,
+        on_call,
         effective,
         request: route.request.clone(),
         response: route.response.clone(),

@@ -1,12 +1,13 @@
 //! Decides from facts and findings, with Cedar: who may use a route, and what a finding leads to.
 //!
-//! Two questions are asked. [`PolicyEngine::admit`]: may this caller send this
-//! request through this route? [`PolicyEngine::judge`]: something was found in
-//! the text, what is to be done? Both are pure functions of their facts. Where
+//! Three questions are asked. [`PolicyEngine::admit`]: may this caller send this
+//! request through this route? [`PolicyEngine::call`]: may it see or call this tool? [`PolicyEngine::judge`]: something was found in
+//! the text, what is to be done? All are pure functions of their facts. Where
 //! a policy cannot be evaluated, or none permits, the answer is no.
 
 #![forbid(unsafe_code)]
 
+mod call;
 mod engine;
 mod facts;
 mod index;
@@ -20,6 +21,7 @@ mod scope;
 mod shape;
 mod vocabulary;
 
+pub use call::{CallFacts, CallHints, MCP_PREFIX};
 pub use engine::PolicyEngine;
 pub use facts::{AdmitFacts, FindingFacts, Guard, RouteFacts};
 pub use index::{EffectivePolicy, Question};

@@ -195,8 +195,10 @@ impl Loading<'_> {
                     found: name.to_owned(),
                     effect,
                 })?;
-        let decides_use = crate::index::decides(policy, &self.vocabulary.action_use);
-        if action == Action::Mask && decides_use {
+        // There is nothing to mask in a question of rights.
+        let rights = [&self.vocabulary.action_use, &self.vocabulary.action_call];
+        let decides_rights = rights.iter().any(|it| crate::index::decides(policy, it));
+        if action == Action::Mask && decides_rights {
             Err(PolicyFault::MaskOnUse)
         } else {
             Ok(action)

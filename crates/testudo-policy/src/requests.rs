@@ -7,7 +7,7 @@ use testudo_types::{Origin, Principal};
 
 use crate::index::RoutePolicies;
 use crate::vocabulary::{Vocabulary, entity};
-use crate::{AdmitFacts, FindingFacts};
+use crate::{AdmitFacts, CallFacts, FindingFacts};
 
 /// A question ready to be put to policies.
 pub(crate) struct Asked {
@@ -28,6 +28,22 @@ pub(crate) fn on_use(facts: &AdmitFacts<'_>, route: &RoutePolicies, words: &Voca
         pairs.push(pair("model", text(model.as_str())));
     }
     asked(facts.principal, &words.action_use, route, pairs, words)
+}
+
+/// May this caller see or call this tool?
+pub(crate) fn on_call(facts: &CallFacts<'_>, route: &RoutePolicies, words: &Vocabulary) -> Result<Asked, String> {
+    let pairs = vec![
+        pair("server", text(facts.server)),
+        pair("tool", text(facts.tool)),
+        pair("listing", truth(facts.listing)),
+        pair("allowed", truth(facts.allowed)),
+        pair("key_covers_route", truth(facts.key_routes.covers(facts.route))),
+        pair("read_only_hint", truth(facts.hints.read_only)),
+        pair("destructive_hint", truth(facts.hints.destructive)),
+        pair("idempotent_hint", truth(facts.hints.idempotent)),
+        pair("open_world_hint", truth(facts.hints.open_world)),
+    ];
+    asked(facts.principal, &words.action_call, route, pairs, words)
 }
 
 /// What is to be done about a finding?

@@ -13,7 +13,7 @@ use testudo_types::{
 
 use super::*;
 use crate::index::index;
-use crate::{Guard, ModelScope, RouteFacts, RouteScope};
+use crate::{CallHints, Guard, ModelScope, RouteFacts, RouteScope};
 
 fn principal() -> impl Strategy<Value = Principal> {
     let kinds = vec![PrincipalKind::User, PrincipalKind::Service, PrincipalKind::Agent];
@@ -138,6 +138,35 @@ proptest! {
             server_history,
         };
         conforms(on_use(&facts, &route, &words).unwrap(), &words.action_use, &words);
+    }
+}
+
+proptest! {
+    #[test]
+    fn calls_conform_to_the_schema(
+        principal in principal(),
+        server in any::<String>(),
+        tool in any::<String>(),
+        flags in any::<[bool; 6]>(),
+    ) {
+        let words = Vocabulary::new().unwrap();
+        let (name, route) = route(BTreeMap::new(), &words);
+        let facts = CallFacts {
+            principal: &principal,
+            route: &name,
+            key_routes: &RouteScope::All,
+            server: &server,
+            tool: &tool,
+            listing: flags[0],
+            allowed: flags[1],
+            hints: CallHints {
+                read_only: flags[2],
+                destructive: flags[3],
+                idempotent: flags[4],
+                open_world: flags[5],
+            },
+        };
+        conforms(on_call(&facts, &route, &words).unwrap(), &words.action_call, &words);
     }
 }
 
