@@ -9,6 +9,7 @@ pub(crate) mod evaluate;
 pub(crate) mod finding;
 pub(crate) mod inspect;
 pub(crate) mod ledger;
+pub(crate) mod mcp;
 
 use crate::config::quantity::{NotThis, cost_micros, count, duration_ms};
 
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Finding(finding::Finding),
     #[command(subcommand)]
     Ledger(Box<ledger::Ledger>),
+    #[command(subcommand)]
+    Mcp(mcp::Mcp),
 }
 
 /// Runs the gateway

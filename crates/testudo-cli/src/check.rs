@@ -7,8 +7,8 @@ use testudo_detect::Allowed;
 use testudo_detect::structure::special::TokenLevel;
 use testudo_detect::structure::spotlight::Style;
 use testudo_gateway::settings::{
-    Content, GuardSetting, InjectionModels, LedgerSettings, Limits, ModelSettings, OnFailure, OutputSettings,
-    Recording, Route, UpstreamBase,
+    Content, GuardSetting, InjectionModels, LedgerSettings, Limits, McpServer, McpTransport, ModelSettings, OnFailure,
+    OutputSettings, Recording, Route, Trust, UpstreamBase,
 };
 use testudo_policy::Question;
 use testudo_recorder::RecordClass;
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Check, variables: &dyn Variables, out: &mut impl W
         (Ok(proven), Format::Json) => writeln!(
             out,
             "{}",
-            json!({"sound": true, "models": models_json(&proven.models), "routes": proven.routes.iter().map(|route| route_json(route, proven)).collect::<Vec<Value>>()})
+            json!({"sound": true, "models": models_json(&proven.models), "routes": proven.routes.iter().map(|route| route_json(route, proven)).collect::<Vec<Value>>(), "mcp_servers": proven.servers.iter().map(|server| server.name.as_str()).collect::<Vec<_>>()})
         )?,
         (Err(problems), Format::Table) => mistakes(problems, out)?,
         (Err(problems), Format::Json) => {
@@ -75,7 +75,54 @@ fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
         writeln!(out)?;
         self::route(route, proven, out)?;
     }
+    for server in &proven.servers {
+        writeln!(out)?;
+        self::server(server, proven, out)?;
+    }
     Ok(())
+}
+
+fn server(server: &McpServer, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "MCP server {} (at {} and {}/{}, profile {})",
+        server.name, proven.mcp_path, proven.mcp_path, server.name, server.route.profile.name
+    )?;
+    let place = match &server.transport {
+        McpTransport::Http(_) => "a url, streamable HTTP".to_owned(),
+        McpTransport::Stdio(program) => format!("the program {}", program.command.display()),
+    };
+    let results = match server.results {
+        Trust::ThirdParty => "anybody's",
+        Trust::Own => "the operator's own",
+    };
+    let asks = [
+        ("sampling", server.asks.sampling),
+        ("elicitation", server.asks.elicitation),
+        ("roots", server.asks.roots),
+    ];
+    let asks: Vec<&str> = asks.iter().filter(|(_, may)| *may).map(|(what, _)| *what).collect();
+    let asks = if asks.is_empty() {
+        "nothing".to_owned()
+    } else {
+        asks.join(", ")
+    };
+    let mut facts = vec![
+        ["where".to_owned(), place],
+        [
+            "tools".to_owned(),
+            format!("{}, each once it is approved", server.tools.join(", ")),
+        ],
+        ["results".to_owned(), format!("read as {results}")],
+        ["may ask for".to_owned(), asks],
+        ["limits".to_owned(), limits(&server.route.limits)],
+        ["recorded".to_owned(), recorded(&server.route.recording)],
+    ];
+    for question in [Question::Use, Question::Call, Question::Release] {
+        let policies = policies(&server.route, proven, question).join(", ");
+        facts.push([format!("policies on {}", question.as_str()), policies]);
+    }
+    table(out, "  ", &facts)
 }
 
 fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
@@ -120,7 +167,10 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
         ["template tokens".to_owned(), template_tokens(route).to_owned()],
         ["spotlight".to_owned(), spotlight(route).to_owned()],
     ];
-    for question in [Question::Use, Question::Release] {
+    for question in [Question::Use, Question::Release, Question::Call] {
+        if question == Question::Call && policies(route, proven, question).is_empty() {
+            continue;
+        }
         facts.push([
             format!("policies on {}", question.as_str()),
             policies(route, proven, question).join(", "),

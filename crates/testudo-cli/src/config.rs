@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use testudo_gateway::server::StartProblem;
 use testudo_gateway::settings::{
-    LedgerSettings, ListenSettings, ModelSettings, Profile, Route, Settings, UpstreamSettings,
+    LedgerSettings, ListenSettings, McpServer, ModelSettings, Profile, Route, Settings, UpstreamSettings,
 };
 use testudo_gateway::upstream::ClientProblem;
 use testudo_gateway::{BuildProblem, route_facts};
@@ -131,6 +131,7 @@ impl Places {
             BuildProblem::Allow { line, .. } => Some(here(*line)),
             BuildProblem::DeadGuard { profile, .. } => Some(here(self.profile(profile))),
             BuildProblem::SpecialTokens(_) => Some(here(None)),
+            BuildProblem::McpDoor { route, .. } => Some(here(self.routes.get(route.as_str()).copied())),
             BuildProblem::DeadDeclaration { route, .. } => Some(here(self.routes.get(route.as_str()).copied())),
         }
     }
@@ -169,6 +170,8 @@ pub(crate) struct Proven {
     pub(crate) ledger: LedgerSettings,
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
+    pub(crate) mcp_path: String,
+    pub(crate) servers: Vec<Arc<McpServer>>,
     pub(crate) policies: BTreeMap<RouteName, Vec<EffectivePolicy>>,
     pub(crate) models: ModelSettings,
 }
@@ -188,6 +191,16 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
         ledger: draft.ledger,
         routes: draft.settings.routes.clone(),
         upstreams: draft.settings.upstreams.clone(),
+        mcp_path: draft
+            .settings
+            .mcp
+            .as_ref()
+            .map_or(String::new(), |mcp| mcp.path.clone()),
+        servers: draft
+            .settings
+            .mcp
+            .as_ref()
+            .map_or(Vec::new(), |mcp| mcp.servers.clone()),
         policies: BTreeMap::new(),
         models: draft.settings.models,
     };
@@ -195,7 +208,13 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
     sources.extend(draft.settings.policies.iter().cloned());
     match testudo_gateway::server::check(draft.settings) {
         Ok(_runtime) => {
-            let facts: Vec<_> = proven.routes.iter().map(|route| route_facts(route)).collect();
+            let of_servers = proven.servers.iter().map(|server| &server.route);
+            let facts: Vec<_> = proven
+                .routes
+                .iter()
+                .chain(of_servers)
+                .map(|route| route_facts(route))
+                .collect();
             if let Ok(engine) = PolicyEngine::new(&sources, &facts) {
                 proven.policies = facts
                     .iter()

@@ -13,6 +13,7 @@ mod inspect;
 mod key;
 mod ledger;
 mod lines;
+mod mcp;
 mod output;
 mod progress;
 mod scanner;
@@ -52,6 +53,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Evaluate(arguments) => evaluate::run(arguments, &mut out)?,
         Command::Finding(command) => runtime()?.block_on(finding::run(command, &Process, &mut out))?,
         Command::Inspect(inspect) => inspect::run(inspect, &mut out)?,
+        Command::Mcp(command) => mcp::run(command, &mut out)?,
         Command::Ledger(command) => runtime()?.block_on(ledger::run(command, &Process, &mut out))?,
     };
     out.flush()?;

@@ -52,7 +52,7 @@ impl Received {
             .ok_or_else(Refusal::no_route)?;
         record.route = Some(route.settings.name.clone());
         record.upstream = Some(route.settings.upstream.clone());
-        record.operation = Some(operation);
+        record.operation = operation.as_str();
         record.policy_digest = route.digest;
         record.record_as(route.settings.recording);
         let target = match parts.uri.query() {
@@ -84,7 +84,7 @@ impl Received {
 }
 
 /// Whom the texts are about, as the client says.
-fn subject(headers: &HeaderMap) -> Result<Option<SubjectName>, Refusal> {
+pub(crate) fn subject(headers: &HeaderMap) -> Result<Option<SubjectName>, Refusal> {
     let mut values = headers.get_all(SUBJECT_HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let sound = |text: &&str| {
@@ -204,7 +204,7 @@ impl Authenticated {
     }
 }
 
-fn plain_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn plain_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get(http::header::CONTENT_ENCODING) {
         Some(encoding) if encoding != "identity" => Err(Refusal::new(
             Outcome::Refused,
@@ -217,7 +217,7 @@ fn plain_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Reads a body under a bound; each piece may take at most `idle_ms`.
-async fn collect(mut body: Body, bytes_max: usize, idle_ms: u64) -> Result<Bytes, Refusal> {
+pub(crate) async fn collect(mut body: Body, bytes_max: usize, idle_ms: u64) -> Result<Bytes, Refusal> {
     let idle = std::time::Duration::from_millis(idle_ms);
     let mut first: Option<Bytes> = None;
     let mut rest: Vec<u8> = Vec::new();

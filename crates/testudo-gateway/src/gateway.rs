@@ -1,5 +1,6 @@
 //! The gateway: takes a request through its phases and always gives an answer.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -24,6 +25,8 @@ use crate::host::{HostRules, check};
 use crate::keys::KeyRing;
 use crate::ledger::Ledger;
 use crate::limits::Limiter;
+use crate::mcp::released::ReleasedCalls;
+use crate::mcp::{self, State};
 use crate::metrics::Metrics;
 use crate::record::{Record, Surroundings};
 use crate::refusal::Refusal;
@@ -48,6 +51,8 @@ pub struct Parts {
     pub hosts: HostRules,
     /// Where every exchange is entered.
     pub recorder: Recorder,
+    /// Where approvals of tools are kept.
+    pub state_folder: PathBuf,
 }
 
 /// Takes requests; shared by all connections.
@@ -63,20 +68,23 @@ pub struct Gateway {
     hosts: HostRules,
     random: SystemRandom,
     fingerprints: Cache<[u8; 32], Arc<Fingerprint>>,
+    mcp: Arc<State>,
 }
 
 impl Gateway {
     /// A gateway that runs `runtime`.
     #[must_use]
     pub fn new(parts: Parts, runtime: Runtime) -> Self {
-        parts.metrics.configure(&runtime.settings.routes);
+        parts.metrics.configure(&runtime.metered());
         let ledger = Arc::new(Ledger::new(
             parts.recorder,
             Arc::clone(&parts.clock),
             Arc::clone(parts.metrics.ledger()),
         ));
         ledger.configuration(ConfigurationAction::Load, runtime.digest, 0);
+        let mcp = Arc::new(State::new(&parts.state_folder, Arc::clone(&parts.clock)));
         Self {
+            mcp,
             runtime: ArcSwap::from_pointee(runtime),
             detector: parts.detector,
             keys: parts.keys,
@@ -104,8 +112,12 @@ impl Gateway {
             }
         };
         self.ledger.configuration(ConfigurationAction::Load, runtime.digest, 0);
-        self.metrics.configure(&runtime.settings.routes);
-        self.runtime.store(Arc::new(runtime));
+        self.metrics.configure(&runtime.metered());
+        let before = self.runtime.swap(Arc::new(runtime));
+        let digest = |runtime: &Runtime| runtime.mcp.as_ref().map(|servers| servers.digest);
+        if digest(&before) != digest(&self.runtime.load()) {
+            self.begin_mcp();
+        }
         Ok(())
     }
 
@@ -123,14 +135,32 @@ impl Gateway {
         self.ledger.configuration(ConfigurationAction::Refuse, digest, problems);
     }
 
+    /// Looks at the MCP servers of the running configuration; sessions with those of an earlier one are over.
+    pub(crate) fn begin_mcp(&self) {
+        let runtime = self.runtime.load_full();
+        let mcp = Arc::clone(&self.mcp);
+        drop(tokio::spawn(async move {
+            mcp.sessions.sweep(None).await;
+            mcp.begin(&runtime);
+        }));
+    }
+
     /// Answers one request. Dropping the future cancels everything it began.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let Some(id) = self.exchange_id() else {
             return unavailable();
         };
+        let runtime = self.runtime.load_full();
+        if let Some(door) = runtime
+            .mcp
+            .as_ref()
+            .and_then(|servers| servers.door(request.uri().path()))
+        {
+            return Box::pin(mcp::handle(self, runtime, door, id, request)).await;
+        }
         let mut record = Record::open(self.surroundings(), id);
         let mut family = family_of(request.headers());
-        match self.forward(request, &mut record, &mut family).await {
+        match self.forward(runtime, request, &mut record, &mut family).await {
             Ok(forwarded) => match deliver(forwarded, record).await {
                 Ok(response) => response,
                 Err(stopped) => {
@@ -142,7 +172,7 @@ impl Gateway {
         }
     }
 
-    fn surroundings(&self) -> Surroundings {
+    pub(crate) fn surroundings(&self) -> Surroundings {
         Surroundings {
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
@@ -152,11 +182,11 @@ impl Gateway {
 
     async fn forward(
         &self,
+        runtime: Arc<Runtime>,
         request: Request<Body>,
         record: &mut Record,
         family: &mut Family,
     ) -> Result<Forwarded, Refusal> {
-        let runtime = self.runtime.load_full();
         record.policy_digest = runtime.digest;
         check(request.version(), request.uri(), request.headers(), &self.hosts)?;
         let received = Received::accept(runtime, request, record)?;
@@ -170,6 +200,29 @@ impl Gateway {
             admitted.inspect(self, &view, &body, record)
         })?;
         permitted.forward(record).await
+    }
+
+    /// Which hosts and origins may be named.
+    pub(crate) fn hosts(&self) -> &HostRules {
+        &self.hosts
+    }
+
+    /// The MCP side.
+    pub(crate) fn mcp(&self) -> &Arc<State> {
+        &self.mcp
+    }
+
+    /// Where the side in front of the model says which calls of tools it has let through.
+    #[must_use]
+    pub fn released(&self) -> &ReleasedCalls {
+        &self.mcp.released
+    }
+
+    /// A name that nobody can guess.
+    pub(crate) fn random_name(&self) -> Option<String> {
+        let mut random = [0u8; 16];
+        self.random.fill(&mut random).ok()?;
+        Some(random.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// The counters.

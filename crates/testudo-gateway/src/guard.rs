@@ -18,6 +18,7 @@ mod stream;
 mod structure;
 
 pub use body::{BodyOutcome, guard_request, guard_response};
+pub(crate) use body::{Site, plan_span};
 pub use cover::{Edit, EditKind};
 pub use findings::{FindingLog, Seen};
 pub use inspection::{Answer, Exchanger, Inspection, Judge, Leaks};

@@ -14,6 +14,7 @@ pub mod keys;
 mod ledger;
 pub mod limits;
 pub mod listener;
+pub mod mcp;
 pub mod metrics;
 pub mod practice;
 mod record;

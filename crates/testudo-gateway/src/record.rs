@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use testudo_dialects::{Operation, Usage};
+use testudo_dialects::Usage;
 use testudo_recorder::{Pending, Slot, SubjectName};
 use testudo_types::{
     Action, Clock, ExchangeId, Millis, ModelName, PolicyName, Principal, RouteName, ThreatKind, UpstreamName,
@@ -77,7 +77,8 @@ pub(crate) struct Record {
     started: Millis,
     pub(crate) route: Option<RouteName>,
     pub(crate) upstream: Option<UpstreamName>,
-    pub(crate) operation: Option<Operation>,
+    /// A name from code.
+    pub(crate) operation: &'static str,
     pub(crate) principal: Option<Principal>,
     /// As the request names it, once policy has admitted it.
     pub(crate) model: Option<ModelName>,
@@ -142,7 +143,7 @@ impl Record {
             started,
             route: None,
             upstream: None,
-            operation: None,
+            operation: "",
             principal: None,
             model: None,
             subject: None,
@@ -290,7 +291,7 @@ impl Record {
 
     fn count(&self, duration_ms: u64) {
         let series = self.metrics.of(self.route.as_ref());
-        let operation = self.operation.map_or("", Operation::as_str);
+        let operation = self.operation;
         series.exchange_ended(operation, self.outcome.as_str(), Duration::from_millis(duration_ms));
         if let Some(first) = self.first_byte_ms {
             series.first_chunk(operation, Duration::from_millis(first));
@@ -319,7 +320,7 @@ impl Record {
             id = self.id.as_str(),
             route = self.route.as_ref().map_or("", RouteName::as_str),
             upstream = self.upstream.as_ref().map_or("", UpstreamName::as_str),
-            operation = self.operation.map_or("", Operation::as_str),
+            operation = self.operation,
             tenant = self.principal.as_ref().map_or("", |it| it.tenant.as_str()),
             key = self.principal.as_ref().map_or("", |it| it.key.as_str()),
             outcome = self.outcome.as_str(),

@@ -1,6 +1,7 @@
 //! Why an exchange stops here, and the answer the client gets in its own dialect.
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use testudo_dialects::{Family, Problem, Refused, problem_body};
@@ -92,15 +93,31 @@ impl Refusal {
         &self.problem
     }
 
+    /// Names the class of what failed, for log and metrics.
+    pub(crate) fn because(&mut self, detail: &'static str) {
+        self.detail = detail;
+    }
+
+    /// Tells the record how the exchange ended.
+    pub(crate) fn tell(&self, status: u16, record: &mut Record) {
+        record.end(self.outcome);
+        record.status = status;
+        record.detail = self.detail;
+    }
+
     /// Writes the answer and tells the record how the exchange ended.
     pub(crate) fn respond(self, family: Family, record: &mut Record) -> Response<Body> {
-        record.end(self.outcome);
-        record.status = self.problem.status;
-        record.detail = self.detail;
         let body = problem_body(family, &self.problem);
+        self.respond_with(self.problem.status, body, record)
+    }
+
+    /// The same with a body that is written already.
+    pub(crate) fn respond_with(&self, status: u16, body: impl Into<Bytes>, record: &mut Record) -> Response<Body> {
+        self.tell(status, record);
+        let body: Bytes = body.into();
         record.response_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after_s {

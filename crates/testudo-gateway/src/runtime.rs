@@ -1,5 +1,7 @@
 //! One configuration, whole: built and proven before it is used, replaced atomically, never mixed.
 
+mod mcp;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use testudo_types::{Direction, RouteName, ThreatKind, UpstreamName};
 
 use crate::guard::GuardPlan;
 use crate::guard::model::{ModelProblem, Models};
+use crate::mcp::Servers;
 use crate::settings::{Bounds, GuardSetting, ModelSettings, Profile, Route, Settings};
 use crate::upstream::{ClientProblem, UpstreamClient};
 
@@ -45,6 +48,8 @@ pub enum BuildProblem {
         line: Option<usize>,
         fault: AllowFault,
     },
+    #[error("route `{route}` and the MCP servers both claim `{path}`; give one of them another path")]
+    McpDoor { route: RouteName, path: String },
     #[error(
         "profile `{profile}` guards {kind} in the {direction}, but no rule finds it there; remove the guard or add a rule",
         kind = kind.as_str(), direction = direction.as_str()
@@ -87,6 +92,7 @@ pub struct Runtime {
     pub(crate) policy: Arc<PolicyEngine>,
     pub(crate) settings: Settings,
     pub(crate) models: Option<Arc<Models>>,
+    pub(crate) mcp: Option<Servers>,
     /// Of the policies and of what all routes do.
     pub(crate) digest: [u8; 32],
 }
@@ -109,7 +115,7 @@ impl Runtime {
             None
         });
         same_doors(&settings.routes, &mut problems);
-        let facts: Vec<RouteFacts> = settings.routes.iter().map(|route| route_facts(route)).collect();
+        let facts: Vec<RouteFacts> = policed(&settings).map(route_facts).collect();
         let mut sources = PolicyEngine::default_sources();
         sources.extend(settings.policies.iter().cloned());
         let policy = match PolicyEngine::new(&sources, &facts) {
@@ -124,17 +130,17 @@ impl Runtime {
         let tokens = tokens.inspect_err(|problem| problems.push(problem.clone().into())).ok();
         let clients = clients(&settings, &mut problems);
         let mut routes = Vec::with_capacity(settings.routes.len());
+        let plans = Plans {
+            detector,
+            models: models.as_ref(),
+            tokens: tokens.as_ref(),
+        };
         for route in &settings.routes {
             dead_guards(&route.profile, !route.canaries.is_empty(), detector, &mut problems);
             dead_declarations(route, &mut problems);
             let allow = allow_list(route, detector, &mut problems);
             match clients.get(&route.upstream) {
                 Some(client) => {
-                    let plans = Plans {
-                        detector,
-                        models: models.as_ref(),
-                        tokens: tokens.as_ref(),
-                    };
                     routes.push(Arc::new(plans.route(
                         route,
                         client,
@@ -149,12 +155,13 @@ impl Runtime {
                 }),
             }
         }
+        let mcp = settings.mcp.as_ref();
+        let mcp = mcp.map(|mcp| plans.servers(mcp, &settings, &of_policies, &mut problems));
         // The longest prefix decides, so it is asked first.
         routes.sort_by(|a, b| {
             (b.settings.prefix.len(), &a.settings.name).cmp(&(a.settings.prefix.len(), &b.settings.name))
         });
-        let digests: Vec<&[u8]> = routes.iter().map(|route| route.digest.as_slice()).collect();
-        let digest = hash(&digests);
+        let digest = digest_of_all(&routes, mcp.as_ref());
         match policy {
             Some(policy) if problems.is_empty() => Ok(Self {
                 digest,
@@ -162,9 +169,20 @@ impl Runtime {
                 policy,
                 settings,
                 models,
+                mcp,
             }),
             _ => Err(problems),
         }
+    }
+
+    /// Every route that has series of its own.
+    pub(crate) fn metered(&self) -> Vec<Arc<Route>> {
+        let mut routes = self.settings.routes.clone();
+        if let Some(mcp) = &self.settings.mcp {
+            routes.push(Arc::clone(&mcp.hub));
+            routes.extend(mcp.servers.iter().map(|server| Arc::clone(&server.route)));
+        }
+        routes
     }
 
     /// Sizes that nothing may pass.
@@ -215,6 +233,13 @@ fn clients(settings: &Settings, problems: &mut Vec<BuildProblem>) -> BTreeMap<Up
         }
     }
     clients
+}
+
+/// Of the policies and of what all routes and servers do.
+fn digest_of_all(routes: &[Arc<RouteRuntime>], mcp: Option<&Servers>) -> [u8; 32] {
+    let of_routes = routes.iter().map(|route| route.digest.as_slice());
+    let of_servers = mcp.into_iter().map(|servers| servers.digest.as_slice());
+    hash(&of_routes.chain(of_servers).collect::<Vec<_>>())
 }
 
 /// The policies as they were read, by name.
@@ -299,6 +324,20 @@ struct Plans<'a> {
 }
 
 impl Plans<'_> {
+    /// The guards of both directions.
+    fn guards(&self, route: &Route, allow: &Arc<AllowList>) -> (GuardPlan, GuardPlan) {
+        let request = GuardPlan::new(self.detector, Direction::Request, &route.profile.request, WORK_MAX);
+        let response = GuardPlan::declared(
+            self.detector,
+            Direction::Response,
+            &route.response_guards(),
+            WORK_MAX,
+            &route.output.declared(),
+        );
+        let request = request.allowing(allow).with_models(self.models.cloned());
+        (request, response.allowing(allow))
+    }
+
     fn route(
         &self,
         route: &Arc<Route>,
@@ -307,24 +346,24 @@ impl Plans<'_> {
         digested: (&[u8], &ModelSettings),
     ) -> RouteRuntime {
         let profile = &route.profile;
-        let request = GuardPlan::new(self.detector, Direction::Request, &profile.request, WORK_MAX).allowing(allow);
-        let response = GuardPlan::declared(
-            self.detector,
-            Direction::Response,
-            &route.response_guards(),
-            WORK_MAX,
-            &route.output.declared(),
-        );
+        let (request, response) = self.guards(route, allow);
         RouteRuntime {
             digest: digest_of_route(route, allow, digested),
             settings: Arc::clone(route),
             upstream: Arc::clone(upstream),
-            request: Arc::new(request.with_models(self.models.cloned())),
-            response: Arc::new(response.allowing(allow)),
+            request: Arc::new(request),
+            response: Arc::new(response),
             canaries: route.canaries.clone(),
             tokens: self.tokens.cloned().zip(profile.neutralise),
         }
     }
+}
+
+/// Every route that policies decide about: those to models, and those of MCP servers.
+fn policed(settings: &Settings) -> impl Iterator<Item = &Route> {
+    let servers = settings.mcp.iter().flat_map(|mcp| &mcp.servers);
+    let routes = settings.routes.iter().map(Arc::as_ref);
+    routes.chain(servers.map(|server| server.route.as_ref()))
 }
 
 /// A route as policies see it.

@@ -155,10 +155,10 @@ async fn run(
     let detector = Arc::new(Detector::builtin().map_err(StartProblem::Rules)?);
     let runtime = Runtime::build(settings, &detector, models).map_err(StartProblem::Build)?;
     let tls = listen.tls.as_ref().map(acceptor).transpose()?;
-    let access = match listen.admin {
-        Some(address) => Some(AdminAccess::for_listener(address, admin_token.as_ref())?),
-        None => None,
-    };
+    let access = listen
+        .admin
+        .map(|it| AdminAccess::for_listener(it, admin_token.as_ref()));
+    let access = access.transpose()?;
     let store = KeyStore::open(&data_dir).await?;
     let (keys, refresh) = KeyRing::start_telling(&store, kept.telling()).await?;
     let socket = bind(listen.address).await?;
@@ -171,6 +171,7 @@ async fn run(
         clock,
         hosts: HostRules::new(&listen.hosts, &listen.origins, address)?,
         recorder: kept.recorder().clone(),
+        state_folder: data_dir,
     };
     let gateway = Arc::new(Gateway::new(parts, runtime));
     let readiness = Arc::new(Readiness::new());
@@ -192,6 +193,7 @@ async fn run(
         }
         _ => None,
     };
+    let mcp = serve_mcp(&gateway, &stop);
     let upkeep = tokio::spawn(Arc::clone(&metrics).upkeep(stop.clone()));
     let told = tokio::spawn(Arc::clone(gateway.ledger()).upkeep(stop.clone()));
     let serving = tokio::spawn(serve_data(socket, tls, Arc::clone(&gateway), stop.clone(), bounds));
@@ -207,9 +209,16 @@ async fn run(
         admin,
         serving,
         upkeep,
+        mcp,
         told,
         kept,
     })
+}
+
+/// Looks at the MCP servers, and keeps their sessions until told to stop.
+fn serve_mcp(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinHandle<()> {
+    gateway.begin_mcp();
+    tokio::spawn(Arc::clone(gateway.mcp()).upkeep(stop.clone()))
 }
 
 fn host_check(rules: HostRules) -> HostCheck {
@@ -307,6 +316,7 @@ pub struct Running {
     admin: Option<(SocketAddr, JoinHandle<DrainReport>)>,
     serving: JoinHandle<DrainReport>,
     upkeep: JoinHandle<()>,
+    mcp: JoinHandle<()>,
     told: JoinHandle<()>,
     kept: OpenLedger,
 }
@@ -322,6 +332,12 @@ impl Running {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|(address, _)| *address)
+    }
+
+    /// Where the side in front of the model says which calls of tools it has let through.
+    #[must_use]
+    pub fn released(&self) -> &crate::mcp::released::ReleasedCalls {
+        self.gateway.released()
     }
 
     /// The store of virtual keys.
@@ -367,6 +383,7 @@ impl Running {
             let _report = admin.await.unwrap_or_default();
         }
         let _ended = self.upkeep.await;
+        let _ended = self.mcp.await;
         let _told = self.told.await;
         self.kept.close().await;
         self.refresh.stop().await;

@@ -19,9 +19,11 @@ use url::Url;
 use crate::upstream::Authorities;
 
 mod ledger;
+mod mcp;
 mod output;
 
 pub use ledger::{Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings};
+pub use mcp::{Asks, HUB, McpServer, McpSettings, McpTransport, StdioSettings, Trust, mcp_route};
 pub use output::{OutputCheck, OutputSettings};
 
 /// Everything the gateway needs to run; replaced whole on reload.
@@ -35,6 +37,8 @@ pub struct Settings {
     pub prices: BTreeMap<ModelName, Price>,
     pub bounds: Bounds,
     pub models: ModelSettings,
+    /// MCP servers, when there are any.
+    pub mcp: Option<McpSettings>,
 }
 
 /// Which trained models look for injected instructions, and how much they may do.

@@ -5,6 +5,7 @@ mod authorities;
 mod body;
 mod dial;
 mod error;
+mod exact;
 mod headers;
 mod target;
 
@@ -39,6 +40,7 @@ use crate::settings::{Timeouts, UpstreamBase, UpstreamSettings};
 pub use self::authorities::{Authorities, AuthoritiesProblem};
 pub use self::body::UpstreamBody;
 pub use self::error::{Fault, UpstreamError};
+pub(crate) use self::exact::{ExactClient, ExactResponse};
 pub use self::target::BaseProblem;
 
 /// Attempts at most, whatever the configuration says.

@@ -49,6 +49,13 @@ fn line_at(text: &str, offset: usize) -> usize {
     lines.count().saturating_add(1)
 }
 
+/// An entry under a name of the user's own: a table, or the text in its place.
+#[derive(Debug)]
+pub(crate) struct Entry<'d> {
+    pub(crate) name: At<String>,
+    pub(crate) value: Result<Section<'d>, String>,
+}
+
 /// A table whose keys are taken one by one; what is left at the end is unknown.
 #[derive(Debug)]
 pub(crate) struct Section<'d> {
@@ -206,6 +213,25 @@ impl<'d> Section<'d> {
             }
         }
         found.sort_by_key(|(name, _)| name.line);
+        found
+    }
+
+    /// Every entry of a table whose keys are names of the user's own.
+    pub(crate) fn entries(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Entry<'d>> {
+        let Some(outer) = self.section(key, problems) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (name, (line, value)) in &outer.entries {
+            let line = *line;
+            let read = match value.get_ref() {
+                DeValue::String(text) => Some(Err(text.to_string())),
+                _ => outer.inner(name, line, value, problems).map(Ok),
+            };
+            let value = (*name).to_owned();
+            let name = At { value, line };
+            found.extend(read.map(|value| Entry { name, value }));
+        }
         found
     }
 

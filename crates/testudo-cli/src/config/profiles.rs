@@ -16,7 +16,9 @@ use super::suggest::did_you_mean;
 use super::typed;
 
 /// Names of the shipped profiles; `none` may be extended and not used by itself.
-pub(crate) const BUILT_IN: [&str; 4] = ["balanced", "none", "observe", "strict"];
+pub(crate) const BUILT_IN: [&str; 5] = ["balanced", "none", "observe", "strict", "tools"];
+/// The profile of an MCP server that names none.
+pub(crate) const TOOLS: &str = "tools";
 /// The profile of a route that names none.
 pub(crate) const DEFAULT: &str = "balanced";
 /// Bytes of a stream held back at once; the longest tool call that can be decided.
@@ -80,6 +82,22 @@ const STRICT_RESPONSE: &[Row] = &[
     (ThreatKind::Unscannable, Block, 0),
 ];
 
+// What a tool returns goes to a model: that is the request. Arguments come from one: the response.
+const TOOLS_REQUEST: &[Row] = &[
+    (ThreatKind::Injection, Block, 70),
+    (ThreatKind::Secret, Mask, 60),
+    (ThreatKind::PersonalData, Observe, 0),
+    (ThreatKind::HiddenText, Mask, 70),
+    (ThreatKind::Unscannable, Block, 0),
+];
+const TOOLS_RESPONSE: &[Row] = &[
+    (ThreatKind::Secret, Block, 60),
+    (ThreatKind::PersonalData, Observe, 0),
+    (ThreatKind::HiddenText, Mask, 70),
+    (ThreatKind::Exfiltration, Observe, 0),
+    (ThreatKind::Unscannable, Block, 0),
+];
+
 /// A shipped profile; `None` when no such profile ships.
 pub(crate) fn built_in(name: &str) -> Option<Result<Profile, NameError>> {
     let (request, response): (&[Row], &[Row]) = match name {
@@ -87,6 +105,7 @@ pub(crate) fn built_in(name: &str) -> Option<Result<Profile, NameError>> {
         "observe" => (OBSERVE_REQUEST, OBSERVE_RESPONSE),
         "balanced" => (BALANCED_REQUEST, BALANCED_RESPONSE),
         "strict" => (STRICT_REQUEST, STRICT_RESPONSE),
+        "tools" => (TOOLS_REQUEST, TOOLS_RESPONSE),
         _ => return None,
     };
     let neutralise = match name {

@@ -3,6 +3,7 @@
 pub(crate) mod allow;
 mod ledger;
 mod listeners;
+mod mcp;
 mod outputs;
 mod routes;
 mod upstreams;
@@ -60,6 +61,7 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
             routes.push(Arc::new(settings));
         }
     }
+    let mcp = mcp::mcp(typed, &profiles, allow_key.as_ref(), &mut files, problems);
     ledger::shared(typed, problems);
     let ledger = ledger::ledger(typed, &mut files, problems);
     unbound(typed, problems);
@@ -76,6 +78,7 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         prices: prices(typed, problems),
         bounds: bounds(&typed.bounds),
         models: models(&typed.models),
+        mcp,
     };
     let data_dir = files.resolve(typed.data_dir.as_ref().map_or(DATA_DIR, |dir| dir.value.as_str()));
     Draft {
@@ -96,11 +99,11 @@ pub(crate) fn ledger_alone(typed: &Typed, mut files: Files<'_>, problems: &mut P
 
 /// A control that is bound to nothing protects nothing, and its owner believes that it does.
 fn unbound(typed: &Typed, problems: &mut Problems) {
-    if typed.routes.is_empty() {
+    if typed.routes.is_empty() && typed.mcp.servers.is_empty() {
         problems.add(
             None,
             "there is no route, so every request would be refused",
-            "add [routes.NAME] with an upstream",
+            "add [routes.NAME] with an upstream, or [[mcp.server]]",
         );
     }
     let upstreams: BTreeSet<&str> = typed
@@ -119,10 +122,12 @@ fn unbound(typed: &Typed, problems: &mut Problems) {
             );
         }
     }
+    let of_servers = typed.mcp.servers.iter().filter_map(|server| server.profile.as_ref());
     let mut used: BTreeSet<&str> = typed
         .routes
         .iter()
         .filter_map(|route| route.profile.as_ref())
+        .chain(of_servers)
         .map(|it| it.value.as_str())
         .collect();
     // Once for each profile, since each round may reach one more.

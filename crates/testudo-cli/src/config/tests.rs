@@ -1,5 +1,7 @@
 //! Configurations as a whole; the list of mistakes is in `tests/cmd`.
 
+mod mcp;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -11,9 +11,11 @@ use super::suggest::did_you_mean;
 
 mod allow;
 mod ledger;
+mod mcp;
 
 pub(crate) use allow::{Allow, AllowText};
 pub(crate) use ledger::{Ledger, Recording, Retention, Ship, Witness};
+pub(crate) use mcp::{EnvironmentValue, Mcp, McpServer};
 
 /// A whole file.
 #[derive(Debug, Default)]
@@ -30,6 +32,7 @@ pub(crate) struct Typed {
     pub(crate) ledger: Ledger,
     pub(crate) bounds: Bounds,
     pub(crate) models: Models,
+    pub(crate) mcp: Mcp,
 }
 
 /// The trained models.
@@ -189,6 +192,10 @@ impl Typed {
                 .section("models", problems)
                 .map(|section| models(section, problems))
                 .unwrap_or_default(),
+            mcp: root
+                .section("mcp", problems)
+                .map(|section| mcp::mcp(section, problems))
+                .unwrap_or_default(),
         };
         root.finish(problems);
         typed
@@ -247,16 +254,25 @@ fn upstream(name: At<String>, mut section: Section<'_>, problems: &mut Problems)
         idle_ms: None,
         total_ms: None,
     };
-    if let Some(mut timeouts) = section.section("timeouts", problems) {
-        let deadline = quantity::deadline_ms;
-        upstream.connect_ms = timeouts.quantity("connect", deadline, problems);
-        upstream.first_byte_ms = timeouts.quantity("first_byte", deadline, problems);
-        upstream.idle_ms = timeouts.quantity("idle", deadline, problems);
-        upstream.total_ms = timeouts.quantity("total", deadline, problems);
-        timeouts.finish(problems);
-    }
+    [
+        upstream.connect_ms,
+        upstream.first_byte_ms,
+        upstream.idle_ms,
+        upstream.total_ms,
+    ] = deadlines(&mut section, problems);
     section.finish(problems);
     upstream
+}
+
+/// Connect, first byte, idle, total.
+fn deadlines(section: &mut Section<'_>, problems: &mut Problems) -> [Option<At<u64>>; 4] {
+    let Some(mut timeouts) = section.section("timeouts", problems) else {
+        return [const { None }; 4];
+    };
+    let read =
+        ["connect", "first_byte", "idle", "total"].map(|key| timeouts.quantity(key, quantity::deadline_ms, problems));
+    timeouts.finish(problems);
+    read
 }
 
 fn retries(text: &str) -> Result<u64, NotThis> {
@@ -270,7 +286,7 @@ fn retries(text: &str) -> Result<u64, NotThis> {
 fn secret(section: &mut Section<'_>, key: &'static str, problems: &mut Problems) -> Option<At<SecretSource>> {
     let name = section.name(key);
     let remedy = format!("write {key} = {{ env = \"NAME\" }} or {key} = {{ file = \"PATH\" }}");
-    let mut source = match section.section_or_text(key, problems)? {
+    let source = match section.section_or_text(key, problems)? {
         Ok(source) => source,
         Err(At { line, .. }) => {
             problems.at(
@@ -281,6 +297,10 @@ fn secret(section: &mut Section<'_>, key: &'static str, problems: &mut Problems)
             return None;
         }
     };
+    source_of(source, &name, &remedy, problems)
+}
+
+fn source_of(mut source: Section<'_>, name: &str, remedy: &str, problems: &mut Problems) -> Option<At<SecretSource>> {
     let line = source.line;
     let env = source.text("env", problems);
     let file = source.text("file", problems);
@@ -330,17 +350,23 @@ fn route(name: At<String>, mut section: Section<'_>, problems: &mut Problems) ->
         });
         links.finish(problems);
     }
-    if let Some(mut limits) = section.section("limits", problems) {
-        route.limits = Limits {
-            requests_per_minute: limits.quantity("requests_per_minute", quantity::count, problems),
-            tokens_per_minute: limits.quantity("tokens_per_minute", quantity::count, problems),
-            cost_micros_per_day: limits.quantity("cost_per_day", quantity::cost_micros, problems),
-            concurrent: limits.quantity("concurrent", quantity::count, problems),
-        };
-        limits.finish(problems);
-    }
+    route.limits = limits(&mut section, problems);
     section.finish(problems);
     route
+}
+
+fn limits(section: &mut Section<'_>, problems: &mut Problems) -> Limits {
+    let Some(mut limits) = section.section("limits", problems) else {
+        return Limits::default();
+    };
+    let read = Limits {
+        requests_per_minute: limits.quantity("requests_per_minute", quantity::count, problems),
+        tokens_per_minute: limits.quantity("tokens_per_minute", quantity::count, problems),
+        cost_micros_per_day: limits.quantity("cost_per_day", quantity::cost_micros, problems),
+        concurrent: limits.quantity("concurrent", quantity::count, problems),
+    };
+    limits.finish(problems);
+    read
 }
 
 fn profile(name: At<String>, mut section: Section<'_>, problems: &mut Problems) -> Profile {

@@ -68,6 +68,7 @@ pub(super) fn configuration(variables: &dyn Variables) -> anyhow::Result<Configu
             prices: BTreeMap::new(),
             bounds: Bounds::DEFAULT,
             models: ModelSettings::DEFAULT,
+            mcp: None,
         },
         files: Vec::new(),
         places: Places::default(),

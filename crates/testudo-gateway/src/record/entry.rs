@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use testudo_dialects::Operation;
 use testudo_ledger::entry::{Begun, Digest, Direction as Half, Exchange, FindingCount};
 use testudo_recorder::Draft;
 use testudo_types::{Action, Direction, ModelName, PolicyName, RouteName, UpstreamName, Verdict};
@@ -25,7 +24,7 @@ impl Record {
             id: self.id.as_str().to_owned(),
             input_tokens: self.usage.and_then(|it| it.input_tokens),
             model: self.model.as_ref().map(|it| it.as_str().to_owned()),
-            operation: self.operation.map_or("", Operation::as_str).to_owned(),
+            operation: self.operation.to_owned(),
             outcome: self.outcome.as_str().to_owned(),
             output_tokens: self.usage.and_then(|it| it.output_tokens),
             policies: self
@@ -61,7 +60,7 @@ impl Record {
             action: self.action(),
             id: self.id.as_str().to_owned(),
             model: self.model.as_ref().map(|it| ModelName::as_str(it).to_owned()),
-            operation: self.operation.map_or("", Operation::as_str).to_owned(),
+            operation: self.operation.to_owned(),
             policy_digest: Digest::from_bytes(self.policy_digest),
             route: self.route_name(),
             upstream: self.upstream_name(),

@@ -136,6 +136,7 @@ impl Plan {
             prices: BTreeMap::new(),
             bounds: self.bounds,
             models: ModelSettings::OFF,
+            mcp: None,
         }
     }
 }

@@ -21,6 +21,8 @@ mod harness;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod notebook;

@@ -32,12 +32,23 @@ pub(super) fn ledger(typed: &Typed, files: &mut Files<'_>, problems: &mut Proble
 
 /// How a route records: what it says itself, else what `[ledger]` says, else the default.
 pub(super) fn recording(route: &typed::Route, all: &typed::Ledger, problems: &mut Problems) -> Recording {
-    let own = named(&route.ledger, &format!("routes.{}.ledger", route.name.value), problems);
+    let name = format!("routes.{}.ledger", route.name.value);
+    recording_of(&route.ledger, &name, all, problems)
+}
+
+/// The same for what is no route to a model.
+pub(super) fn recording_of(
+    typed: &typed::Recording,
+    name: &str,
+    all: &typed::Ledger,
+    problems: &mut Problems,
+) -> Recording {
+    let own = named(typed, name, problems);
     // What is wrong in `[ledger]` itself is reported once, not for each route.
     let shared = named(&all.recording, "ledger", &mut Problems::new(""));
     let level = own.level.or(shared.level).unwrap_or(Recording::DEFAULT.level);
     if level == Level::Witnessed && all.witnesses.is_empty() {
-        let line = route.ledger.level.as_ref().or(all.recording.level.as_ref());
+        let line = typed.level.as_ref().or(all.recording.level.as_ref());
         problems.add(
             line.map(|it| it.line),
             "the level `witnessed` waits for witnesses and there are none, so no answer would ever leave",
