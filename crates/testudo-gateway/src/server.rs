@@ -155,10 +155,7 @@ async fn run(
     let detector = Arc::new(Detector::builtin().map_err(StartProblem::Rules)?);
     let runtime = Runtime::build(settings, &detector, models).map_err(StartProblem::Build)?;
     let tls = listen.tls.as_ref().map(acceptor).transpose()?;
-    let access = listen
-        .admin
-        .map(|it| AdminAccess::for_listener(it, admin_token.as_ref()));
-    let access = access.transpose()?;
+    let access = access(&listen, admin_token.as_ref())?;
     let store = KeyStore::open(&data_dir).await?;
     let (keys, refresh) = KeyRing::start_telling(&store, kept.telling()).await?;
     let socket = bind(listen.address).await?;
@@ -213,6 +210,11 @@ async fn run(
         told,
         kept,
     })
+}
+
+fn access(listen: &ListenSettings, token: Option<&Secret>) -> Result<Option<AdminAccess>, AdminRefused> {
+    let access = listen.admin.map(|address| AdminAccess::for_listener(address, token));
+    access.transpose()
 }
 
 /// Looks at the MCP servers, and keeps their sessions until told to stop.

@@ -18,7 +18,7 @@ use testudo_policy::Permit;
 use self::http::HttpWire;
 use self::stdio::StdioWire;
 use super::catalog::Kept;
-use super::server::Server;
+use super::server::{Era, Server};
 use crate::settings::{Asks, McpTransport};
 use crate::upstream::UpstreamError;
 
@@ -255,8 +255,13 @@ impl Replies {
 pub(crate) type Unasked = tokio::sync::broadcast::Sender<(Arc<Server>, Bytes)>;
 
 impl Link {
-    /// Connects and finds out what the server speaks.
-    pub(crate) async fn open(server: &Arc<Server>, asks: Asks, unasked: &Unasked) -> Result<Self, LinkError> {
+    /// Connects and finds out what the server speaks: first as the caller does, so that both sides can ask alike.
+    pub(crate) async fn open(
+        server: &Arc<Server>,
+        sessions: bool,
+        asks: Asks,
+        unasked: &Unasked,
+    ) -> Result<Self, LinkError> {
         let asks = asks.and(server.settings.asks);
         let wire = match &server.settings.transport {
             McpTransport::Http(_) => Wire::Http(HttpWire::new(Arc::clone(server))),
@@ -271,20 +276,32 @@ impl Link {
             next: AtomicU64::new(1),
             kept: Mutex::default(),
         };
-        let probed = if server.is_known_legacy() {
-            false
-        } else {
-            tokio::time::timeout(PROBE, link.discover())
-                .await
-                .unwrap_or(Ok(false))?
-        };
-        if !probed {
-            tokio::time::timeout(PROBE, link.initialize())
-                .await
-                .map_err(|_elapsed| LinkError::Timeout)??;
-            server.note_legacy();
+        if sessions && !server.is_known(Era::Sessionless) {
+            match link.begin().await {
+                Ok(()) => return Ok(link),
+                // It may know of no sessions at all.
+                Err(LinkError::Revision | LinkError::Status(_) | LinkError::Unreadable) => {}
+                Err(error) => return Err(error),
+            }
+            link.revision = Revision::July2026;
+            if !link.probe().await? {
+                return Err(LinkError::Revision);
+            }
+            server.note(Era::Sessionless);
+        } else if server.is_known(Era::Sessions) || !link.probe().await? {
+            link.begin().await?;
+            server.note(Era::Sessions);
         }
         Ok(link)
+    }
+
+    async fn probe(&mut self) -> Result<bool, LinkError> {
+        tokio::time::timeout(PROBE, self.discover()).await.unwrap_or(Ok(false))
+    }
+
+    async fn begin(&mut self) -> Result<(), LinkError> {
+        let begun = tokio::time::timeout(PROBE, self.initialize()).await;
+        begun.map_err(|_elapsed| LinkError::Timeout)?
     }
 
     /// Asks for what needs no session; false when the server knows nothing of that.

@@ -1,5 +1,7 @@
 //! What becomes of one message: answered here, or on its way to a server.
 
+mod lists;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +11,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use testudo_bounded::json::{Document, Edits, Node};
 use testudo_dialects::mcp::{
-    Message, MessageKind, RequestId, Revision, check_parameters, code, join_tool, join_uri, parameter_value,
+    Message, MessageKind, RequestId, Revision, check_parameters, code, join_tool, parameter_value,
 };
 use testudo_policy::{AdmitFacts, CallFacts, CallHints, ModelScope, Permit};
-use testudo_types::{Action, ModelName};
+use testudo_types::ModelName;
 
 use super::catalog;
 use super::fault::Fault;
@@ -234,51 +236,6 @@ impl Call<'_> {
         let bytes = reads.request(self.message, edits, record)?;
         link.write(Bytes::from(bytes)).await?;
         Ok(Serving::Accepted)
-    }
-
-    /// Every tool that is approved, allowed, and not forbidden, of every server that answers.
-    async fn list_tools(&self, id: &RequestId, record: &mut Record) -> Result<Serving, Fault> {
-        self.first_page()?;
-        let mut listed = Vec::new();
-        let servers = self.visit.covered();
-        for server in &servers {
-            match self.tools_of(server, record).await {
-                Ok(tools) => listed.extend(tools),
-                Err(fault) if servers.len() == 1 => return Err(fault),
-                Err(fault) => unanswered(server, &fault),
-            }
-        }
-        Ok(Serving::Message(self.listed(id, "tools", &listed)))
-    }
-
-    async fn tools_of(&self, server: &Arc<Server>, record: &mut Record) -> Result<Vec<String>, Fault> {
-        let _permit = self.visit.admit(server, "mcp_tools_list", record)?;
-        let link = self.session.link(server).await?;
-        if !link.abilities.tools {
-            return Ok(Vec::new());
-        }
-        let tools = self.tools(&link, false).await?;
-        let approved = self.approved(server);
-        let shown = tools.tools.iter().filter(|tool| {
-            tool.state(&approved) == PinState::Approved
-                && self.facts(server, tool, true, |facts| {
-                    self.visit.runtime.policy.call(facts).decision.action <= Action::Observe
-                })
-        });
-        let name = |own: &str| {
-            if self.visit.door.joined {
-                join_tool(server.name(), own)
-            } else {
-                own.to_owned()
-            }
-        };
-        Ok(shown
-            .map(|tool| {
-                let rest = &tool.definition.rest;
-                let comma = if rest.is_empty() { "" } else { "," };
-                format!("{{\"name\":{}{comma}{rest}}}", json!(name(&tool.definition.name)))
-            })
-            .collect())
     }
 
     async fn tools(&self, link: &Link, for_call: bool) -> Result<Arc<catalog::Tools>, Fault> {
@@ -550,97 +507,4 @@ impl Call<'_> {
         };
         Serving::Subscribed(Arc::clone(&self.session), id.clone(), wanted)
     }
-
-    /// Lists come whole: there is no second page.
-    fn first_page(&self) -> Result<(), Fault> {
-        if self.message.text("cursor").is_some() {
-            return Err(Fault::coded(
-                code::INVALID_PARAMS,
-                "invalid_request",
-                "lists come whole here: there is no cursor",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Resources, templates or prompts of every server that answers, scanned.
-    async fn list(&self, id: &RequestId, record: &mut Record, key: &str, named: &str) -> Result<Serving, Fault> {
-        self.first_page()?;
-        let mut listed = Vec::new();
-        let servers = self.visit.covered();
-        for server in &servers {
-            match self.items_of(server, (key, named), record).await {
-                Ok(items) => listed.extend(items),
-                Err(fault) if servers.len() == 1 => return Err(fault),
-                Err(fault) => unanswered(server, &fault),
-            }
-        }
-        Ok(Serving::Message(self.listed(id, key, &listed)))
-    }
-
-    async fn items_of(
-        &self,
-        server: &Arc<Server>,
-        (key, named): (&str, &str),
-        record: &mut Record,
-    ) -> Result<Vec<String>, Fault> {
-        let _permit = self.visit.admit(server, record.operation, record)?;
-        let link = self.session.link(server).await?;
-        let able = if key == "prompts" {
-            link.abilities.prompts
-        } else {
-            link.abilities.resources
-        };
-        if !able {
-            return Ok(Vec::new());
-        }
-        let method = self.message.method().unwrap_or_default();
-        let items = catalog::list(&link, method, key).await?;
-        let mut reads = Reads::definitions(server, self.visit.judge(server));
-        let mut kept = Vec::new();
-        for item in &items {
-            let Ok(document) = Document::parse(item, &server.limits) else {
-                continue;
-            };
-            let mut edits = Edits::new();
-            let name = document.root().get(named);
-            let Some((own, literal)) = name.and_then(|it| Some((it.as_str()?, it.literal()?))) else {
-                continue;
-            };
-            if self.visit.door.joined {
-                let joined = if named == "name" {
-                    join_tool(server.name(), &own)
-                } else {
-                    join_uri(server.name(), &own)
-                };
-                edits.replace_string(&literal, &joined);
-            }
-            // One that is not let through is left out; the others are not its fault.
-            let except = format!("/{named}");
-            if let Some(bytes) = reads.read(&document, edits, &[&except], record) {
-                kept.extend(String::from_utf8(bytes));
-            }
-        }
-        reads.finish(record);
-        Ok(kept)
-    }
-
-    fn listed(&self, id: &RequestId, key: &str, items: &[String]) -> Vec<u8> {
-        // What one caller may see is nobody else's, and not for long.
-        let modern = if self.modern() {
-            ",\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\""
-        } else {
-            ""
-        };
-        let items = items.join(",");
-        let id = id.as_json();
-        format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"{key}\":[{items}]{modern}}}}}").into_bytes()
-    }
-}
-
-/// One server that fails does not take the others' lists away.
-fn unanswered(server: &Server, fault: &Fault) {
-    let server = server.name().as_str();
-    let why = fault.message();
-    tracing::warn!(target: "testudo::mcp", server, why, "the server is left out of a list");
 }

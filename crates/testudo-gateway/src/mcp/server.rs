@@ -1,7 +1,7 @@
 //! A configured server, ready to be used: its guards, its client, and what is remembered of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use testudo_bounded::json::Limits;
@@ -16,6 +16,22 @@ use crate::upstream::{ExactClient, UpstreamError};
 /// Verdicts on definitions that are remembered.
 const VERDICTS_MAX: usize = 4096;
 
+/// The two kinds of revisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Era {
+    Sessions,
+    Sessionless,
+}
+
+impl Era {
+    fn number(self) -> u8 {
+        match self {
+            Self::Sessions => 1,
+            Self::Sessionless => 2,
+        }
+    }
+}
+
 /// One server of one configuration.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -27,7 +43,8 @@ pub(crate) struct Server {
     pub(crate) digest: [u8; 32],
     pub(crate) limits: Limits,
     client: Option<ExactClient>,
-    legacy: AtomicBool,
+    /// What it was found to speak only; 0 where that is open.
+    era: AtomicU8,
     /// Why definitions are refused, by their digest.
     verdicts: Mutex<BTreeMap<[u8; 32], Option<String>>>,
 }
@@ -48,7 +65,7 @@ impl Server {
             digest,
             limits,
             client,
-            legacy: AtomicBool::new(false),
+            era: AtomicU8::new(0),
             verdicts: Mutex::default(),
         }
     }
@@ -77,13 +94,13 @@ impl Server {
         }
     }
 
-    /// It was found to begin with `initialize`, so that it is not asked for anything newer again.
-    pub(crate) fn note_legacy(&self) {
-        self.legacy.store(true, Ordering::Release);
+    /// It was found to speak only this.
+    pub(crate) fn note(&self, era: Era) {
+        self.era.store(era.number(), Ordering::Release);
     }
 
-    pub(crate) fn is_known_legacy(&self) -> bool {
-        self.legacy.load(Ordering::Acquire)
+    pub(crate) fn is_known(&self, era: Era) -> bool {
+        self.era.load(Ordering::Acquire) == era.number()
     }
 
     /// Why a definition is refused, which is found out once for each.

@@ -86,7 +86,7 @@ impl Session {
         if let Some(link) = links.get(server.name()).filter(|link| !link.is_over()) {
             return Ok(Arc::clone(link));
         }
-        let link = Arc::new(Link::open(server, self.asks, &self.unasked).await?);
+        let link = Arc::new(Link::open(server, self.revision.has_sessions(), self.asks, &self.unasked).await?);
         links.insert(server.name().clone(), Arc::clone(&link));
         Ok(link)
     }

@@ -84,7 +84,7 @@ impl State {
 
     async fn look_at(&self, server: &Arc<Server>, judge: &Judge) -> Result<(), LinkError> {
         let (unasked, _nobody) = tokio::sync::broadcast::channel(1);
-        let link = Link::open(server, Asks::default(), &unasked).await?;
+        let link = Link::open(server, false, Asks::default(), &unasked).await?;
         let judge = Judge {
             route: server.route().name.clone(),
             ..judge.clone()

@@ -28,6 +28,8 @@ use crate::settings::{Asks, Price, Route};
 
 const SESSION_HEADER: &str = "mcp-session-id";
 const REVISION_HEADER: &str = "mcp-protocol-version";
+/// The revision that had no such header: it says as much as none, and the session knows its own.
+const NO_HEADER: &str = "2025-03-26";
 const FREE: Price = Price {
     input_micros_per_mtok: 0,
     output_micros_per_mtok: 0,
@@ -263,7 +265,8 @@ impl Visit<'_> {
             Presented::One(value) => Some(value),
             Presented::Absent => None,
         };
-        let sessionless = |name: &str| Revision::from_name(name).is_none_or(|it| !it.has_sessions());
+        let sessionless =
+            |name: &str| name != NO_HEADER && Revision::from_name(name).is_none_or(|it| !it.has_sessions());
         let modern = match (&said, in_header) {
             (Some(said), Some(value)) if said != value => {
                 let why = "the header `MCP-Protocol-Version` and the body name different revisions";
@@ -274,7 +277,9 @@ impl Visit<'_> {
                 return Err(Fault::bad_request(code::HEADER_MISMATCH, "mcp_header", why));
             }
             (Some(said), Some(_)) if sessionless(said) => Some(said.as_str()),
-            (None, Some(value)) if Revision::from_name(value).is_none() => return Err(Fault::revision(value)),
+            (None, Some(value)) if value != NO_HEADER && Revision::from_name(value).is_none() => {
+                return Err(Fault::revision(value));
+            }
             (None, Some(value)) if sessionless(value) && message.method().is_some() => {
                 let why = "the message lacks `io.modelcontextprotocol/protocolVersion` in its `_meta`";
                 return Err(Fault::bad_request(code::INVALID_PARAMS, "invalid_request", why));
@@ -348,6 +353,7 @@ impl Visit<'_> {
         })?;
         if let Presented::One(revision) = presented(&self.parts.headers, REVISION_HEADER)
             && revision != session.revision.as_str()
+            && revision != NO_HEADER
         {
             let why = "the header `MCP-Protocol-Version` names another revision than the session's";
             return Err(Fault::bad_request(code::INVALID_REQUEST, "mcp_revision", why));
