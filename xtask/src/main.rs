@@ -13,6 +13,7 @@ mod layers;
 mod ledger_bench;
 mod ledger_peers;
 mod ledger_setup;
+mod mcp;
 mod mock;
 mod ocsf;
 mod output;
@@ -55,6 +56,9 @@ cargo xtask <task>
   ledger-peers [FOLDER]   the ledger's formats against Go's sumdb packages, both ways, or a log's folder by them
                           (installs Go from Debian once, 250 MB; then 10 s)
   hsm                     tests of key-encryption keys in a PKCS#11 token, with SoftHSM 2 (installs it; 2 min)
+  mcp [--conformance]     two MCP servers with the official SDK and its client, through the gateway; with
+                          --conformance the official suite, direct and through it
+                          (installs 60 MB, the suite 300 MB, into ~/.cache/testudo-mcp once; then 1-3 min)
   mock [ADDRESS] [key=value]...
                           the mock upstream, until standard input closes
   ocsf                    exports of the ledger against the OCSF schema, encrypted ones against age
@@ -100,6 +104,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "bench-ledger-measure" => ledger_bench::measure(rest),
         "crash" => crash::crash(rest),
         "crash-writer" => crash::writer(rest),
+        "mcp" => mcp::mcp(rest),
         "mock" => mock::mock(rest),
         "fuzz" => fuzz::fuzz(rest),
         "instructions" => instructions::instructions(rest),

@@ -1,0 +1,187 @@
+//! MCP servers behind the real binary: two written with the official SDK, its client, and the official conformance suite.
+
+mod conformance;
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use crate::gateway::{Gateway, Setup, build, free_address};
+use crate::{output, shell};
+
+const PYTHON_PACKAGES: [&str; 1] = ["mcp==2.3.0"];
+
+/// Runs the checks with the official client; `--conformance` the official suite, too.
+pub(crate) fn mcp(arguments: &[String]) -> anyhow::Result<()> {
+    let suite = match arguments {
+        [] => false,
+        [only] if only == "--conformance" => true,
+        _ => bail!("usage: cargo xtask mcp [--conformance]"),
+    };
+    let python = python()?;
+    checks(&python)?;
+    if suite {
+        conformance::run(&python)?;
+    }
+    output::text("all of it holds\n");
+    Ok(())
+}
+
+/// A process that is ended when this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already gone is as good as stopped.
+        let _killed = self.0.kill();
+        let _waited = self.0.wait();
+    }
+}
+
+fn cache() -> anyhow::Result<PathBuf> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let folder = cache
+        .context("neither HOME nor XDG_CACHE_HOME is set")?
+        .join("testudo-mcp");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// The interpreter in which the SDK is installed.
+fn python() -> anyhow::Result<PathBuf> {
+    let folder = cache()?.join("venv");
+    let python = folder.join("bin/python");
+    // Written last, so that a broken installation is made again.
+    let done = folder.join("installed");
+    let wanted = PYTHON_PACKAGES.join("\n");
+    if shell::read_file(&done).ok().as_deref() != Some(&wanted) {
+        output::step(&format!("installing {} (once)", PYTHON_PACKAGES.join(" ")));
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        shell::run(Command::new(&python).args(pip).args(PYTHON_PACKAGES))?;
+        fs::write(&done, wanted)?;
+    }
+    Ok(python)
+}
+
+fn scripts() -> PathBuf {
+    shell::workspace().join("tests/mcp")
+}
+
+/// A Python server that listens on `address`.
+fn serve(python: &Path, script: &str, address: SocketAddr, folder: &Path) -> anyhow::Result<Running> {
+    let log = fs::File::create(folder.join(format!("{script}.log")))?;
+    let child = Command::new(python)
+        .arg(scripts().join(script))
+        .arg(address.port().to_string())
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("{script} cannot be started"))?;
+    let running = Running(child);
+    for _ in 0..600 {
+        if TcpStream::connect(address).is_ok() {
+            return Ok(running);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bail!("{script} does not listen after 30 s")
+}
+
+/// A gateway in front of MCP servers; its model routes lead nowhere.
+fn gateway(folder: &Path, servers: &str) -> anyhow::Result<Gateway> {
+    Gateway::start(&Setup {
+        folder: folder.join("gateway"),
+        upstream: free_address()?,
+        profile: "observe".to_owned(),
+        extra: servers.to_owned(),
+        limits: None,
+        release: false,
+    })
+}
+
+/// Runs `testudo mcp` with the gateway's configuration.
+fn testudo(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let program = shell::target().join("debug/testudo");
+    let mut command = Command::new(program);
+    command
+        .arg("mcp")
+        .args(arguments)
+        .arg("--data-dir")
+        .arg(folder.join("gateway/data"));
+    shell::read(&mut command)
+}
+
+/// Waits until the gateway has looked at a server.
+fn until_seen(folder: &Path, server: &str, tool: &str) -> anyhow::Result<()> {
+    for _ in 0..300 {
+        let listed = testudo(folder, &["list", server, "--format", "json"]).unwrap_or_default();
+        if listed.contains(&format!("\"tool\":\"{tool}\"")) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bail!("the gateway has not looked at `{server}` after 30 s")
+}
+
+fn fresh(name: &str) -> anyhow::Result<PathBuf> {
+    let folder = shell::target().join("mcp").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn checks(python: &Path) -> anyhow::Result<()> {
+    let folder = fresh("checks")?;
+    build(false)?;
+    output::step("two servers written with the official SDK, behind the gateway");
+    let address = free_address()?;
+    let _mail = serve(python, "mail.py", address, &folder)?;
+    fs::create_dir_all(&folder)?;
+    let policy = folder.join("mail.cedar");
+    fs::write(
+        &policy,
+        "@id(\"no-deletions\") @reason(\"nobody deletes mail\")\n\
+         forbid (principal, action == Action::\"call\", resource == Route::\"mcp.mail\")\n\
+         when { context.tool == \"delete_mail\" && !context.listing };\n",
+    )?;
+    let servers = format!(
+        "[policies]\nfiles = [\"{}\"]\n\n\
+         [[mcp.server]]\nname = \"mail\"\nurl = \"http://{address}/mcp\"\nallow_private = true\n\n\
+         [[mcp.server]]\nname = \"notes\"\ncommand = \"{}\"\nargs = [\"{}\"]\n",
+        policy.display(),
+        python.display(),
+        scripts().join("notes.py").display()
+    );
+    let gateway = gateway(&folder, &servers)?;
+    until_seen(&folder, "mail", "send_mail")?;
+    until_seen(&folder, "notes", "tidy_notes")?;
+    let check = |phase: &str| {
+        shell::run(
+            Command::new(python)
+                .arg(scripts().join("check.py"))
+                .arg(format!("http://{}/mcp", gateway.address))
+                .arg(&gateway.key)
+                .arg(phase),
+        )
+    };
+    check("before")?;
+    testudo(&folder, &["approve", "mail", "--all"])?;
+    testudo(&folder, &["approve", "notes", "--all"])?;
+    if testudo(&folder, &["approve", "notes", "tidy_notes"]).is_ok() {
+        bail!("a definition that speaks of another server's tool was approved");
+    }
+    check("after")?;
+    check("changed")?;
+    testudo(&folder, &["approve", "mail", "read_mail"])?;
+    check("approved")
+}
