@@ -15,6 +15,7 @@ mod judging;
 mod loading;
 mod permit;
 mod problem;
+pub mod provenance;
 mod remembered;
 mod requests;
 mod scope;
