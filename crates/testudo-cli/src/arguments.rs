@@ -10,6 +10,7 @@ pub(crate) mod finding;
 pub(crate) mod inspect;
 pub(crate) mod ledger;
 pub(crate) mod mcp;
+pub(crate) mod replay;
 
 use crate::config::quantity::{NotThis, cost_micros, count, duration_ms};
 
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Evaluate(evaluate::Evaluate),
     #[command(subcommand)]
     Finding(finding::Finding),
+    Replay(Box<replay::Replay>),
     #[command(subcommand)]
     Ledger(Box<ledger::Ledger>),
     #[command(subcommand)]

@@ -16,6 +16,7 @@ mod lines;
 mod mcp;
 mod output;
 mod progress;
+mod replay;
 mod scanner;
 mod serve;
 
@@ -54,6 +55,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Finding(command) => runtime()?.block_on(finding::run(command, &Process, &mut out))?,
         Command::Inspect(inspect) => inspect::run(inspect, &mut out)?,
         Command::Mcp(command) => mcp::run(command, &mut out)?,
+        Command::Replay(arguments) => replay::run(arguments, &mut out)?,
         Command::Ledger(command) => runtime()?.block_on(ledger::run(command, &Process, &mut out))?,
     };
     out.flush()?;
