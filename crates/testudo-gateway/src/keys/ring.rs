@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sqlx::sqlite::SqliteConnection;
-use testudo_types::UnixMillis;
+use testudo_types::{KeyId, UnixMillis};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -123,6 +123,15 @@ impl KeyRing {
             return Err(AuthError::Expired);
         }
         Ok(Arc::clone(&entry.caller))
+    }
+
+    /// Whether a key that was shown before would still be taken.
+    pub(crate) fn is_live(&self, id: &KeyId, now: UnixMillis) -> bool {
+        let keys = self.keys.load();
+        let entry = keys
+            .get(id.as_str())
+            .filter(|entry| !entry.revoked && self.is_current());
+        entry.is_some_and(|entry| entry.caller.expires.is_none_or(|expires| expires > now))
     }
 
     /// Eight bytes that follow from these parts under the pepper: the same after a restart, guessed by nobody outside.

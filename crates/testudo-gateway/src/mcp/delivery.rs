@@ -26,15 +26,15 @@ use super::serve::Wanted;
 use super::server::{Door, Server};
 use super::session::Session;
 use crate::guard::Judge;
-use crate::keys::Caller;
+use crate::keys::{Caller, KeyRing};
 use crate::record::{Outcome, Record};
 use crate::refusal::{Refusal, mark};
 use crate::runtime::Runtime;
 
 /// Messages of a stream that wait to be read.
 const QUEUE_MAX: usize = 16;
-/// A quiet stream says this often that it stands.
-const ALIVE: Duration = Duration::from_secs(15);
+/// A quiet stream says this often that it stands, and its key is looked at again.
+const ALIVE: Duration = Duration::from_secs(5);
 
 /// What is needed to read what servers say in a stream.
 #[derive(Debug, Clone)]
@@ -43,6 +43,7 @@ pub(crate) struct Reading {
     pub(crate) caller: Arc<Caller>,
     pub(crate) door: Door,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Arc<KeyRing>,
 }
 
 /// The answer, once it is recorded as its route asks.
@@ -227,6 +228,7 @@ impl Hearing {
             let news = tokio::select! {
                 () = self.session.ended.cancelled() => break,
                 _ = alive.tick() => {
+                    if !self.may_listen() { break; }
                     self.session.touch(self.reading.clock.monotonic());
                     if self.out.send(Bytes::from_static(b":\n\n")).await.is_err() { return None; }
                     continue;
@@ -247,6 +249,12 @@ impl Hearing {
             "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"resultType\":\"complete\",\"_meta\":{{\"{META_SUBSCRIPTION}\":{id}}}}}}}"
         );
         Some(framed(last.as_bytes()))
+    }
+
+    /// Whoever listens shows no key again, so it is looked up.
+    fn may_listen(&self) -> bool {
+        let key = &self.reading.caller.principal.key;
+        self.reading.keys.is_live(key, self.reading.clock.wall())
     }
 
     /// One message that a server sent unasked.

@@ -233,6 +233,7 @@ impl Visit<'_> {
             caller: Arc::clone(&self.caller),
             door: self.door.clone(),
             clock: Arc::clone(&self.gateway.clock),
+            keys: Arc::clone(&self.gateway.keys),
         }
     }
 

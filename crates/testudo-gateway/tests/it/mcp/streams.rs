@@ -3,6 +3,7 @@
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use testudo_gateway::settings::Asks;
+use testudo_types::{KeyId, UnixMillis};
 
 use super::rig::{Behind, Rig};
 use super::server::{Era, MockServer, tool};
@@ -156,6 +157,18 @@ async fn what_servers_say_unasked_is_heard_on_the_stream_and_read() {
         rig.send(http::Method::GET, "/mcp", &[], String::new()).await.status,
         400
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_when_its_key_is_revoked() {
+    let (_mail, rig) = one(Asks::default()).await;
+    let caller = rig.session("/mcp").await;
+    let mut stream = rig.open(&[("mcp-session-id", &caller.session)]).await;
+    assert!(stream.frame().await.unwrap().is_ok());
+    let id = KeyId::parse(rig.key.split('_').nth(1).unwrap()).unwrap();
+    rig.running.keys().revoke(&id, UnixMillis(2)).await.unwrap();
+    while stream.frame().await.is_some() {}
+    assert_eq!(caller.ask("ping", json!({})).await.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
