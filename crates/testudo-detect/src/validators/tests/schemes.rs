@@ -143,6 +143,8 @@ proptest! {
         let (name, head, len) = scheme;
         let mut number: Vec<u8> = head.bytes().map(|byte| byte - b'0').chain(tail).take(len).collect();
         let place = head.len() + place.index(len - head.len());
+        // Its weight there is eleven, the modulus: no digit is noticed.
+        prop_assume!((name, place) != ("th-id", 2));
         let taken = (0..10).filter(|digit| {
             number[place] = *digit;
             let text: String = number.iter().map(|digit| char::from(b'0' + digit)).collect();
