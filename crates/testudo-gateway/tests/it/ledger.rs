@@ -251,12 +251,11 @@ async fn the_end_of_a_stream_waits_for_its_entry() {
         plan.mock.interval_ms = 5;
         let (rig, notebook) = Rig::recording(&plan).await;
         let rig = Arc::new(rig);
+        notebook.set(Mode::WaitAt("exchange"));
         let waiting = tokio::spawn({
             let rig = Arc::clone(&rig);
             async move { rig.post(CHAT, chat("hello", true)).await }
         });
-        notebook.until_asked("begun", 1).await;
-        notebook.set(Mode::Wait);
         notebook.until_asked("exchange", 1).await;
         assert!(!waiting.is_finished());
         notebook.set(Mode::Write);
@@ -338,15 +337,8 @@ async fn a_stream_whose_end_cannot_be_recorded_ends_with_the_dialects_error() {
         let mut plan = recording(MASK_ALL, Level::Durable, OnFailure::Block);
         plan.mock.interval_ms = 20;
         let (rig, notebook) = Rig::recording(&plan).await;
-        let rig = Arc::new(rig);
-        let streaming = tokio::spawn({
-            let rig = Arc::clone(&rig);
-            async move { rig.post(path, body).await }
-        });
-        notebook.until_asked("begun", 1).await;
-        notebook.until_written("begun").await;
-        notebook.set(Mode::Fail);
-        let answer = streaming.await.unwrap();
+        notebook.set(Mode::FailAt("exchange"));
+        let answer = rig.post(path, body).await;
         assert_eq!(answer.status, 200);
         assert!(answer.text().contains(says), "{}", answer.text());
         assert!(

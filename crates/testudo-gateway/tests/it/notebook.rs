@@ -14,6 +14,19 @@ pub(crate) enum Mode {
     Write,
     Wait,
     Fail,
+    /// Only for batches with an entry of this type, so that it can be set before the one that comes earlier.
+    WaitAt(&'static str),
+    FailAt(&'static str),
+}
+
+impl Mode {
+    fn waits(self, kinds: &[&str]) -> bool {
+        self == Self::Wait || matches!(self, Self::WaitAt(kind) if kinds.contains(&kind))
+    }
+
+    fn fails(self, kinds: &[&str]) -> bool {
+        self == Self::Fail || matches!(self, Self::FailAt(kind) if kinds.contains(&kind))
+    }
 }
 
 /// Clones are the same notebook.
@@ -82,11 +95,11 @@ impl Sealer for Pen {
     fn seal<'a>(&'a mut self, batch: Batch<'a>) -> Sealing<'a> {
         Box::pin(async move {
             let Self(notebook) = self;
-            let kinds = batch.drafts.iter().map(|draft| draft.body.kind());
-            notebook.asked.send_modify(|asked| asked.extend(kinds));
+            let kinds: Vec<&'static str> = batch.drafts.iter().map(|draft| draft.body.kind()).collect();
+            notebook.asked.send_modify(|asked| asked.extend(&kinds));
             let mut mode = notebook.mode.subscribe();
-            let mode = *mode.wait_for(|mode| *mode != Mode::Wait).await.unwrap();
-            if mode == Mode::Fail {
+            let mode = *mode.wait_for(|mode| !mode.waits(&kinds)).await.unwrap();
+            if mode.fails(&kinds) {
                 return Err(SealError("the notebook is told to fail".into()));
             }
             let drafts = batch.drafts.iter().map(|draft| (*draft).clone());
