@@ -33,7 +33,7 @@ pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
         "--features",
         "weights",
         "--example",
-        "peers",
+        "detection_peers",
     ];
     shell::run(
         shell::cargo()
@@ -41,7 +41,7 @@ pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
             .args(package),
     )?;
     let bench = Bench {
-        ours: shell::target().join("release/examples/peers"),
+        ours: shell::target().join("release/examples/detection_peers"),
         programs: shell::workspace().join("tests/peers"),
         work,
     };

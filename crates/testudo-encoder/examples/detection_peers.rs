@@ -22,7 +22,7 @@ use testudo_types::{Direction, Origin, ThreatKind};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [mode, path] = arguments.as_slice() else {
-        return Err("usage: peers score|spans ROWS".into());
+        return Err("usage: detection_peers score|spans ROWS".into());
     };
     let mut rows: Vec<Value> = Vec::new();
     for line in BufReader::new(File::open(path)?).lines() {
