@@ -11,8 +11,10 @@ use testudo_detect::output::{
 use testudo_detect::{Budget, Canaries, Detector, GuardScanner, Scope, Selection, scan_all};
 use testudo_types::{Direction, Origin, ThreatKind};
 
+static DETECTOR: LazyLock<Arc<Detector>> =
+    LazyLock::new(|| Arc::new(Detector::builtin().expect("the shipped packs load")));
+
 fn select(sinks: &[Sink]) -> Selection {
-    let detector = Arc::new(Detector::builtin().expect("the shipped packs load"));
     let scope = Scope {
         direction: Direction::Response,
         origin: Origin::Model,
@@ -23,13 +25,14 @@ fn select(sinks: &[Sink]) -> Selection {
         refusals: true,
         links: true,
     };
-    detector.select_declared(&scope, &declared)
+    DETECTOR.select_declared(&scope, &declared)
 }
 
 static ALL: LazyLock<Selection> = LazyLock::new(|| select(&Sink::ALL));
 static MARKDOWN: LazyLock<Selection> = LazyLock::new(|| select(&[Sink::Markdown]));
 
-fuzz_target!(|input: (&str, &str, &str, &str, u8)| {
+// Loading the rules takes longer than an input may.
+fuzz_target!(init: { LazyLock::force(&ALL); LazyLock::force(&MARKDOWN); }, |input: (&str, &str, &str, &str, u8)| {
     let (system, document, host, text, size) = input;
     let mut context = Context::for_review();
     context.add(&Origin::System, system);

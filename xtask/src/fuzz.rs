@@ -32,6 +32,10 @@ pub(crate) fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
             wanted.push(argument.as_str());
         }
     }
+    let all = targets()?;
+    if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|it| it == *name)) {
+        bail!("there is no fuzz target `{unknown}`; there are {}", all.join(", "));
+    }
     let folder = shell::target().join("fuzz");
     output::step("building the fuzz targets");
     shell::run(
@@ -46,13 +50,10 @@ pub(crate) fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
                 "--target",
                 TARGET,
             ])
+            .args(wanted.iter().flat_map(|name| ["--bin", *name]))
             .env("CARGO_TARGET_DIR", &folder)
             .env("RUSTFLAGS", FLAGS),
     )?;
-    let all = targets()?;
-    if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|it| it == *name)) {
-        bail!("there is no fuzz target `{unknown}`; there are {}", all.join(", "));
-    }
     let mut failed = Vec::new();
     let mut passed: usize = 0;
     for name in all
