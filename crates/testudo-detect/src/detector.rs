@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use testudo_types::{Direction, Origin, ThreatKind};
 
 use crate::exempt::{Exempt, Tally};
@@ -11,12 +12,14 @@ use crate::load::{Compiled, RuleProblem, load};
 use crate::output::{Declared, LinkForm, Sink};
 use crate::pseudonym::Restorer;
 use crate::rescan::Reading;
+use crate::structure::special;
 use crate::tracker::Starts;
 use crate::{AllowList, Budget, Rule, RuleIndex, RuleSource, Scan, StreamScanner, builtin_packs, rescan};
 
 /// All rules, compiled; immutable, made once and shared.
 pub struct Detector {
     compiled: Compiled,
+    digest: [u8; 32],
 }
 
 impl Detector {
@@ -25,7 +28,10 @@ impl Detector {
     /// # Errors
     /// All problems of all packs at once; nothing is dropped silently.
     pub fn new(packs: &[RuleSource]) -> Result<Self, Vec<RuleProblem>> {
-        load(packs).map(|compiled| Self { compiled })
+        load(packs).map(|compiled| Self {
+            compiled,
+            digest: digest(packs),
+        })
     }
 
     /// Compiles the packs that ship with the program.
@@ -40,6 +46,12 @@ impl Detector {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.compiled.rules
+    }
+
+    /// Of the packs and of the table of special tokens, so that evidence can say which rules judged.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// The rule behind a hit.
@@ -135,6 +147,16 @@ impl Detector {
             exempt: Exempt::default(),
         }
     }
+}
+
+fn digest(packs: &[RuleSource]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let packs = packs.iter().flat_map(|pack| [&*pack.name, &*pack.text]);
+    for part in packs.chain([special::TABLE]) {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
 }
 
 impl fmt::Debug for Detector {

@@ -21,6 +21,12 @@ pub use windows::{WINDOW_BYTES_MAX, Windows, windows};
 
 use crate::Budget;
 
+/// The files of the shipped n-gram model, weights and calibration, so that evidence can say what judged.
+#[must_use]
+pub fn shipped() -> [&'static [u8]; 2] {
+    [ngram::BUILTIN, calibration::BUILTIN.as_bytes()]
+}
+
 /// Windows that an encoder is asked about, for one text.
 const ENCODED_WINDOWS_MAX: usize = 12;
 /// Windows that a verdict lists.

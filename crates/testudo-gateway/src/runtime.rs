@@ -125,7 +125,12 @@ impl Runtime {
                 None
             }
         };
-        let of_policies = digest_of_policies(&sources);
+        let judges = Judges {
+            policies: digest_of_policies(&sources),
+            rules: detector.digest(),
+            weights: models.as_ref().map(|models| *models.weights()),
+            models: settings.models,
+        };
         let tokens = SpecialTokens::builtin().map(Arc::new);
         let tokens = tokens.inspect_err(|problem| problems.push(problem.clone().into())).ok();
         let clients = clients(&settings, &mut problems);
@@ -141,12 +146,7 @@ impl Runtime {
             let allow = allow_list(route, detector, &mut problems);
             match clients.get(&route.upstream) {
                 Some(client) => {
-                    routes.push(Arc::new(plans.route(
-                        route,
-                        client,
-                        &allow,
-                        (&of_policies, &settings.models),
-                    )));
+                    routes.push(Arc::new(plans.route(route, client, &allow, &judges)));
                 }
                 None if settings.upstreams.contains_key(&route.upstream) => {}
                 None => problems.push(BuildProblem::UnknownUpstream {
@@ -156,7 +156,7 @@ impl Runtime {
             }
         }
         let mcp = settings.mcp.as_ref();
-        let mcp = mcp.map(|mcp| plans.servers(mcp, &settings, &of_policies, &mut problems));
+        let mcp = mcp.map(|mcp| plans.servers(mcp, &settings, &judges, &mut problems));
         // The longest prefix decides, so it is asked first.
         routes.sort_by(|a, b| {
             (b.settings.prefix.len(), &a.settings.name).cmp(&(a.settings.prefix.len(), &b.settings.name))
@@ -183,6 +183,12 @@ impl Runtime {
             routes.extend(mcp.servers.iter().map(|server| Arc::clone(&server.route)));
         }
         routes
+    }
+
+    /// Of the policies, rules, trained models and settings that judge: what entries of the ledger name.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// Sizes that nothing may pass.
@@ -253,8 +259,17 @@ fn digest_of_policies(sources: &[PolicySource]) -> [u8; 32] {
     hash(&flat)
 }
 
-/// The policies, and everything of a route that decides what happens to an exchange.
-fn digest_of_route(route: &Route, allow: &AllowList, (policies, models): (&[u8], &ModelSettings)) -> [u8; 32] {
+/// What judges the exchanges of all routes, by digest.
+struct Judges {
+    policies: [u8; 32],
+    rules: [u8; 32],
+    /// `None` without trained models.
+    weights: Option<[u8; 32]>,
+    models: ModelSettings,
+}
+
+/// What judges, and everything of a route that decides what happens to an exchange.
+fn digest_of_route(route: &Route, allow: &AllowList, judges: &Judges) -> [u8; 32] {
     let mut lines = format!(
         "{} {} {} {} {} {} {} {} {} {} {}\n",
         route.name,
@@ -264,8 +279,8 @@ fn digest_of_route(route: &Route, allow: &AllowList, (policies, models): (&[u8],
         route.profile.placeholder.as_str(),
         route.hosted_tools,
         route.server_history,
-        models.injection.as_str(),
-        models.encoder_windows_max,
+        judges.models.injection.as_str(),
+        judges.models.encoder_windows_max,
         route.profile.neutralise.map_or("off", TokenLevel::as_str),
         route.spotlight.map_or("off", Style::as_str)
     );
@@ -284,7 +299,13 @@ fn digest_of_route(route: &Route, allow: &AllowList, (policies, models): (&[u8],
             ));
         }
     }
-    hash(&[policies, lines.as_bytes(), &allow.digest()])
+    hash(&[
+        &judges.policies,
+        &judges.rules,
+        judges.weights.as_ref().map_or(&[], <[u8; 32]>::as_slice),
+        lines.as_bytes(),
+        &allow.digest(),
+    ])
 }
 
 /// SHA-256 of parts with their lengths, so that no two lists of parts have the same.
@@ -343,12 +364,12 @@ impl Plans<'_> {
         route: &Arc<Route>,
         upstream: &Arc<UpstreamClient>,
         allow: &Arc<AllowList>,
-        digested: (&[u8], &ModelSettings),
+        judges: &Judges,
     ) -> RouteRuntime {
         let profile = &route.profile;
         let (request, response) = self.guards(route, allow);
         RouteRuntime {
-            digest: digest_of_route(route, allow, digested),
+            digest: digest_of_route(route, allow, judges),
             settings: Arc::clone(route),
             upstream: Arc::clone(upstream),
             request: Arc::new(request),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use testudo_types::{Origin, Score};
 
-const BUILTIN: &str = include_str!("../../weights/calibration.toml");
+pub(super) static BUILTIN: &str = include_str!("../../weights/calibration.toml");
 
 /// How a text reaches the model; each way has its own ordinary texts and its own thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::calibration::{CalibrationProblem, Channel};
 use super::features::{Features, bucket};
 
-const BUILTIN: &[u8] = include_bytes!("../../weights/ngram.bin");
+pub(super) static BUILTIN: &[u8] = include_bytes!("../../weights/ngram.bin");
 const MAGIC: &[u8; 8] = b"TSTNGRM1";
 const BITS_MAX: u32 = 21;
 const HEADS: usize = 2;

@@ -19,7 +19,7 @@ use crate::Budget;
 /// What breaks a token.
 pub const SIGN: &str = "¦";
 
-const TABLE: &str = include_str!("../../rules/special_tokens.toml");
+pub(crate) const TABLE: &str = include_str!("../../rules/special_tokens.toml");
 /// Memory of one compiled pattern.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 

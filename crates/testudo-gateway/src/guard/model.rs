@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use moka::sync::Cache;
-use testudo_detect::model::{CalibrationProblem, InjectionModel, NgramProblem};
+use testudo_detect::model::{CalibrationProblem, InjectionModel, NgramProblem, shipped};
 use testudo_detect::{Budget, Hit};
 use testudo_types::{Clock, Origin};
 
@@ -47,10 +47,11 @@ pub struct Models {
     model: InjectionModel,
     settings: ModelSettings,
     clock: Arc<dyn Clock>,
-    /// By the hash of the settings, of whose text it is, and of the text; the weights are those of this process.
+    /// By the hash of the settings and weights, of whose text it is, and of the text.
     verdicts: Cache<Key, Arc<ModelScan>>,
     /// What the encoder said, by the same of a window.
     logits: Cache<Key, f32>,
+    weights: Key,
     digest: Key,
 }
 
@@ -85,20 +86,24 @@ impl Models {
     /// # Errors
     /// When the weights are damaged, which a test excludes, or this program was built without them.
     pub fn load(settings: ModelSettings, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Self>>, ModelProblem> {
-        let model = match settings.injection {
+        let (model, weights) = match settings.injection {
             InjectionModels::Off => return Ok(None),
-            InjectionModels::Ngram => InjectionModel::builtin()?,
+            InjectionModels::Ngram => (InjectionModel::builtin()?, hash(&shipped())),
             InjectionModels::Both => with_encoder(InjectionModel::builtin()?)?,
         };
-        Ok(Some(Arc::new(Self::new(model, settings, Arc::clone(clock)))))
+        Ok(Some(Arc::new(Self::new(model, weights, settings, Arc::clone(clock)))))
     }
 
-    /// Given models.
+    /// Given models; `weights` is the digest of what they were made from.
     #[must_use]
-    pub fn new(model: InjectionModel, settings: ModelSettings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(model: InjectionModel, weights: [u8; 32], settings: ModelSettings, clock: Arc<dyn Clock>) -> Self {
         let entries = u64::try_from(settings.cache_entries).unwrap_or(u64::MAX);
         Self {
-            digest: hash(&[format!("{settings:?} {}", env!("CARGO_PKG_VERSION")).as_bytes()]),
+            digest: hash(&[
+                format!("{settings:?} {}", env!("CARGO_PKG_VERSION")).as_bytes(),
+                &weights,
+            ]),
+            weights,
             verdicts: Cache::new(entries),
             logits: Cache::new(entries),
             model,
@@ -110,6 +115,12 @@ impl Models {
     /// The same models under other settings, when no weights have to be loaded for them.
     pub(crate) fn serves(&self, settings: ModelSettings) -> bool {
         self.settings == settings
+    }
+
+    /// The digest of the weights and calibrations of all tiers.
+    #[must_use]
+    pub fn weights(&self) -> &[u8; 32] {
+        &self.weights
     }
 
     /// What one exchange may ask of them.
@@ -175,21 +186,32 @@ fn hash(parts: &[&[u8]]) -> Key {
 }
 
 #[cfg(feature = "encoder")]
-fn with_encoder(model: InjectionModel) -> Result<InjectionModel, ModelProblem> {
+fn with_encoder(model: InjectionModel) -> Result<(InjectionModel, Key), ModelProblem> {
     use testudo_detect::model::{CalibratedEncoder, Calibration};
 
     // Each text that is read takes one core.
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     let encoder = testudo_encoder::Transformer::shipped(threads)?;
     let calibration = Calibration::from_toml(testudo_encoder::CALIBRATION)?;
-    Ok(model.with_encoder(CalibratedEncoder {
+    let model = model.with_encoder(CalibratedEncoder {
         encoder: Arc::new(encoder),
         calibration,
-    }))
+    });
+    let [ngram, ngram_calibration] = shipped();
+    let files = testudo_encoder::Weights::shipped();
+    let weights = hash(&[
+        ngram,
+        ngram_calibration,
+        files.graph,
+        files.tensors,
+        files.pieces.as_bytes(),
+        testudo_encoder::CALIBRATION.as_bytes(),
+    ]);
+    Ok((model, weights))
 }
 
 #[cfg(not(feature = "encoder"))]
-fn with_encoder(_model: InjectionModel) -> Result<InjectionModel, ModelProblem> {
+fn with_encoder(_model: InjectionModel) -> Result<(InjectionModel, Key), ModelProblem> {
     Err(ModelProblem::NoEncoder)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use testudo_bounded::json::Limits;
 
-use super::{BuildProblem, Plans, allow_list, dead_guards, digest_of_route, hash};
+use super::{BuildProblem, Judges, Plans, allow_list, dead_guards, digest_of_route, hash};
 use crate::mcp::{Server, Servers};
 use crate::settings::{McpServer, McpSettings, McpTransport, Settings, Trust};
 use crate::upstream::{ClientProblem, ExactClient};
@@ -15,14 +15,14 @@ impl Plans<'_> {
         &self,
         mcp: &McpSettings,
         settings: &Settings,
-        policies: &[u8],
+        judges: &Judges,
         problems: &mut Vec<BuildProblem>,
     ) -> Servers {
         same_paths(mcp, settings, problems);
         let mut servers = Vec::with_capacity(mcp.servers.len());
         for one in &mcp.servers {
             dead_guards(&one.route.profile, false, self.detector, problems);
-            match self.server(one, settings, policies, problems) {
+            match self.server(one, settings, judges, problems) {
                 Ok(server) => servers.push(Arc::new(server)),
                 Err(problem) => problems.push(BuildProblem::Upstream(problem)),
             }
@@ -36,11 +36,11 @@ impl Plans<'_> {
         &self,
         settings: &Arc<McpServer>,
         all: &Settings,
-        policies: &[u8],
+        judges: &Judges,
         problems: &mut Vec<BuildProblem>,
     ) -> Result<Server, ClientProblem> {
         let allow = allow_list(&settings.route, self.detector, problems);
-        let route = digest_of_route(&settings.route, &allow, (policies, &all.models));
+        let route = digest_of_route(&settings.route, &allow, judges);
         let own = lines(settings);
         let bounds = &all.bounds;
         let limits = Limits {

@@ -1,5 +1,6 @@
 //! The trained models in the gateway: who is read, what is remembered, what a limit and a failure lead to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -9,14 +10,15 @@ use testudo_detect::model::{
     CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, NgramModel, NgramParts, Thresholds,
     UncertainBand,
 };
-use testudo_detect::{Budget, RuleIndex};
+use testudo_detect::{Budget, Detector, RuleIndex, RuleSource};
 use testudo_dialects::{Operation, read_request};
+use testudo_gateway::Runtime;
 use testudo_gateway::guard::model::{ModelWork, Models};
 use testudo_gateway::guard::{BodyOutcome, Inspection, Structuring, guard_request};
 use testudo_gateway::settings::{InjectionModels, ModelSettings};
 use testudo_gateway::system_clock::SystemClock;
 use testudo_policy::PolicySource;
-use testudo_types::{Action, Direction, Origin, ThreatKind};
+use testudo_types::{Action, Clock, Direction, Origin, ThreatKind};
 
 use crate::guards::{Actions, scoring};
 use crate::harness::{Plan, Rig};
@@ -74,6 +76,10 @@ fn calibration() -> Calibration {
 
 /// N-grams that are unsure of everything and find nothing, and the encoder of these tests.
 fn models(encoder_windows_max: usize) -> (Arc<Models>, Arc<Stub>) {
+    weighing([1; 32], encoder_windows_max)
+}
+
+fn weighing(weights: [u8; 32], encoder_windows_max: usize) -> (Arc<Models>, Arc<Stub>) {
     let head = NgramParts {
         bias: 0.0,
         scale: 1.0,
@@ -92,7 +98,7 @@ fn models(encoder_windows_max: usize) -> (Arc<Models>, Arc<Stub>) {
         cache_entries: 1000,
     };
     (
-        Arc::new(Models::new(model, settings, Arc::new(SystemClock::new()))),
+        Arc::new(Models::new(model, weights, settings, Arc::new(SystemClock::new()))),
         stub,
     )
 }
@@ -373,6 +379,46 @@ async fn an_exchange_is_stopped_and_counted_and_its_history_is_read_once() {
         .await;
     rig.until_counted(&["testudo_findings_total", "kind=\"injection\"", "action=\"block\""])
         .await;
+}
+
+#[test]
+fn the_digest_says_which_rules_and_weights_judge() {
+    let digest = |models: Option<Arc<Models>>, packs: &[RuleSource]| {
+        let settings = Plan::with(&[(ThreatKind::Secret, Action::Block)]).settings(([127, 0, 0, 1], 9).into());
+        let detector = Arc::new(Detector::new(packs).unwrap());
+        Runtime::build(settings, &detector, Ok(models)).unwrap().digest()
+    };
+    let packs = testudo_detect::builtin_packs();
+    let mut others = packs.clone();
+    others[0].text.to_mut().push_str("\n# another pack\n");
+    let all = [
+        digest(None, &packs),
+        digest(Some(weighing([1; 32], 8).0), &packs),
+        digest(Some(weighing([2; 32], 8).0), &packs),
+        digest(Some(weighing([2; 32], 8).0), &others),
+    ];
+    let different: BTreeSet<_> = all.iter().collect();
+    assert_eq!(different.len(), all.len(), "{all:?}");
+    assert_eq!(all[1], digest(Some(weighing([1; 32], 8).0), &packs));
+}
+
+#[test]
+fn each_choice_of_shipped_models_has_weights_of_its_own() {
+    let load = |injection| {
+        let settings = ModelSettings {
+            injection,
+            ..ModelSettings::DEFAULT
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let models = Models::load(settings, &clock).unwrap();
+        models.map(|models| *models.weights())
+    };
+    assert_eq!(load(InjectionModels::Off), None);
+    let ngram = load(InjectionModels::Ngram).unwrap();
+    assert_ne!(ngram, [0; 32]);
+    if ModelSettings::DEFAULT.injection == InjectionModels::Both {
+        assert_ne!(load(InjectionModels::Both).unwrap(), ngram);
+    }
 }
 
 #[test]
