@@ -462,9 +462,11 @@ fn shift_back(text: &str, window: Range<usize>, places: u8, out: &mut Derived) {
     out.copy(&shifted.collect::<String>(), base);
 }
 
-/// Words of attacks whose letters carry marks, without them.
+/// Words whose letters carry marks, without them: where some are of attacks, or more are marked than in any language.
 fn unaccented(text: &str) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let mut marked = 0_usize;
     let (mut attacks, mut known) = (0_usize, 0_usize);
     let mut at = 0_usize;
     for piece in text.split_inclusive(|c: char| c.is_ascii() && !c.is_ascii_alphabetic()) {
@@ -495,11 +497,18 @@ fn unaccented(text: &str) -> Vec<Edit> {
             attacks = attacks.saturating_add(usize::from(LEXICON.attacks(lower.as_bytes())));
             // A single letter with a mark is a word of many languages.
             known = known.saturating_add(usize::from(lower.len() > 1 && LEXICON.knows(lower.as_bytes())));
+            marked = marked.saturating_add(word.chars().filter(|c| !c.is_ascii()).count());
             edits.push(Edit {
                 range: start..start.saturating_add(word.len()),
                 text: plain,
             });
         }
     }
-    if attacks > 0 || known > 1 { edits } else { Vec::new() }
+    // Vietnamese marks up to 40 of 100.
+    let beyond_writing = edits.len() > 2 && marked.saturating_mul(20) > letters.saturating_mul(9);
+    if attacks > 0 || known > 1 || beyond_writing {
+        edits
+    } else {
+        Vec::new()
+    }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use moka::sync::Cache;
 use testudo_detect::model::{CalibrationProblem, InjectionModel, NgramProblem, shipped};
+use testudo_detect::views::normalise;
 use testudo_detect::{Budget, Hit};
 use testudo_types::{Clock, Origin};
 
@@ -146,7 +147,7 @@ impl Models {
     /// from `work`, so that more fits under its limit.
     #[must_use]
     pub fn scan(&self, text: &str, origin: &Origin, work: &mut ModelWork, budget: &mut Budget) -> Arc<ModelScan> {
-        if !Self::reads(origin) || !says_enough(text) {
+        if !Self::reads(origin) || !(says_enough(text) || says_enough_in_disguise(text, budget)) {
             return Arc::default();
         }
         work.texts = work.texts.saturating_add(1);
@@ -213,6 +214,12 @@ fn with_encoder(model: InjectionModel) -> Result<(InjectionModel, Key), ModelPro
 #[cfg(not(feature = "encoder"))]
 fn with_encoder(_model: InjectionModel) -> Result<(InjectionModel, Key), ModelProblem> {
     Err(ModelProblem::NoEncoder)
+}
+
+/// The same of what a text says in tags, signs, codes and the like, which are no letters themselves.
+fn says_enough_in_disguise(text: &str, budget: &mut Budget) -> bool {
+    let views = normalise(text, budget).views;
+    views.iter().any(|view| says_enough(&view.text))
 }
 
 /// Whether a text has words enough to be judged.

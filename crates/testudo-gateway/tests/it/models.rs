@@ -47,7 +47,8 @@ impl Encoder for Stub {
         if self.broken.load(Ordering::Relaxed) {
             return Err(EncoderProblem::Failed("told to".to_owned()));
         }
-        let score = |text: &&str| if text.contains("swap its shell") { 9.0 } else { -9.0 };
+        let attack = |text: &str| text.to_ascii_lowercase().contains("swap its shell");
+        let score = |text: &&str| if attack(text) { 9.0 } else { -9.0 };
         Ok(windows.iter().map(score).collect())
     }
 }
@@ -294,6 +295,43 @@ fn what_is_said_in_disguise_is_read_and_found_where_it_stands() {
             .any(|hit| hit.start < at + disguised.len() && at < hit.end && text.get(hit.start..hit.end).is_some());
         assert!(found, "{:?} in {}..{}", scan.hits, at, at + disguised.len());
     }
+}
+
+#[test]
+fn what_has_no_letters_of_its_own_is_read() {
+    let spelled = |first: u32| -> String {
+        let letter = |c: char| char::from_u32(first + u32::from(c) - u32::from('a')).unwrap();
+        let sign = |c: char| if c.is_ascii_lowercase() { letter(c) } else { c };
+        ATTACK.chars().map(sign).collect()
+    };
+    let tags: String = ATTACK
+        .chars()
+        .map(|c| char::from_u32(0xE_0000 + u32::from(c)).unwrap())
+        .collect();
+    let selectors: String = ATTACK
+        .bytes()
+        .map(|byte| char::from_u32(0xE_0100 + u32::from(byte) - 16).unwrap())
+        .collect();
+    let codes: Vec<String> = ATTACK.bytes().map(|byte| byte.to_string()).collect();
+    let (models, _) = models(10_000);
+    for text in [
+        format!("\u{1F600}{tags}"),
+        format!("\u{1F600}{selectors}"),
+        spelled(0x1_F1E6),
+        codes.join(" "),
+    ] {
+        assert!(!scanned(&models, &text).hits.is_empty(), "{text:?}");
+    }
+    // Numbers that spell nothing, and signs for their own sake.
+    let (models, stub) = self::models(10_000);
+    for text in [
+        "17 29 33 41 52 68 70 81 94 99",
+        "\u{1F600}\u{1F1EB}\u{1F1F7}\u{1F600}",
+        "-.-.- .....",
+    ] {
+        assert!(scanned(&models, text).hits.is_empty(), "{text:?}");
+    }
+    assert_eq!(stub.calls(), 0);
 }
 
 #[test]
