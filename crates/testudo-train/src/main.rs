@@ -8,6 +8,7 @@ mod framed;
 mod generate;
 mod grammar;
 mod probe;
+mod quiet;
 mod random;
 mod row;
 mod source;
@@ -30,6 +31,8 @@ testudo-train <task>
   fold NUMBER DATA ROWS.jsonl...  the attacks that one fold leaves out, and nothing written
   tier DATA OUT                   which windows of DATA/dev.jsonl go on to the encoder
   probe OUT ORIGIN LINES          what the model in the folder OUT thinks of each line of a file
+  quiet WHERE ROWS.jsonl...       how often each rule finds something in harmless rows; WHERE is `request`,
+                                  `response`, or a sink of answers as `html`
 ";
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
             row::write(Path::new(out), &rows)?;
             Ok(format!("{} rows\n", rows.len()))
         }
+        ["quiet", direction, files @ ..] => quiet::quiet(direction, files),
         ["probe", out, origin, lines] => probe::probe(Path::new(out), origin, Path::new(lines)),
         ["tier", data, out] => {
             let rows = row::read(&Path::new(data).join("dev.jsonl"))?;
