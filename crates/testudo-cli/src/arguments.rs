@@ -1,8 +1,9 @@
 //! The command line as typed.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use testudo_gateway::settings::{InjectionModels, ModelSettings};
 
 pub(crate) mod evaluate;
@@ -13,6 +14,7 @@ pub(crate) mod mcp;
 pub(crate) mod replay;
 
 use crate::config::quantity::{NotThis, cost_micros, count, duration_ms};
+use crate::exit::Exit;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; for `inspect`: nothing was found; for `check`: the configuration is sound
@@ -44,6 +46,26 @@ pub(crate) enum Command {
     Ledger(Box<ledger::Ledger>),
     #[command(subcommand)]
     Mcp(mcp::Mcp),
+    Completions(Completions),
+}
+
+/// Prints what lets a shell complete commands and options
+///
+/// For example `testudo completions bash > /etc/bash_completion.d/testudo`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    #[arg(value_name = "SHELL", value_enum)]
+    shell: clap_complete::Shell,
+}
+
+impl Completions {
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<Exit> {
+        // It panics when it cannot write, which into memory it can.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Arguments::command(), "testudo", &mut script);
+        out.write_all(&script)?;
+        Ok(Exit::Done)
+    }
 }
 
 /// Runs the gateway

@@ -50,6 +50,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let exit = match &arguments.command {
         Command::Serve(serve) => return runtime()?.block_on(serve::run(serve, &Process)),
         Command::Check(check) => check::run(check, &Process, &mut out)?,
+        Command::Completions(completions) => completions.write(&mut out)?,
         Command::Key(key) => runtime()?.block_on(key::run(key, &mut out))?,
         Command::Evaluate(arguments) => evaluate::run(arguments, &mut out)?,
         Command::Finding(command) => runtime()?.block_on(finding::run(command, &Process, &mut out))?,

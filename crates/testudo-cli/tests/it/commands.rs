@@ -113,3 +113,16 @@ fn read(path: &Path) -> Case {
         files: map("files"),
     }
 }
+
+#[test]
+fn shells_can_complete_commands_and_options() {
+    for (shell, has) in [("bash", "--fail-on"), ("zsh", "--fail-on"), ("fish", "fail-on")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_testudo"))
+            .args(["completions", shell])
+            .env_clear()
+            .output()
+            .unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.contains(has), "{shell}");
+    }
+}
