@@ -257,15 +257,19 @@ pub(crate) fn located(found: &[BuildProblem], places: &Places, path: &Path) -> V
 /// One profile of a configuration, whatever else is wrong in it.
 ///
 /// # Errors
-/// When the file cannot be read, or there is a mistake in its profiles.
-pub(crate) fn profile(path: &Path, name: &str) -> Result<Arc<Profile>, Vec<Problem>> {
+/// When the file cannot be read, there is a mistake in its profiles, or this one allows values by keyed digest and
+/// the key is not at hand.
+pub(crate) fn profile(path: &Path, name: &str, variables: &dyn Variables) -> Result<Arc<Profile>, Vec<Problem>> {
     let mut problems = Problems::new(&path.display().to_string());
     let Some(text) = read(path, &mut problems) else {
         return Err(problems.into_sorted());
     };
     let typed = Typed::read(&text, &mut Problems::new(""));
-    // Without the configuration's secrets, keyed entries of allow-lists are left out.
-    let profiles = profiles::resolve(&typed.profiles, None, &mut problems);
+    // Others may look at texts with a profile that needs no key, without the configuration's secrets.
+    let key = profiles::needs_key(&typed.profiles, name)
+        .then(|| resolve::allow::key(&typed, &mut Files::new(path, variables), &mut problems))
+        .flatten();
+    let profiles = profiles::resolve(&typed.profiles, key.as_ref(), &mut problems);
     match profiles.get(name) {
         Some(profile) if problems.is_empty() => Ok(Arc::clone(profile)),
         None if problems.is_empty() => {

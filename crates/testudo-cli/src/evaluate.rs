@@ -17,6 +17,7 @@ use self::rows::each_row;
 pub(crate) use self::scoring::{Scored, Scoring};
 use crate::arguments::evaluate::{Detect, Evaluate};
 use crate::config::suggest::did_you_mean;
+use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::inspect::{complain, detector, profile};
 use crate::output::size;
@@ -26,13 +27,13 @@ use crate::scanner::{Scanner, models};
 /// Texts that are scanned between two looks at the files.
 const BATCH_ROWS: usize = 1024;
 
-pub(crate) fn run(command: &Evaluate, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: &Evaluate, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
-        Evaluate::Detect(arguments) => detect(arguments, out),
+        Evaluate::Detect(arguments) => detect(arguments, variables, out),
     }
 }
 
-fn detect(arguments: &Detect, out: &mut impl Write) -> anyhow::Result<Exit> {
+fn detect(arguments: &Detect, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
     let origin = match arguments.origin.as_deref().map(|name| (name, Origin::from_name(name))) {
         None => None,
         Some((_, Some(origin))) => Some(origin),
@@ -42,7 +43,7 @@ fn detect(arguments: &Detect, out: &mut impl Write) -> anyhow::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
-    let profile = match profile(&arguments.profile) {
+    let profile = match profile(&arguments.profile, variables) {
         Ok(profile) => profile,
         Err(problem) => {
             complain(&format!("{problem:#}"))?;

@@ -21,7 +21,7 @@ pub(crate) async fn run(command: &Finding, variables: &dyn Variables, out: &mut 
     match command {
         Finding::Mark(arguments) => mark::run(arguments, variables, out).await,
         Finding::List(arguments) => list(arguments, out),
-        Finding::Propose(arguments) => propose::run(arguments, out),
+        Finding::Propose(arguments) => propose::run(arguments, variables, out),
     }
 }
 

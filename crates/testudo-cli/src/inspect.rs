@@ -26,17 +26,18 @@ use crate::arguments::inspect::{FailOn, Inspect, InspectFormat};
 use crate::arguments::{Format, Profiled};
 use crate::config::suggest::did_you_mean;
 use crate::config::{self, profiles};
+use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::scanner::{Scanner, models};
 
-pub(crate) fn run(arguments: &Inspect, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Inspect, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Some(origin) = Origin::from_name(&arguments.origin) else {
         let remedy = did_you_mean(&arguments.origin, Origin::ALL.iter().map(Origin::as_str));
         complain(&format!("--origin cannot be `{}`; {remedy}", arguments.origin))?;
         return Ok(Exit::BadInput);
     };
-    let profile = match profile(&arguments.profile) {
+    let profile = match profile(&arguments.profile, variables) {
         Ok(profile) => profile,
         Err(problem) => {
             complain(&format!("{problem:#}"))?;
@@ -84,7 +85,7 @@ pub(crate) fn detector() -> anyhow::Result<Arc<Detector>> {
 }
 
 /// The profile that a command line names.
-pub(crate) fn profile(arguments: &Profiled) -> anyhow::Result<Arc<Profile>> {
+pub(crate) fn profile(arguments: &Profiled, variables: &dyn Variables) -> anyhow::Result<Arc<Profile>> {
     if let Some(profile) = profiles::built_in(&arguments.profile) {
         return Ok(Arc::new(profile?));
     }
@@ -92,7 +93,7 @@ pub(crate) fn profile(arguments: &Profiled) -> anyhow::Result<Arc<Profile>> {
         let remedy = did_you_mean(&arguments.profile, profiles::BUILT_IN);
         bail!("there is no profile `{}`; {remedy}", arguments.profile);
     };
-    config::profile(&path, &arguments.profile)
+    config::profile(&path, &arguments.profile, variables)
         .map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("{}", lines.join("\n"))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use testudo_detect::{AllowList, Budget, Detector, Hit, Rule, RuleIndex, Scope, Selection};
+use testudo_detect::{AllowList, Budget, Canaries, Detector, Hit, Rule, RuleIndex, Scope, Selection, scan_all};
 use testudo_gateway::guard::model::{ModelWork, Models};
 use testudo_gateway::settings::{GuardSetting, InjectionModels, ModelSettings, Profile};
 use testudo_gateway::system_clock::SystemClock;
@@ -120,7 +120,8 @@ impl Scanner {
             };
             detector.select(&scope).allowing(allow)
         });
-        let scan = selection.scan(text, &mut allowance.rules);
+        // As the gateway scans: the rules, and what a page hides.
+        let scan = scan_all(selection, None, &Canaries::default(), None, text, &mut allowance.rules);
         let mut scanned = Scanned {
             exhausted: scan.exhausted,
             ..Scanned::default()

@@ -164,6 +164,15 @@ pub(crate) fn resolve(
     resolved
 }
 
+/// Whether a profile, or one that it extends, allows values by a keyed digest.
+pub(crate) fn needs_key(typed: &[typed::Profile], name: &str) -> bool {
+    let mut silent = Problems::new("");
+    let own = named(typed, &mut silent);
+    let layers = own.get(name).map(|profile| chain(profile, &own, &mut silent).0);
+    let mut allow = layers.iter().flatten().flat_map(|layer| &layer.allow);
+    allow.any(|entry| matches!(entry.what, typed::AllowText::Keyed(_)))
+}
+
 type Own<'t> = BTreeMap<&'t str, &'t typed::Profile>;
 
 /// The profiles whose names can be used.

@@ -10,14 +10,15 @@ use super::marks::{Mark, Marks};
 use super::proposal::{Effect, Proposal, Rates, Shift, allowed, shifts};
 use crate::arguments::finding::Propose;
 use crate::arguments::{Format, Store};
+use crate::environment::Variables;
 use crate::evaluate::{Scored, Scoring, measure, processors};
 use crate::exit::Exit;
 use crate::inspect::{complain, detector, profile};
 use crate::output::{counted, printable};
 use crate::scanner::{Scanner, models};
 
-pub(super) fn run(arguments: &Propose, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let profile = match profile(&arguments.profile) {
+pub(super) fn run(arguments: &Propose, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let profile = match profile(&arguments.profile, variables) {
         Ok(profile) => profile,
         Err(problem) => {
             complain(&format!("{problem:#}"))?;
