@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use testudo_detect::{AllowList, Budget, Canaries, Detector, Hit, Rule, RuleIndex, Scope, Selection, scan_all};
+use testudo_detect::{AllowList, Budget, Canaries, Detector, Hit, Rule, RuleIndex, Scope, Selection, scan_all_with_views};
 use testudo_gateway::guard::model::{ModelWork, Models};
 use testudo_gateway::settings::{GuardSetting, InjectionModels, ModelSettings, Profile};
 use testudo_gateway::system_clock::SystemClock;
@@ -121,7 +121,8 @@ impl Scanner {
             detector.select(&scope).allowing(allow)
         });
         // As the gateway scans: the rules, and what a page hides.
-        let scan = scan_all(selection, None, &Canaries::default(), None, text, &mut allowance.rules);
+        let (scan, views) =
+            scan_all_with_views(selection, None, &Canaries::default(), None, text, &mut allowance.rules);
         let mut scanned = Scanned {
             exhausted: scan.exhausted,
             ..Scanned::default()
@@ -133,7 +134,7 @@ impl Scanner {
             && Models::reads(origin)
             && !scan.exhausted
         {
-            let scored = models.scan(text, origin, work, &mut allowance.models);
+            let scored = models.scan(text, views.as_ref(), origin, work, &mut allowance.models);
             scanned.exhausted |= scored.exhausted;
             scanned.model_failed = scored.failed || scored.limited;
             scanned.model_score = Some(scored.score);

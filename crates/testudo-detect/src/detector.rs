@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 use testudo_types::{Direction, Origin, ThreatKind};
@@ -14,6 +14,7 @@ use crate::pseudonym::Restorer;
 use crate::rescan::Reading;
 use crate::structure::special;
 use crate::tracker::Starts;
+use crate::views::Views;
 use crate::{AllowList, Budget, Rule, RuleIndex, RuleSource, Scan, StreamScanner, builtin_packs, rescan};
 
 /// All rules, compiled; immutable, made once and shared.
@@ -102,7 +103,12 @@ impl Detector {
         let besides = besides
             .contains(&true)
             .then(|| self.choose(besides, Reading::Plain, outside_code, None));
-        self.choose(always, reading, Vec::new(), besides)
+        let selection = self.choose(always, reading, Vec::new(), besides);
+        if reading == Reading::Growing {
+            // No first answer waits for it.
+            selection.starts();
+        }
+        selection
     }
 
     /// The rules of `mask`, as if something were declared about answers that makes them apply.
@@ -133,7 +139,6 @@ impl Detector {
     ) -> Selection {
         let phrases = |(rule, chosen): (&Rule, &bool)| *chosen && rule.kind == ThreatKind::Injection;
         let guess_mask = self.rules().iter().zip(&mask).map(phrases).collect();
-        let starts = Starts::new(&self.compiled, &mask);
         Selection {
             inner: Arc::new(Chosen {
                 detector: Arc::clone(self),
@@ -142,7 +147,7 @@ impl Detector {
                 reading,
                 outside_code,
                 besides,
-                starts,
+                starts: OnceLock::new(),
             }),
             exempt: Exempt::default(),
         }
@@ -193,13 +198,20 @@ struct Chosen {
     outside_code: Vec<bool>,
     /// The rules that apply because of what is declared; no view is read for them.
     besides: Option<Selection>,
-    starts: Starts,
+    /// Made for the first text that arrives in pieces; requests seldom do.
+    starts: OnceLock<Starts>,
 }
 
 impl Selection {
     /// All hits of a whole text and of its views.
     #[must_use]
     pub fn scan(&self, text: &str, budget: &mut Budget) -> Scan {
+        rescan::scan(self, text, budget).0
+    }
+
+    /// The same with the views, where all of them are read, for others who read them.
+    #[must_use]
+    pub fn scan_with_views(&self, text: &str, budget: &mut Budget) -> (Scan, Option<Views>) {
         rescan::scan(self, text, budget)
     }
 
@@ -290,7 +302,9 @@ impl Selection {
     }
 
     pub(crate) fn starts(&self) -> &Starts {
-        &self.inner.starts
+        self.inner
+            .starts
+            .get_or_init(|| Starts::new(self.compiled(), &self.inner.mask))
     }
 }
 

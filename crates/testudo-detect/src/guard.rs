@@ -7,7 +7,7 @@ use crate::hit::Waiting;
 use crate::leak::Leaking;
 use crate::output::{Besides, LinkJudge};
 use crate::rescan::without_contained;
-use crate::views::Growing;
+use crate::views::{Growing, Views};
 use crate::{Budget, Canaries, Fingerprint, Progress, Scan, Selection, structure};
 
 /// Scans one channel's text as it arrives, with the hits of [`scan_all`]; what HTML hides is no part of a stream.
@@ -112,10 +112,24 @@ pub fn scan_all(
     text: &str,
     budget: &mut Budget,
 ) -> Scan {
+    scan_all_with_views(selection, fingerprint, canaries, judge, text, budget).0
+}
+
+/// The same with the views of the text, where the selection reads all of them: nobody has to derive them again.
+#[must_use]
+pub fn scan_all_with_views(
+    selection: &Selection,
+    fingerprint: Option<&Arc<Fingerprint>>,
+    canaries: &Canaries,
+    judge: Option<&LinkJudge>,
+    text: &str,
+    budget: &mut Budget,
+) -> (Scan, Option<Views>) {
+    let (scan, views) = selection.scan_with_views(text, budget);
     let Scan {
         mut hits,
         mut exhausted,
-    } = selection.scan(text, budget);
+    } = scan;
     let structured = structure::scan(selection, text, budget);
     hits.extend(structured.hits);
     exhausted |= structured.exhausted;
@@ -130,5 +144,5 @@ pub fn scan_all(
     }
     exhausted |= CanaryScanner::new(canaries).push(text, budget, &mut hits).is_none();
     hits.sort_unstable();
-    Scan { hits, exhausted }
+    (Scan { hits, exhausted }, views)
 }

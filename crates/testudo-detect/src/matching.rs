@@ -5,6 +5,7 @@ use regex_automata::{Anchored, Input};
 use testudo_types::Score;
 
 use crate::context::Context;
+use crate::digits::DigitsNeeded;
 use crate::exempt::Exempt;
 use crate::required::Run;
 use crate::validators::Validator;
@@ -29,6 +30,8 @@ pub(crate) struct Matcher {
     pub(crate) literal_end_max: usize,
     /// How the prefilter finds candidates.
     pub(crate) gate: Gate,
+    /// Where there are fewer, the pattern is not tried.
+    pub(crate) digits: DigitsNeeded,
 }
 
 /// What must be in a text before the pattern is run at all.

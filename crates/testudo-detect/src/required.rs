@@ -36,11 +36,33 @@ pub(crate) fn run_end_max(pattern: &Hir, run: Run, count: usize) -> Option<usize
     tree.end_max(pattern).ok()
 }
 
+/// The fewest digits that a match can have.
+pub(crate) fn digits_min(part: &Hir) -> usize {
+    let digit = |first: char, last: char| first.is_ascii_digit() && last.is_ascii_digit();
+    match part.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.iter().filter(|byte| byte.is_ascii_digit()).count(),
+        HirKind::Class(Class::Unicode(class)) => {
+            usize::from(class.iter().all(|range| digit(range.start(), range.end())))
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            let all = class.iter().all(|range| digit(range.start().into(), range.end().into()));
+            usize::from(all)
+        }
+        HirKind::Capture(capture) => digits_min(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(digits_min).fold(0, usize::saturating_add),
+        HirKind::Alternation(parts) => parts.iter().map(digits_min).min().unwrap_or(0),
+        HirKind::Repetition(repetition) => digits_min(&repetition.sub).saturating_mul(repetition.min as usize),
+    }
+}
+
 /// A kind of bytes that ordinary English text has few of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Run {
     Digits,
     NonAscii,
+    /// Letters of ASCII and digits.
+    Word,
 }
 
 impl Run {
@@ -48,6 +70,7 @@ impl Run {
         match self {
             Self::Digits => byte.is_ascii_digit(),
             Self::NonAscii => !byte.is_ascii(),
+            Self::Word => byte.is_ascii_alphanumeric(),
         }
     }
 }

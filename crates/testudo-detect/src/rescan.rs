@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::views::{View, ViewKind, normalise, scan_followed};
+use crate::views::{View, ViewKind, Views, normalise, scan_followed};
 use crate::{Budget, Hit, RuleIndex, Scan, Selection, scan};
 
 /// What is read of a text.
@@ -16,11 +16,14 @@ pub(crate) enum Reading {
     Growing,
 }
 
-/// All hits of a text and of what `selection` reads besides.
-pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> Scan {
-    match selection.reading() {
+/// All hits of a text and of what `selection` reads besides, with all views when those are read.
+pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> (Scan, Option<Views>) {
+    let scan = match selection.reading() {
         Reading::Plain => scan::scan(selection, text, false, budget),
-        Reading::Whole => whole(selection, text, budget),
+        Reading::Whole => {
+            let (scan, views) = whole(selection, text, budget);
+            return (scan, Some(views));
+        }
         Reading::Growing => {
             let mut found = scan::scan(selection, text, false, budget);
             let before = found.hits.len();
@@ -30,11 +33,12 @@ pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> Sc
             }
             found
         }
-    }
+    };
+    (scan, None)
 }
 
 /// All hits of a text and of all its views.
-pub(crate) fn whole(selection: &Selection, text: &str, budget: &mut Budget) -> Scan {
+pub(crate) fn whole(selection: &Selection, text: &str, budget: &mut Budget) -> (Scan, Views) {
     let mut found = scan::scan(selection, text, false, budget);
     let views = normalise(text, budget);
     found.exhausted |= views.unscanned.is_some();
@@ -49,7 +53,7 @@ pub(crate) fn whole(selection: &Selection, text: &str, budget: &mut Budget) -> S
     if found.hits.len() > before {
         found.hits = without_contained(found.hits);
     }
-    found
+    (found, views)
 }
 
 /// The hit in the original, if the view says something there that the original does not.

@@ -1,12 +1,16 @@
 //! Scans a whole text: literals first, then each candidate's pattern around its literals.
 
+use std::ops::Range;
+
 use aho_corasick::Anchored;
 use aho_corasick::automaton::Automaton;
 
+use crate::digits::Digits;
 use crate::exempt::Exempt;
-use crate::load::Compiled;
+use crate::load::{Compiled, WORD_MIN};
 use crate::matching::{Gate, Matcher, Stretch};
 use crate::required::Run;
+use crate::views::next_run;
 use crate::{Budget, Hit, Scan, Selection};
 
 /// A character may be needed behind a match to decide that it ends.
@@ -19,7 +23,8 @@ pub(crate) fn scan(selection: &Selection, text: &str, guessed: bool, budget: &mu
     if !budget.spend(text.len()) {
         return Scan { hits, exhausted: true };
     }
-    let windows = candidates((selection, guessed), compiled, text);
+    let digits = Digits::of(text.as_bytes());
+    let windows = candidates((selection, guessed), compiled, (text, &digits));
     let mut resume = (u32::MAX, 0);
     for window in &windows {
         let Some(matcher) = compiled.matchers.get(window.matcher as usize) else {
@@ -34,7 +39,7 @@ pub(crate) fn scan(selection: &Selection, text: &str, guessed: bool, budget: &mu
             window.matcher,
             from.max(run(
                 (matcher, selection.exempt()),
-                text,
+                (text, &digits),
                 Window { from, ..*window },
                 budget,
                 &mut hits,
@@ -59,7 +64,7 @@ struct Window {
 /// Returns where the next match of the rule may start.
 fn run(
     (matcher, exempt): (&Matcher, &Exempt),
-    text: &str,
+    (text, digits): (&str, &Digits),
     window: Window,
     budget: &mut Budget,
     hits: &mut Vec<Hit>,
@@ -71,6 +76,9 @@ fn run(
         return 0;
     };
     let bound = window.to.saturating_add(1).min(text.len());
+    if !digits.suffice(matcher.digits, &(at..read_to), budget) {
+        return 0;
+    }
     matcher
         .run(
             Stretch {
@@ -87,7 +95,11 @@ fn run(
 }
 
 /// The windows of all candidates, by rule, then place; those of a rule do not touch.
-fn candidates((selection, guessed): (&Selection, bool), compiled: &Compiled, text: &str) -> Vec<Window> {
+fn candidates(
+    (selection, guessed): (&Selection, bool),
+    compiled: &Compiled,
+    (text, digits): (&str, &Digits),
+) -> Vec<Window> {
     let mut windows = Vec::new();
     for (index, matcher) in (0_u32..).zip(&compiled.matchers) {
         if matcher.gate == Gate::Open && selection.reads(matcher.rule, guessed) {
@@ -106,15 +118,56 @@ fn candidates((selection, guessed): (&Selection, bool), compiled: &Compiled, tex
         latest: vec![None; compiled.matchers.len()],
     };
     open.words(text);
-    for run in [Run::Digits, Run::NonAscii] {
-        open.runs(text, run);
+    open.runs(Run::Digits, digits.rows().iter().cloned());
+    if !text.is_ascii() {
+        open.runs(Run::NonAscii, runs_of(text.as_bytes(), Run::NonAscii, 1));
     }
+    open.runs(Run::Word, runs_of(text.as_bytes(), Run::Word, WORD_MIN));
     let Open {
         mut windows, latest, ..
     } = open;
     windows.extend(latest.into_iter().flatten());
-    windows.sort_unstable();
-    windows
+    by_matcher(&windows, compiled.matchers.len())
+}
+
+/// Sorts windows by matcher; those of one were found in order.
+fn by_matcher(windows: &[Window], matchers: usize) -> Vec<Window> {
+    let mut next = vec![0_usize; matchers.saturating_add(1)];
+    for window in windows {
+        if let Some(count) = next.get_mut((window.matcher as usize).saturating_add(1)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    let mut sum = 0_usize;
+    for count in &mut next {
+        sum = sum.saturating_add(*count);
+        *count = sum;
+    }
+    let nowhere = Window {
+        matcher: u32::MAX,
+        from: 0,
+        to: 0,
+    };
+    let mut sorted = vec![nowhere; windows.len()];
+    for window in windows {
+        if let Some(at) = next.get_mut(window.matcher as usize)
+            && let Some(slot) = sorted.get_mut(*at)
+        {
+            *slot = *window;
+            *at = at.saturating_add(1);
+        }
+    }
+    sorted
+}
+
+/// The runs of at least `min` bytes of a kind.
+fn runs_of(bytes: &[u8], kind: Run, min: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0_usize;
+    std::iter::from_fn(move || {
+        let run = next_run(bytes, at, min, |byte| kind.contains(byte))?;
+        at = run.end;
+        Some(run)
+    })
 }
 
 /// Windows while they are found.
@@ -158,7 +211,7 @@ impl Open<'_> {
     }
 
     /// Each run of bytes of a kind, for the rules that need one so long.
-    fn runs(&mut self, text: &str, kind: Run) {
+    fn runs(&mut self, kind: Run, runs: impl Iterator<Item = Range<usize>>) {
         let waiting: Vec<(u32, usize)> = (0_u32..)
             .zip(&self.compiled.matchers)
             .filter(|(_, matcher)| self.selection.reads(matcher.rule, self.guessed))
@@ -167,29 +220,16 @@ impl Open<'_> {
                 Gate::Run(..) | Gate::Literal | Gate::Context | Gate::Open => None,
             })
             .collect();
-        if waiting.is_empty() || (kind == Run::NonAscii && text.is_ascii()) {
+        if waiting.is_empty() {
             return;
         }
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while let Some(skipped) = bytes
-            .get(at..)
-            .and_then(|rest| rest.iter().position(|byte| kind.contains(*byte)))
-        {
-            let start = at.saturating_add(skipped);
-            let run = bytes
-                .get(start..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|byte| kind.contains(**byte))
-                .count();
-            at = start.saturating_add(run);
+        for run in runs {
             for (candidate, count) in &waiting {
-                if run >= *count {
+                if run.len() >= *count {
                     self.add(*candidate, |matcher| Window {
                         matcher: *candidate,
-                        from: start.saturating_add(*count).saturating_sub(matcher.literal_end_max),
-                        to: at.saturating_sub(*count),
+                        from: run.start.saturating_add(*count).saturating_sub(matcher.literal_end_max),
+                        to: run.end.saturating_sub(*count),
                     });
                 }
             }

@@ -6,6 +6,7 @@ mod evasions;
 mod following;
 mod guarding;
 mod holding;
+mod hostile;
 mod loading;
 mod packs;
 mod views;

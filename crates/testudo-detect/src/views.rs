@@ -5,6 +5,7 @@
 //! which bytes of the original text each of its bytes stands for, so that what
 //! is found in a view is found in the original.
 
+mod characters;
 mod cleaned;
 mod derived;
 mod encoded;
@@ -26,10 +27,12 @@ mod words;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use self::characters::{MAY_CHANGE, SHAPED, traits_of};
 pub use self::cleaned::{Cleaned, clean};
 use self::derived::{Derived, Edit, splice};
 use self::encoded::Decoded;
 pub(crate) use self::growing::Growing;
+pub(crate) use self::numerals::next_run;
 pub use self::runs::RUN_BYTES_MAX;
 pub use self::span_map::SpanMap;
 use crate::scan::scan;
@@ -275,8 +278,11 @@ impl Deriving<'_> {
             return self.give_up(Unscanned::Budget);
         }
         let folded_before = from.is_some_and(|from| from.kind == ViewKind::Folded);
-        if !plain_text(text) {
+        let all = if plain_text(text) { 0 } else { traits_of(text) };
+        if all & SHAPED != 0 {
             self.wide(text, from);
+        }
+        if all & MAY_CHANGE != 0 {
             if !folded_before && self.fold(text, from) {
                 // What was folded is derived from in the place of this.
                 return;
@@ -369,7 +375,7 @@ impl Deriving<'_> {
                 .map(|decoded| Edit {
                     range: decoded.edit.range.clone(),
                     // What was encoded apart is read apart, and next to the text around it.
-                    text: format!("\n{}\n", decoded.edit.text),
+                    text: format!("\n{}\n", decoded.edit.text).into(),
                 })
                 .collect();
             self.add(kind, splice(text, &edits, MARGIN), from);
@@ -436,6 +442,10 @@ fn digest(text: &str) -> u64 {
         let mixed = (hash ^ u64::from_le_bytes(block)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         mixed ^ (mixed >> 32)
     };
-    let hash = blocks.iter().fold(lexicon::EMPTY, |hash, block| mix(hash, *block));
-    rest.iter().fold(hash, |hash, byte| lexicon::extend(hash, *byte))
+    let hash = blocks.iter().fold(u64::try_from(text.len()).unwrap_or(0), |hash, block| mix(hash, *block));
+    let mut last = [0; 8];
+    for (byte, rest) in last.iter_mut().zip(rest) {
+        *byte = *rest;
+    }
+    mix(hash, last)
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use testudo_detect::model::{CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel};
-use testudo_detect::{Budget, Detector, Scope, Selection};
+use testudo_detect::{Budget, Canaries, Detector, Scope, Selection, scan_all};
 use testudo_encoder::{CALIBRATION, Transformer};
 use testudo_types::{Direction, Origin, ThreatKind};
 
@@ -28,6 +28,18 @@ for students. For the hotel I'd look at something close to the station, so that 
 \n\n1. Pack light: one jacket, two pairs of shoes.\n2. Bring a charger and the key to your bike lock.\n\
 3. Keep a copy of your passport.\n\nLet me know if you want more ideas for the second week, or a cheaper \
 version of this plan. Happy travels!\n";
+
+/// Texts of each kind that nobody would look at twice.
+const TEXTS: [(&str, &str); 8] = [
+    ("chat", CHAT),
+    ("English", include_str!("../../testudo-detect/examples/texts/english.txt")),
+    ("French", include_str!("../../testudo-detect/examples/texts/french.txt")),
+    ("Russian", include_str!("../../testudo-detect/examples/texts/russian.txt")),
+    ("Chinese", include_str!("../../testudo-detect/examples/texts/chinese.txt")),
+    ("JSON", include_str!("../../testudo-detect/examples/texts/json.txt")),
+    ("HTML", include_str!("../../testudo-detect/examples/texts/html.txt")),
+    ("code", include_str!("../../testudo-detect/examples/texts/code.txt")),
+];
 
 fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
@@ -81,22 +93,31 @@ fn text(bytes: usize) -> String {
     CHAT.chars().cycle().take(bytes).collect()
 }
 
+/// Everything that needs no model, of a request, as the gateway runs it. What else the machine does is in the 99th
+/// percentile and not in the best.
 fn deterministic(selection: &Selection, runs: usize, out: &mut impl Write) -> io::Result<()> {
-    let page = text(16 << 10);
-    let mut each = Vec::new();
-    let rates: Vec<f64> = (0..runs)
-        .map(|_| {
-            let began = Instant::now();
-            for _ in 0..100 {
-                let one = Instant::now();
-                std::hint::black_box(selection.scan(&page, &mut Budget::unlimited()));
-                each.push(one.elapsed());
-            }
-            100.0 * page.len() as f64 / 1e6 / began.elapsed().as_secs_f64()
-        })
-        .collect();
-    writeln!(out, "| rules, ordinary text | {:.0} MB/s |", median(rates))?;
-    writeln!(out, "| rules, 16 KB, p50 / p99 | {} |", percentiles(&mut each))
+    let canaries = Canaries::default();
+    for (name, text) in TEXTS {
+        let mut page = text.repeat((16_usize << 10).div_ceil(text.len()));
+        page.truncate(page.floor_char_boundary(16 << 10));
+        let mut each: Vec<Duration> = (0..runs * 100)
+            .map(|_| {
+                let began = Instant::now();
+                let budget = &mut Budget::unlimited();
+                std::hint::black_box(scan_all(selection, None, &canaries, None, &page, budget));
+                began.elapsed()
+            })
+            .collect();
+        let in_order = percentiles(&mut each);
+        let best = each.first().map_or(f64::NAN, Duration::as_secs_f64);
+        writeln!(
+            out,
+            "| rules, 16 KB of {name}, p50 / p99; best | {in_order}; {:.3} ms, {:.0} MB/s |",
+            best * 1000.0,
+            page.len() as f64 / 1e6 / best
+        )?;
+    }
+    Ok(())
 }
 
 fn tier_a(model: &InjectionModel, runs: usize, out: &mut impl Write) -> io::Result<()> {

@@ -7,9 +7,10 @@ use regex_syntax::hir::Hir;
 use super::RuleFault;
 use super::text::Checked;
 use crate::automaton::{Edge, Program, TooLarge};
+use crate::digits::DigitsNeeded;
 use crate::look::LookBits;
 use crate::matching::{Gate, Matcher};
-use crate::required::{Run, literal_end_max, run_end_max};
+use crate::required::{Run, digits_min, literal_end_max, run_end_max};
 use crate::{PATTERN_BYTES_MAX, RuleIndex};
 
 const NEST_MAX: u32 = 40;
@@ -22,6 +23,11 @@ const LONG_PATTERN: usize = 1024;
 const WEAK_LITERAL: usize = 1;
 /// The longest run of digits that a prefilter looks for.
 const DIGITS_MAX: usize = 4;
+/// Longer rows of digits are not asked for.
+const ROW_MAX: usize = 9;
+/// Ordinary text has few words so long, and a pattern that needs one is not tried elsewhere.
+pub(crate) const WORD_MIN: usize = 8;
+const WORD_MAX: usize = 16;
 
 type Built = (Matcher, Vec<Edge>, LookBits);
 
@@ -53,6 +59,7 @@ pub(super) fn compile(
         bytes_max,
         literal_end_max,
         gate,
+        digits: digits_needed(&hir),
     };
     Ok((matcher, starts, looks))
 }
@@ -81,7 +88,20 @@ fn gate(checked: &Checked, hir: &Hir) -> Result<(Gate, usize), (&'static str, Ru
         return Ok((Gate::Literal, end));
     }
     let wide = run_end_max(hir, Run::NonAscii, 1).map(|end| (Gate::Run(Run::NonAscii, 1), end));
-    Ok(wide.or_else(|| digits(1)).unwrap_or((Gate::Open, 0)))
+    let words = |count| run_end_max(hir, Run::Word, count).map(|end| (Gate::Run(Run::Word, count), end));
+    Ok(wide
+        .or_else(|| digits(1))
+        .or_else(|| (WORD_MIN..=WORD_MAX).rev().find_map(words))
+        .unwrap_or((Gate::Open, 0)))
+}
+
+fn digits_needed(hir: &Hir) -> DigitsNeeded {
+    let all = digits_min(hir);
+    let rows = (1..=all.min(ROW_MAX)).take_while(|count| run_end_max(hir, Run::Digits, *count).is_some());
+    DigitsNeeded {
+        all,
+        in_a_row: rows.last().unwrap_or(0),
+    }
 }
 
 fn parse(pattern: &str) -> Result<Hir, RuleFault> {

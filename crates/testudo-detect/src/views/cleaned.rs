@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::characters::{UNSEEN, traits};
 use super::unseen::{Unseen, belongs, flag_len, unseen};
 
 /// A text without the unseen characters that no writing needs.
@@ -18,7 +19,7 @@ pub struct Cleaned {
 /// hyphens and single zero-width characters between words stay.
 #[must_use]
 pub fn clean(text: &str) -> Option<Cleaned> {
-    if text.is_ascii() {
+    if text.is_ascii() || !text.chars().any(|c| traits(c) & UNSEEN != 0) {
         return None;
     }
     let mut removed: Vec<Range<usize>> = Vec::new();

@@ -1,5 +1,6 @@
 //! A text under construction and where each part of it came from.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::SpanMap;
@@ -84,7 +85,7 @@ impl Derived {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) range: Range<usize>,
-    pub(super) text: String,
+    pub(super) text: Cow<'static, str>,
 }
 
 /// The neighbourhoods of `edits`, with the edits made: `margin` bytes of the text stay on each side.

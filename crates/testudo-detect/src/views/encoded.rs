@@ -1,6 +1,7 @@
 //! Decodes runs of base64, base32, base85 and hexadecimal digits that spell text.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::ViewKind;
 use super::derived::Edit;
@@ -101,7 +102,7 @@ fn decode_part(part: &[u8], base: usize, found: &mut Vec<Decoded>) -> bool {
             kind,
             edit: Edit {
                 range: base..base.saturating_add(part.len()),
-                text,
+                text: text.into(),
             },
             cut,
         });
@@ -194,15 +195,21 @@ pub(super) fn decode_base85(text: &str) -> Vec<Decoded> {
         if body.len() < BASE85_MIN {
             continue;
         }
-        let decoded = [ASCII85, Z85, RFC1924].into_iter().find_map(|alphabet| {
+        let decoded = ALPHABETS.iter().zip([true, false, false]).find_map(|(alphabet, zeros)| {
+            // Most words are no text from the first group on.
+            let first = base85(body.as_bytes().get(..5)?, alphabet, zeros)?;
+            sure(&first).then_some(())?;
             let probe = body.as_bytes().get(..BASE85_MIN).unwrap_or_default();
-            sure(&base85(probe, alphabet)?).then_some(())?;
-            legible(&base85(body.as_bytes(), alphabet)?)
+            sure(&base85(probe, alphabet, zeros)?).then_some(())?;
+            legible(&base85(body.as_bytes(), alphabet, zeros)?)
         });
         if let Some(Legible { text, cut }) = decoded {
             found.push(Decoded {
                 kind: ViewKind::Base85,
-                edit: Edit { range: run, text },
+                edit: Edit {
+                    range: run,
+                    text: text.into(),
+                },
                 cut,
             });
         }
@@ -218,35 +225,56 @@ fn sure(probe: &[u8]) -> bool {
             && probe.iter().all(printable))
 }
 
-const ASCII85: &[u8] = b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu";
-const Z85: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-const RFC1924: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const ASCII85: &[u8; 85] = b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu";
+const Z85: &[u8; 85] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+const RFC1924: &[u8; 85] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
 
-fn base85(body: &[u8], alphabet: &[u8]) -> Option<Vec<u8>> {
+/// The digits of an alphabet, by byte; [`NO_DIGIT`] for all others.
+struct Digits([u8; 256]);
+
+const NO_DIGIT: u8 = u8::MAX;
+
+static ALPHABETS: LazyLock<[Digits; 3]> = LazyLock::new(|| [ASCII85, Z85, RFC1924].map(Digits::new));
+
+impl Digits {
+    fn new(alphabet: &[u8; 85]) -> Self {
+        let mut digits = [NO_DIGIT; 256];
+        for (digit, byte) in (0..).zip(alphabet) {
+            if let Some(slot) = digits.get_mut(usize::from(*byte)) {
+                *slot = digit;
+            }
+        }
+        Self(digits)
+    }
+
+    fn of(&self, byte: u8) -> Option<u32> {
+        let digit = self.0.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT);
+        (digit != NO_DIGIT).then(|| u32::from(digit))
+    }
+}
+
+/// The bytes that a text in base85 stands for; four zeros are written `z` in the first of the alphabets.
+fn base85(body: &[u8], digits: &Digits, zeros: bool) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(body.len());
-    let mut group: Vec<u32> = Vec::with_capacity(5);
+    let (mut sum, mut held) = (0_u64, 0_usize);
     for byte in body {
-        if *byte == b'z' && group.is_empty() && alphabet == ASCII85 {
+        if *byte == b'z' && held == 0 && zeros {
             out.extend([0; 4]);
             continue;
         }
-        let digit = alphabet.iter().position(|known| known == byte)?;
-        group.push(u32::try_from(digit).ok()?);
-        if group.len() == 5 {
-            out.extend(group_of_85(&group)?.to_be_bytes());
-            group.clear();
+        sum = sum.wrapping_mul(85).wrapping_add(u64::from(digits.of(*byte)?));
+        held = held.saturating_add(1);
+        if held == 5 {
+            out.extend(u32::try_from(sum).ok()?.to_be_bytes());
+            (sum, held) = (0, 0);
         }
     }
-    let kept = group.len().saturating_sub(1);
-    if !group.is_empty() {
-        group.resize(5, 84);
-        out.extend(group_of_85(&group)?.to_be_bytes().iter().take(kept));
+    if held > 0 {
+        let kept = held.saturating_sub(1);
+        for _ in held..5 {
+            sum = sum.wrapping_mul(85).wrapping_add(84);
+        }
+        out.extend(u32::try_from(sum).ok()?.to_be_bytes().iter().take(kept));
     }
     Some(out)
-}
-
-fn group_of_85(group: &[u32]) -> Option<u32> {
-    group
-        .iter()
-        .try_fold(0_u32, |sum, digit| sum.checked_mul(85)?.checked_add(*digit))
 }

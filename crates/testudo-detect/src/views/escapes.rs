@@ -1,5 +1,7 @@
 //! Resolves characters that are written as escapes: percent, entities, `\u`, quoted-printable.
 
+use std::borrow::Cow;
+
 use super::ViewKind;
 use super::derived::Edit;
 
@@ -57,7 +59,10 @@ fn read(text: &str, reader: impl Fn(u8) -> Option<(usize, Reader)>, mut count: i
         if let Some((text, len)) = read(rest) {
             at = start.saturating_add(len);
             count(index);
-            edits.push(Edit { range: start..at, text });
+            edits.push(Edit {
+                range: start..at,
+                text,
+            });
         }
     }
     edits
@@ -73,9 +78,10 @@ fn next_sign<T>(bytes: &[u8], from: usize, reader: impl Fn(u8) -> Option<T>) -> 
 }
 
 /// What an escape at the start of a text stands for, and its length.
-type Reader = fn(&str) -> Option<(String, usize)>;
+type Reader = fn(&str) -> Option<Resolved>;
+type Resolved = (Cow<'static, str>, usize);
 
-fn percent(text: &str) -> Option<(String, usize)> {
+fn percent(text: &str) -> Option<Resolved> {
     octets(text, |rest| match rest {
         [b'%', b'u' | b'U', a, b, c, d, ..] => {
             let code = digits(&[*a, *b, *c, *d], 16)?;
@@ -86,10 +92,10 @@ fn percent(text: &str) -> Option<(String, usize)> {
     })
 }
 
-fn quoted_printable(text: &str) -> Option<(String, usize)> {
+fn quoted_printable(text: &str) -> Option<Resolved> {
     match text.as_bytes() {
-        [b'=', b'\r', b'\n', ..] => return Some((String::new(), 3)),
-        [b'=', b'\n', ..] => return Some((String::new(), 2)),
+        [b'=', b'\r', b'\n', ..] => return Some((Cow::Borrowed(""), 3)),
+        [b'=', b'\n', ..] => return Some((Cow::Borrowed(""), 2)),
         _ => {}
     }
     octets(text, |rest| match rest {
@@ -101,7 +107,7 @@ fn quoted_printable(text: &str) -> Option<(String, usize)> {
 }
 
 /// One character of UTF-8 whose bytes are escaped one by one.
-fn octets(text: &str, one: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Option<(String, usize)> {
+fn octets(text: &str, one: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Option<Resolved> {
     let mut rest = text.as_bytes();
     let mut held = Vec::with_capacity(4);
     let mut len = 0_usize;
@@ -111,7 +117,7 @@ fn octets(text: &str, one: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Option<(Str
         len = len.saturating_add(step);
         rest = rest.get(step..)?;
         match std::str::from_utf8(&held) {
-            Ok(text) => return Some((text.to_owned(), len)),
+            Ok(text) => return Some((text.to_owned().into(), len)),
             Err(error) if error.error_len().is_some() => return None,
             Err(_) => {}
         }
@@ -119,7 +125,7 @@ fn octets(text: &str, one: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Option<(Str
     None
 }
 
-fn entity(text: &str) -> Option<(String, usize)> {
+fn entity(text: &str) -> Option<Resolved> {
     let end = text.bytes().take(12).position(|byte| byte == b';');
     if let Some(body) = text.strip_prefix("&#") {
         let (radix, skip) = if body.starts_with(['x', 'X']) { (16, 1) } else { (10, 0) };
@@ -132,32 +138,32 @@ fn entity(text: &str) -> Option<(String, usize)> {
         let code = digits(number.as_bytes().get(..count)?, radix)?;
         let closed = usize::from(number.as_bytes().get(count) == Some(&b';'));
         let len = count.saturating_add(skip).saturating_add(closed).saturating_add(2);
-        return char::from_u32(code).filter(|_| count > 0).map(|c| (c.to_string(), len));
+        return char::from_u32(code).filter(|_| count > 0).map(|c| (c.to_string().into(), len));
     }
     let name = text.get(1..end?)?;
     let (_, c) = ENTITIES.iter().find(|(known, _)| *known == name)?;
-    Some(((*c).to_owned(), name.len().saturating_add(2)))
+    Some((Cow::Borrowed(*c), name.len().saturating_add(2)))
 }
 
-fn backslash(text: &str) -> Option<(String, usize)> {
+fn backslash(text: &str) -> Option<Resolved> {
     match text.as_bytes() {
         [b'\\', b'u', b'{', ..] => {
             let body = text.get(3..)?;
             let end = body.bytes().take(8).position(|byte| byte == b'}')?;
             let code = digits(body.as_bytes().get(..end)?, 16)?;
-            char::from_u32(code).map(|c| (c.to_string(), end.saturating_add(4)))
+            char::from_u32(code).map(|c| (c.to_string().into(), end.saturating_add(4)))
         }
         [b'\\', b'u', a, b, c, d, rest @ ..] => {
             let code = digits(&[*a, *b, *c, *d], 16)?;
             if let Some(c) = char::from_u32(code) {
-                return Some((c.to_string(), 6));
+                return Some((c.to_string().into(), 6));
             }
             let [b'\\', b'u', a, b, c, d, ..] = rest else {
                 return None;
             };
             let low = digits(&[*a, *b, *c, *d], 16)?;
             let units = [u16::try_from(code).ok()?, u16::try_from(low).ok()?];
-            String::from_utf16(&units).ok().map(|text| (text, 12))
+            String::from_utf16(&units).ok().map(|text| (text.into(), 12))
         }
         [b'\\', b'x', ..] => octets(text, |rest| match rest {
             [b'\\', b'x', high, low, ..] => Some((byte(*high, *low)?, 4)),
@@ -165,9 +171,9 @@ fn backslash(text: &str) -> Option<(String, usize)> {
         }),
         [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
             let code = digits(&[*a, *b, *c], 8)?;
-            char::from_u32(code).map(|c| (c.to_string(), 4))
+            char::from_u32(code).map(|c| (c.to_string().into(), 4))
         }
-        [b'\\', b'n' | b't' | b'r', ..] => Some((" ".to_owned(), 2)),
+        [b'\\', b'n' | b't' | b'r', ..] => Some((Cow::Borrowed(" "), 2)),
         _ => None,
     }
 }

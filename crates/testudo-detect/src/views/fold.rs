@@ -6,6 +6,7 @@
 
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
+use super::characters::{ALIKE, FOREIGN, LATIN, LETTER, MAY_CHANGE, ODD, UNSEEN, traits};
 use super::derived::Derived;
 use super::look_alike::look_alike;
 use super::unseen::{Unseen, belongs, decoration, flag_len, ideograph, unseen};
@@ -39,9 +40,11 @@ impl Folder {
     pub(super) fn of(text: &str) -> Self {
         let latin = text.bytes().filter(u8::is_ascii_alphabetic).count();
         let (mut other, mut alike) = (0_usize, 0_usize);
-        for c in text.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()) {
-            other = other.saturating_add(1);
-            alike = alike.saturating_add(usize::from(foreign(c) && look_alike(c).is_some()));
+        for c in text.chars().filter(|c| !c.is_ascii()) {
+            let traits = traits(c);
+            let posing = LETTER | FOREIGN | ALIKE;
+            other = other.saturating_add(usize::from(traits & LETTER != 0));
+            alike = alike.saturating_add(usize::from(traits & posing == posing));
         }
         // No language is written with look-alikes only: Greek and Russian need others for every third letter.
         let posing = other >= 5 && alike.saturating_mul(10) >= other.saturating_mul(9);
@@ -81,22 +84,30 @@ impl Folder {
     /// Reads on until the word has been folded; returns the bytes read.
     pub(super) fn push_word(&mut self, piece: &str, out: &mut Derived) -> usize {
         let mut read = 0_usize;
-        for c in piece.chars() {
-            read = read.saturating_add(c.len_utf8());
-            let ends = c.is_ascii_whitespace() || ideograph(c);
-            if ends || self.word.len() >= WORD_BYTES_MAX {
+        while let Some(c) = piece.get(read..).and_then(|rest| rest.chars().next()) {
+            if ends_word(c) || self.word.len() >= WORD_BYTES_MAX {
                 self.settle(Some(c), out);
             }
             if self.word.is_empty() && !self.begins(c) {
                 out.copy_char(c, self.at);
                 self.pass(c);
-                break;
+                return read.saturating_add(c.len_utf8());
             }
             if self.word.is_empty() {
                 self.word_at = self.at;
             }
-            self.word.push(c);
-            self.at = self.at.saturating_add(c.len_utf8());
+            let room = WORD_BYTES_MAX.saturating_sub(self.word.len());
+            let rest = piece.get(read..).unwrap_or_default();
+            let mut len = 0_usize;
+            for c in rest.chars() {
+                if len >= room || ends_word(c) {
+                    break;
+                }
+                len = len.saturating_add(c.len_utf8());
+            }
+            self.word.push_str(rest.get(..len).unwrap_or_default());
+            self.at = self.at.saturating_add(len);
+            read = read.saturating_add(len);
         }
         read
     }
@@ -123,15 +134,15 @@ impl Folder {
 
     /// Whether a character begins a word that may change.
     fn begins(&self, c: char) -> bool {
-        !c.is_ascii_whitespace() && !ideograph(c) && may_change(c)
+        traits(c) & MAY_CHANGE != 0 && !ends_word(c)
     }
 
     /// Takes a character that folds to itself.
     fn pass(&mut self, c: char) {
-        if c.is_ascii_whitespace() || ideograph(c) {
+        if ends_word(c) {
             self.end_word();
-        } else if c.is_alphabetic() {
-            self.latin |= latin(c);
+        } else {
+            self.latin |= traits(c) & (LETTER | LATIN) == LETTER | LATIN;
         }
         self.before = Some(c);
         self.marks = 0;
@@ -171,12 +182,25 @@ impl Folder {
         if self.word.is_empty() {
             return;
         }
-        let word = std::mem::take(&mut self.word);
+        let mut word = std::mem::take(&mut self.word);
         let shape = Shape::of(&word);
         self.latin |= shape.latin;
         let mixed = self.latin && shape.foreign;
         let posing = shape.foreign && shape.all_alike && (self.latin_before || self.latin_text);
-        let mut rest = word.as_str();
+        if shape.odd || mixed || posing {
+            self.fold_word(&word, next, mixed || posing, out);
+        } else {
+            out.copy(&word, self.word_at);
+            self.before = word.chars().next_back();
+            self.marks = 0;
+        }
+        // What it has allocated serves the next word.
+        word.clear();
+        self.word = word;
+    }
+
+    fn fold_word(&mut self, word: &str, next: Option<char>, alike: bool, out: &mut Derived) {
+        let mut rest = word;
         let mut at = self.word_at;
         while let Some(c) = rest.chars().next() {
             if let Some(flag) = (c == '\u{1F3F4}').then(|| flag_len(rest)).flatten()
@@ -189,7 +213,7 @@ impl Folder {
                 continue;
             }
             let after = rest.get(c.len_utf8()..).unwrap_or_default();
-            self.fold(c, at, after.chars().next().or(next), mixed || posing, out);
+            self.fold(c, at, after.chars().next().or(next), alike, out);
             at = at.saturating_add(c.len_utf8());
             self.before = Some(c);
             rest = after;
@@ -254,6 +278,8 @@ struct Shape {
     foreign: bool,
     /// Each of its letters looks like a Latin one.
     all_alike: bool,
+    /// Something in it may change whatever letters stand around it.
+    odd: bool,
 }
 
 impl Shape {
@@ -263,12 +289,14 @@ impl Shape {
             ..Self::default()
         };
         for c in word.chars() {
-            if latin(c) {
+            let traits = traits(c);
+            shape.odd |= traits & ODD != 0;
+            if traits & LATIN != 0 {
                 shape.latin = true;
-            } else if foreign(c) {
+            } else if traits & FOREIGN != 0 {
                 shape.foreign = true;
-                shape.all_alike &= look_alike(c).is_some();
-            } else if c.is_alphabetic() && unseen(c).is_none() {
+                shape.all_alike &= traits & ALIKE != 0;
+            } else if traits & LETTER != 0 && traits & UNSEEN == 0 {
                 shape.all_alike = false;
             }
         }
@@ -291,13 +319,18 @@ pub(super) fn plain_len(text: &[u8]) -> usize {
     len.saturating_add(rest.iter().position(odd).unwrap_or(rest.len()))
 }
 
-fn latin(c: char) -> bool {
+/// Whether a character parts words.
+fn ends_word(c: char) -> bool {
+    c.is_ascii_whitespace() || ideograph(c)
+}
+
+pub(super) fn latin(c: char) -> bool {
     c.is_ascii_alphabetic()
         || matches!(c, '\u{C0}'..='\u{17F}' | '\u{1A0}'..='\u{1A1}' | '\u{1AF}'..='\u{1B0}' | '\u{1CD}'..='\u{1DC}' | '\u{1F8}'..='\u{21B}' | '\u{1E00}'..='\u{1EFF}' | '\u{FF21}'..='\u{FF3A}' | '\u{FF41}'..='\u{FF5A}')
 }
 
 /// Spaces beside the one of ASCII.
-fn blank(c: char) -> bool {
+pub(super) fn blank(c: char) -> bool {
     matches!(
         c,
         '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}'
@@ -305,13 +338,13 @@ fn blank(c: char) -> bool {
 }
 
 /// Alphabets whose letters pass for Latin ones.
-fn foreign(c: char) -> bool {
+pub(super) fn foreign(c: char) -> bool {
     matches!(c, '\u{0180}'..='\u{02AF}' | '\u{0370}'..='\u{058F}' | '\u{10A0}'..='\u{10FF}' | '\u{13A0}'..='\u{167F}' | '\u{1D00}'..='\u{1D2B}' | '\u{1F00}'..='\u{1FFF}' | '\u{2C60}'..='\u{2C7F}' | '\u{A4D0}'..='\u{A4FF}' | '\u{A720}'..='\u{A7FF}' | '\u{AB30}'..='\u{ABBF}')
         || matches!(c, '\u{2132}' | '\u{2183}' | '\u{2200}' | '\u{2534}' | '\u{D7}')
 }
 
 /// Whether a character may fold to something else, or to nothing.
-fn may_change(c: char) -> bool {
+pub(super) fn may_change(c: char) -> bool {
     unseen(c).is_some()
         || (!c.is_ascii()
             && (blank(c)
@@ -332,7 +365,7 @@ fn indic_mark(c: char) -> bool {
 /// Left alone are those that ordinary writing is full of: full-width
 /// punctuation (unless it follows full-width letters), half-width kana,
 /// squared words, fractions, no-break spaces, dots and trade marks.
-fn styled(c: char, before: Option<char>) -> bool {
+pub(super) fn styled(c: char, before: Option<char>) -> bool {
     let wide = |c: char| matches!(c, '\u{FF10}'..='\u{FF19}' | '\u{FF21}'..='\u{FF3A}' | '\u{FF41}'..='\u{FF5A}');
     match c {
         '\u{FF01}'..='\u{FF5E}' => wide(c) || before.is_some_and(wide),
@@ -360,7 +393,7 @@ fn styled(c: char, before: Option<char>) -> bool {
 }
 
 /// Letters in black circles and squares, which have no compatibility form.
-fn boxed(c: char) -> Option<char> {
+pub(super) fn boxed(c: char) -> Option<char> {
     let code = u32::from(c);
     let base = match code {
         0x1F150..=0x1F169 => 0x1F150,

@@ -181,17 +181,45 @@ fn block_of(hash: u64) -> usize {
     usize::try_from(hash >> 36).unwrap_or(0) % PRESENT_BLOCKS
 }
 
-/// The hash of no letters.
-pub(super) const EMPTY: u64 = 0xCBF2_9CE4_8422_2325;
+/// What letters are hashed as numbers of; odd, so that none is lost.
+const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Its powers, by exponent.
+const POWERS: [u64; POWERS_COUNT] = powers();
+const POWERS_COUNT: usize = 64;
 
-/// The hash of one more letter.
-pub(super) fn extend(hash: u64, byte: u8) -> u64 {
-    (hash.rotate_left(23) ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+const fn powers() -> [u64; POWERS_COUNT] {
+    let mut powers = [1; POWERS_COUNT];
+    let mut rest: &mut [u64] = &mut powers;
+    let mut power = 1_u64;
+    while let Some((first, tail)) = rest.split_first_mut() {
+        *first = power;
+        power = power.wrapping_mul(BASE);
+        rest = tail;
+    }
+    powers
+}
+
+/// The sum of one more letter.
+pub(super) fn extend(sum: u64, byte: u8) -> u64 {
+    sum.wrapping_mul(BASE).wrapping_add(u64::from(byte))
+}
+
+/// The sum of letters and of as many that follow them, at most as many as the longest word has.
+pub(super) fn join(sum: u64, next: u64, next_len: usize) -> u64 {
+    let power = POWERS.get(next_len).copied().unwrap_or(0);
+    sum.wrapping_mul(power).wrapping_add(next)
+}
+
+/// The hash of a sum.
+pub(super) fn finish(sum: u64) -> u64 {
+    let mixed = (sum ^ (sum >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+    mixed ^ (mixed >> 32)
 }
 
 /// The hash of a word.
 pub(super) fn hash(word: impl Iterator<Item = u8>) -> u64 {
-    word.fold(EMPTY, extend)
+    finish(word.fold(0, extend))
 }
 
 /// A letter moved on in the alphabet.
@@ -219,14 +247,15 @@ pub(super) struct Shuffle {
 }
 
 impl Shuffle {
-    fn of(word: impl Iterator<Item = u8>) -> Self {
+    /// Of all letters of a word.
+    pub(super) fn of(word: impl Iterator<Item = u8>) -> Self {
         let mut shuffle = Self::default();
         word.for_each(|byte| shuffle.add(byte));
         shuffle
     }
 
     /// Takes the next letter.
-    pub(super) fn add(&mut self, byte: u8) {
+    fn add(&mut self, byte: u8) {
         if self.len == 0 {
             self.first = byte;
         }

@@ -153,7 +153,7 @@ fn push(kind: ViewKind, range: Range<usize>, bytes: &[u8], found: &mut Vec<Decod
             kind,
             edit: Edit {
                 range,
-                text: legible.text,
+                text: legible.text.into(),
             },
             cut: legible.cut,
         });
@@ -200,7 +200,7 @@ pub(super) fn decode_morse(text: &str) -> Vec<Decoded> {
                 kind: ViewKind::Morse,
                 edit: Edit {
                     range: start..start.saturating_add(body.len()),
-                    text: spelled,
+                    text: spelled.into(),
                 },
                 cut: false,
             });
@@ -210,7 +210,7 @@ pub(super) fn decode_morse(text: &str) -> Vec<Decoded> {
 }
 
 /// The next run of at least `min` bytes of a kind, at or behind `from`.
-pub(super) fn next_run(bytes: &[u8], from: usize, min: usize, in_run: impl Fn(u8) -> bool) -> Option<Range<usize>> {
+pub(crate) fn next_run(bytes: &[u8], from: usize, min: usize, in_run: impl Fn(u8) -> bool) -> Option<Range<usize>> {
     let mut at = from;
     loop {
         // A run that starts in the next bytes covers the last of them.

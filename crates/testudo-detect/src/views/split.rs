@@ -26,14 +26,14 @@ pub(super) fn joined(text: &str, signs: &Signs) -> Option<Derived> {
             let parts = text.get(split.range.clone()).unwrap_or_default();
             edits.push(Edit {
                 range: split.range.clone(),
-                text: parts.chars().filter(char::is_ascii_alphabetic).collect(),
+                text: parts.chars().filter(char::is_ascii_alphabetic).collect::<String>().into(),
             });
         }
     }
     let gaps = signs.gaps.iter().filter(|_| signs.gaps_count).filter_map(|gap| {
         Some(Edit {
             range: blank_in(text, gap)?,
-            text: " ".to_owned(),
+            text: " ".into(),
         })
     });
     edits.extend(gaps);
@@ -85,7 +85,10 @@ fn read_row(text: &str, row: Range<usize>) -> Edit {
     } else {
         part_words(&out)
     };
-    Edit { range, text: parted }
+    Edit {
+        range,
+        text: parted.into(),
+    }
 }
 
 /// The sign that stands between the letters of a row most often.

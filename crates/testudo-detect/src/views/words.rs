@@ -7,8 +7,11 @@ use std::ops::Range;
 
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
+use super::characters::{LETTER, traits};
 use super::derived::{Derived, Edit, splice};
-use super::lexicon::{Disguise, EMPTY, How, LEXICON, SHUFFLED_LEN_MIN, Sense, Shuffle, extend, shift};
+use super::lexicon::{
+    Disguise, How, LEXICON, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, extend, finish, join, shift,
+};
 use super::{ViewKind, split};
 
 /// Text that stays on each side of a guess.
@@ -62,7 +65,7 @@ struct Disguised {
 pub(super) fn guess(text: &str, wide: bool) -> Vec<(ViewKind, Derived)> {
     let mut views = Vec::new();
     let mut signs = Signs::default();
-    Scan::default().run(text.as_bytes(), &mut signs);
+    Scan::new(&LEXICON).run(text.as_bytes(), &mut signs);
     undisguised(text, &mut signs, &mut views);
     let leet = leet(text, &signs.leet);
     if !leet.is_empty() {
@@ -101,7 +104,7 @@ fn undisguised(text: &str, signs: &mut Signs, views: &mut Vec<(ViewKind, Derived
         match first.is.how {
             How::Shuffled if group.len() >= 2 || long => edits.extend(group.iter().map(|found| Edit {
                 range: found.range.clone(),
-                text: LEXICON.word(found.is.word).to_owned(),
+                text: LEXICON.word(found.is.word).into(),
             })),
             How::Shifted(places) if dense && (group.len() >= 3 || (attack && group.len() >= 2)) => {
                 from_places.part(window.start);
@@ -138,171 +141,187 @@ fn window(text: &str, start: usize, end: usize) -> Range<usize> {
     from..to
 }
 
-/// One word, while it is read.
-#[derive(Debug, Clone, Copy)]
+/// A word: what stands between two gaps.
+#[derive(Debug, Clone, Copy, Default)]
 struct Word {
     start: usize,
-    hash: u64,
-    shuffle: Shuffle,
-    letters: usize,
-    others: usize,
+    /// Zero where no word is.
+    end: usize,
+    /// Of its letters.
+    sum: u64,
+    /// What the lexicon knows about it.
+    sense: Option<Sense>,
 }
 
 impl Word {
-    fn at(start: usize) -> Self {
-        Self {
-            start,
-            hash: EMPTY,
-            shuffle: Shuffle::default(),
-            letters: 0,
-            others: 0,
-        }
+    fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    fn is_none(&self) -> bool {
+        self.end == 0
     }
 }
 
 /// The pass over the words.
-#[derive(Debug, Default)]
-struct Scan {
+#[derive(Debug)]
+struct Scan<'l> {
+    lexicon: &'l Lexicon,
     words: usize,
-    /// The last words: place, letters and what the lexicon knows about them.
-    recent: [(Range<usize>, usize, Option<Sense>); 2],
-    /// Hashes of the last words and all that follow them, without gaps.
-    chains: [u64; 2],
+    /// The last words, of letters only, without one of another kind between them.
+    recent: [Word; 2],
     spelled: Option<(Range<usize>, usize)>,
 }
 
-impl Scan {
+impl<'l> Scan<'l> {
+    fn new(lexicon: &'l Lexicon) -> Self {
+        Self {
+            lexicon,
+            words: 0,
+            recent: [Word::default(); 2],
+            spelled: None,
+        }
+    }
+
     fn run(&mut self, text: &[u8], signs: &mut Signs) {
         let mut at = 0_usize;
-        while at < text.len() {
-            let rest = text.get(at..).unwrap_or_default();
-            let skip = rest
-                .iter()
-                .position(|byte| class(*byte) != Class::Gap)
-                .unwrap_or(rest.len());
-            at = at.saturating_add(skip);
-            let mut word = Word::at(at);
-            let mut chains = self.chains;
-            for byte in text.get(at..).unwrap_or_default() {
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let mut sum = 0;
+            let mut others = 0_usize;
+            let mut len = rest.len();
+            for (index, byte) in rest.iter().enumerate() {
                 match class(*byte) {
-                    Class::Letter => {
-                        let lower = byte | 0x20;
-                        word.hash = extend(word.hash, lower);
-                        word.shuffle.add(lower);
-                        for chain in &mut chains {
-                            *chain = extend(*chain, lower);
-                        }
-                        word.letters = word.letters.saturating_add(1);
+                    Class::Letter => sum = extend(sum, byte | 0x20),
+                    Class::Sign => others = others.wrapping_add(1),
+                    Class::Gap => {
+                        len = index;
+                        break;
                     }
-                    Class::Sign => word.others = word.others.saturating_add(1),
-                    Class::Gap => break,
                 }
-                at = at.saturating_add(1);
             }
-            if at > word.start {
-                self.end(&word, at, chains, signs);
+            let end = at.saturating_add(len);
+            if len > 0 {
+                self.end(at, end, (sum, others), text, signs);
             }
+            at = end.saturating_add(1);
         }
         self.close_spelled(signs);
     }
 
-    fn end(&mut self, word: &Word, end: usize, chains: [u64; 2], signs: &mut Signs) {
+    fn end(&mut self, start: usize, end: usize, (sum, others): (u64, usize), text: &[u8], signs: &mut Signs) {
         self.words = self.words.saturating_add(1);
-        let single = end.saturating_sub(word.start) == 1;
-        self.spell(word, end, single, signs);
-        if word.others > 0 {
-            if (word.letters > 0 || word.others <= 4) && signs.leet.len() < KEPT_MAX {
-                signs.leet.push(word.start..end);
+        let len = end.saturating_sub(start);
+        if len == 1 || self.spelled.is_some() {
+            self.spell(start, end, signs);
+        }
+        if others > 0 {
+            if (others < len || others <= 4) && signs.leet.len() < KEPT_MAX {
+                signs.leet.push(start..end);
             }
-            self.chains = [EMPTY; 2];
-            self.recent = Default::default();
+            self.recent = [Word::default(); 2];
             return;
         }
-        let sense = LEXICON.sense(word.hash).filter(|_| word.letters > 1);
+        let hash = finish(sum);
+        let sense = self.lexicon.sense(hash).filter(|_| len > 1);
+        let word = Word {
+            start,
+            end,
+            sum,
+            sense,
+        };
         if sense.is_none() {
-            self.unmask(word, end, signs);
+            self.unmask(&word, hash, text, signs);
         }
-        self.gap(word, sense, signs);
-        self.split(word, end, sense, chains, signs);
+        self.gap(&word, signs);
+        self.split(&word, signs);
+        let [first, _] = self.recent;
+        self.recent = [word, first];
     }
 
-    fn unmask(&self, word: &Word, end: usize, signs: &mut Signs) {
-        let len = word.letters;
-        if len < 3 || len > LEXICON.longest() || signs.disguised.len() >= KEPT_MAX {
+    fn unmask(&self, word: &Word, hash: u64, text: &[u8], signs: &mut Signs) {
+        let len = word.len();
+        if len < 3 || len > self.lexicon.longest() || signs.disguised.len() >= KEPT_MAX {
             return;
         }
         let mut keep = |is| {
             signs.disguised.push(Disguised {
-                range: word.start..end,
+                range: word.start..word.end,
                 number: self.words,
                 is,
             });
         };
-        if let Some(found) = LEXICON.unmask(word.hash).filter(|found| found.how != How::Shuffled) {
+        if let Some(found) = self.lexicon.unmask(hash).filter(|found| found.how != How::Shuffled) {
             keep(found);
         }
-        if len >= SHUFFLED_LEN_MIN
-            && let Some(found) = LEXICON
-                .unmask(word.shuffle.key())
-                .filter(|found| found.how == How::Shuffled)
+        if len < SHUFFLED_LEN_MIN {
+            return;
+        }
+        let letters = text.get(word.start..word.end).unwrap_or_default();
+        let shuffle = Shuffle::of(letters.iter().map(|byte| byte | 0x20));
+        if let Some(found) = self
+            .lexicon
+            .unmask(shuffle.key())
+            .filter(|found| found.how == How::Shuffled)
         {
             keep(found);
         }
     }
 
     /// Notes a gap wider than phrases allow.
-    fn gap(&self, word: &Word, sense: Option<Sense>, signs: &mut Signs) {
-        let [(place, _, before), ..] = &self.recent;
-        let attack = sense == Some(Sense::Attack) || *before == Some(Sense::Attack);
-        let wide = word.start.saturating_sub(place.end) > GAP_MAX;
-        if wide && !place.is_empty() && signs.gaps.len() < KEPT_MAX {
-            signs.gaps.push(place.end..word.start);
-            signs.gaps_count |= attack;
+    fn gap(&self, word: &Word, signs: &mut Signs) {
+        let [before, _] = &self.recent;
+        let wide = word.start.saturating_sub(before.end) > GAP_MAX;
+        if wide && !before.is_none() && signs.gaps.len() < KEPT_MAX {
+            signs.gaps.push(before.end..word.start);
+            signs.gaps_count |= word.sense == Some(Sense::Attack) || before.sense == Some(Sense::Attack);
         }
     }
 
     /// Looks for a word of the lexicon in this word and those before it.
-    fn split(&mut self, word: &Word, end: usize, sense: Option<Sense>, chains: [u64; 2], signs: &mut Signs) {
-        let mut hard = sense.is_none();
-        let mut letters = word.letters;
-        for (index, chain) in chains.iter().enumerate() {
-            let Some((place, len, before)) = self.recent.get(index).filter(|(place, ..)| !place.is_empty()) else {
+    fn split(&self, word: &Word, signs: &mut Signs) {
+        let mut hard = word.sense.is_none();
+        let (mut letters, mut sum) = (word.len(), word.sum);
+        for before in &self.recent {
+            if before.is_none() {
                 break;
-            };
-            hard |= before.is_none();
-            letters = letters.saturating_add(*len);
-            let near = end.saturating_sub(place.start) <= letters.saturating_add(6);
-            if !near || letters < SHUFFLED_LEN_MIN || signs.split.len() >= KEPT_MAX {
+            }
+            hard |= before.sense.is_none();
+            let longer = letters.saturating_add(before.len());
+            let near = word.end.saturating_sub(before.start) <= longer.saturating_add(6);
+            // Those that come before these are farther away, and longer together.
+            if !near || longer > self.lexicon.longest() {
+                break;
+            }
+            sum = join(before.sum, sum, letters);
+            letters = longer;
+            if letters < SHUFFLED_LEN_MIN || signs.split.len() >= KEPT_MAX {
                 continue;
             }
-            if let Some(joined) = LEXICON.sense(*chain) {
-                let start = place.start;
+            if let Some(joined) = self.lexicon.sense(finish(sum)) {
+                let start = before.start;
                 while signs.split.last().is_some_and(|last| last.range.end > start) {
                     signs.split.pop();
                 }
                 signs.split.push(Split {
-                    range: start..end,
+                    range: start..word.end,
                     hard,
                     attack: joined == Sense::Attack,
                 });
             }
         }
-        let [first, _] = std::mem::take(&mut self.recent);
-        self.recent = [(word.start..end, word.letters, sense), first];
-        let [first, _] = chains;
-        self.chains = [word.hash, first];
     }
 
-    fn spell(&mut self, word: &Word, end: usize, single: bool, signs: &mut Signs) {
+    fn spell(&mut self, start: usize, end: usize, signs: &mut Signs) {
+        let single = end.saturating_sub(start) == 1;
         match &mut self.spelled {
-            Some((row, count)) if single && word.start.saturating_sub(row.end) <= ROW_GAP_MAX => {
+            Some((row, count)) if single && start.saturating_sub(row.end) <= ROW_GAP_MAX => {
                 row.end = end;
                 *count = count.saturating_add(1);
             }
             _ => {
                 self.close_spelled(signs);
                 if single {
-                    self.spelled = Some((word.start..end, 1));
+                    self.spelled = Some((start..end, 1));
                 }
             }
         }
@@ -376,7 +395,7 @@ fn leet(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
         });
         edits.push(Edit {
             range: start..start.saturating_add(body.len()),
-            text: meant,
+            text: meant.into(),
         });
     }
     if attacks == 0 && lettered < 2 {
@@ -464,51 +483,87 @@ fn shift_back(text: &str, window: Range<usize>, places: u8, out: &mut Derived) {
 
 /// Words whose letters carry marks, without them: where some are of attacks, or more are marked than in any language.
 fn unaccented(text: &str) -> Vec<Edit> {
-    let mut edits: Vec<Edit> = Vec::new();
-    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let mut marked = 0_usize;
+    let mut marked = (0_usize, 0_usize);
     let (mut attacks, mut known) = (0_usize, 0_usize);
-    let mut at = 0_usize;
-    for piece in text.split_inclusive(|c: char| c.is_ascii() && !c.is_ascii_alphabetic()) {
-        let word = piece.trim_end_matches(|c: char| c.is_ascii() && !c.is_ascii_alphabetic());
-        let start = at;
-        at = at.saturating_add(piece.len());
-        if word.is_ascii() || word.len() > 64 {
-            continue;
-        }
-        let mut plain = String::new();
-        for c in word.chars() {
-            match c {
-                '\u{131}' => plain.push('i'),
-                '\u{F8}' | '\u{D8}' => plain.push('o'),
-                '\u{111}' | '\u{110}' => plain.push('d'),
-                '\u{142}' | '\u{141}' => plain.push('l'),
-                '\u{127}' => plain.push('h'),
-                '\u{167}' => plain.push('t'),
-                _ => decompose_canonical(c, |part| {
-                    if !is_combining_mark(part) {
-                        plain.push(part);
-                    }
-                }),
-            }
-        }
-        let lower = plain.to_ascii_lowercase();
-        if plain.is_ascii() && !plain.is_empty() {
-            attacks = attacks.saturating_add(usize::from(LEXICON.attacks(lower.as_bytes())));
+    for range in accented_words(text) {
+        let (mut sum, mut len) = (0, 0_usize);
+        let word = text.get(range).unwrap_or_default();
+        let plain = bare(word, |byte| {
+            sum = extend(sum, byte.to_ascii_lowercase());
+            len = len.saturating_add(1);
+        });
+        if plain && len > 0 {
+            let sense = LEXICON.sense(finish(sum));
+            attacks = attacks.saturating_add(usize::from(sense == Some(Sense::Attack)));
             // A single letter with a mark is a word of many languages.
-            known = known.saturating_add(usize::from(lower.len() > 1 && LEXICON.knows(lower.as_bytes())));
-            marked = marked.saturating_add(word.chars().filter(|c| !c.is_ascii()).count());
-            edits.push(Edit {
-                range: start..start.saturating_add(word.len()),
-                text: plain,
-            });
+            known = known.saturating_add(usize::from(len > 1 && sense.is_some()));
+            let marks = word.chars().filter(|c| !c.is_ascii()).count();
+            marked = (marked.0.saturating_add(1), marked.1.saturating_add(marks));
         }
     }
     // Vietnamese marks up to 40 of 100.
-    let beyond_writing = edits.len() > 2 && marked.saturating_mul(20) > letters.saturating_mul(9);
-    if attacks > 0 || known > 1 || beyond_writing {
-        edits
-    } else {
-        Vec::new()
+    let (words, marks) = marked;
+    let beyond_writing = || words > 2 && marks.saturating_mul(20) > letters(text).saturating_mul(9);
+    if attacks == 0 && known < 2 && !beyond_writing() {
+        return Vec::new();
     }
+    let mut edits = Vec::new();
+    for range in accented_words(text) {
+        let mut plain = String::new();
+        let word = text.get(range.clone()).unwrap_or_default();
+        if bare(word, |byte| plain.push(char::from(byte))) && !plain.is_empty() {
+            edits.push(Edit {
+                range,
+                text: plain.into(),
+            });
+        }
+    }
+    edits
+}
+
+fn letters(text: &str) -> usize {
+    text.chars().filter(|c| traits(*c) & LETTER != 0).count()
+}
+
+/// Words of at most 64 bytes that have other letters than those of ASCII.
+fn accented_words(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = text.as_bytes();
+    let inside = |byte: &u8| !byte.is_ascii() || byte.is_ascii_alphabetic();
+    let mut at = 0_usize;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = bytes.get(at..)?;
+            let start = at.saturating_add(rest.iter().position(inside)?);
+            let word = bytes.get(start..)?;
+            let len = word.iter().position(|byte| !inside(byte)).unwrap_or(word.len());
+            at = start.saturating_add(len);
+            if len <= 64 && !word.get(..len)?.is_ascii() {
+                return Some(start..at);
+            }
+        }
+    })
+}
+
+/// Gives out a word's letters without their marks, as long as they are of ASCII; whether all are.
+fn bare(word: &str, mut out: impl FnMut(u8)) -> bool {
+    let mut plain = true;
+    for c in word.chars() {
+        match c {
+            '\0'..='\x7F' => out(u8::try_from(c).unwrap_or(0)),
+            '\u{131}' => out(b'i'),
+            '\u{F8}' | '\u{D8}' => out(b'o'),
+            '\u{111}' | '\u{110}' => out(b'd'),
+            '\u{142}' | '\u{141}' => out(b'l'),
+            '\u{127}' => out(b'h'),
+            '\u{167}' => out(b't'),
+            _ => decompose_canonical(c, |part| match u8::try_from(part) {
+                Ok(byte) if byte.is_ascii() => out(byte),
+                _ => plain &= is_combining_mark(part),
+            }),
+        }
+        if !plain {
+            return false;
+        }
+    }
+    true
 }

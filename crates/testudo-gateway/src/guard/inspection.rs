@@ -7,7 +7,8 @@ use testudo_bounded::json::Limits;
 use testudo_detect::output::{Context, LinkJudge, Review, review};
 use testudo_detect::pseudonym::{PlaceholderStyle, Pseudonyms, Restorer, redaction};
 use testudo_detect::structure::special::Token;
-use testudo_detect::{Budget, Canaries, Fingerprint, GuardScanner, Hit, Rule, Scan, Selection, Tally, scan_all};
+use testudo_detect::views::Views;
+use testudo_detect::{Budget, Canaries, Fingerprint, GuardScanner, Hit, Rule, Scan, Selection, Tally, scan_all_with_views};
 use testudo_policy::{FindingFacts, Judging, PolicyEngine};
 use testudo_types::{
     Action, Decision, Finding, Origin, Place, PolicyName, Principal, Reason, RouteName, RuleId, Score, Severity,
@@ -239,7 +240,7 @@ impl Inspection {
             return Vec::new();
         };
         let judge = self.link_judge(path).cloned();
-        let mut scan = scan_all(
+        let (mut scan, views) = scan_all_with_views(
             &selection,
             self.leaks.fingerprint.as_ref(),
             &self.leaks.canaries,
@@ -250,7 +251,7 @@ impl Inspection {
         if let Some(models) = &plan.models
             && !scan.exhausted
         {
-            self.score(models, text, origin, path, &mut scan);
+            self.score(models, (text, views.as_ref()), origin, path, &mut scan);
         }
         if scan.exhausted {
             self.unscannable("guard.work-limit", path);
@@ -263,8 +264,15 @@ impl Inspection {
     }
 
     /// Adds what the trained models find in a text.
-    fn score(&mut self, models: &Models, text: &str, origin: &Origin, path: &Arc<str>, scan: &mut Scan) {
-        let scored = models.scan(text, origin, &mut self.work, &mut self.model_budget);
+    fn score(
+        &mut self,
+        models: &Models,
+        (text, views): (&str, Option<&Views>),
+        origin: &Origin,
+        path: &Arc<str>,
+        scan: &mut Scan,
+    ) {
+        let scored = models.scan(text, views, origin, &mut self.work, &mut self.model_budget);
         if scored.failed {
             self.unscannable("guard.model-failed", path);
         }

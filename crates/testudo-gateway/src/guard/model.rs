@@ -13,7 +13,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use moka::sync::Cache;
 use testudo_detect::model::{CalibrationProblem, InjectionModel, NgramProblem, shipped};
-use testudo_detect::views::normalise;
+use testudo_detect::views::{Views, normalise};
 use testudo_detect::{Budget, Hit};
 use testudo_types::{Clock, Origin};
 
@@ -141,13 +141,29 @@ impl Models {
         }
     }
 
-    /// Scores a whole text, or remembers what it scored.
+    /// Scores a whole text, or remembers what it scored; without `views`, they are derived here.
     ///
     /// A complete verdict does not depend on what is remembered; what is remembered takes nothing
     /// from `work`, so that more fits under its limit.
     #[must_use]
-    pub fn scan(&self, text: &str, origin: &Origin, work: &mut ModelWork, budget: &mut Budget) -> Arc<ModelScan> {
-        if !Self::reads(origin) || !(says_enough(text) || says_enough_in_disguise(text, budget)) {
+    pub fn scan(
+        &self,
+        text: &str,
+        views: Option<&Views>,
+        origin: &Origin,
+        work: &mut ModelWork,
+        budget: &mut Budget,
+    ) -> Arc<ModelScan> {
+        if !Self::reads(origin) {
+            return Arc::default();
+        }
+        let mut derived = None;
+        let enough = says_enough(text);
+        let views = match views {
+            None if !enough => Some(&*derived.insert(normalise(text, budget))),
+            given => given,
+        };
+        if !enough && !views.is_some_and(say_enough) {
             return Arc::default();
         }
         work.texts = work.texts.saturating_add(1);
@@ -156,7 +172,7 @@ impl Models {
             work.texts_remembered = work.texts_remembered.saturating_add(1);
             return known;
         }
-        let scan = Arc::new(self.read(text, origin, work, budget));
+        let scan = Arc::new(self.read((text, views), origin, work, budget));
         if scan.is_complete() {
             self.verdicts.insert(key, Arc::clone(&scan));
         }
@@ -217,9 +233,8 @@ fn with_encoder(_model: InjectionModel) -> Result<(InjectionModel, Key), ModelPr
 }
 
 /// The same of what a text says in tags, signs, codes and the like, which are no letters themselves.
-fn says_enough_in_disguise(text: &str, budget: &mut Budget) -> bool {
-    let views = normalise(text, budget).views;
-    views.iter().any(|view| says_enough(&view.text))
+fn say_enough(views: &Views) -> bool {
+    views.views.iter().any(|view| says_enough(&view.text))
 }
 
 /// Whether a text has words enough to be judged.

@@ -260,7 +260,7 @@ fn the_limit_is_one_for_the_whole_exchange() {
 
 fn scanned(models: &Models, text: &str) -> Arc<testudo_gateway::guard::model::ModelScan> {
     let tool = Origin::ToolResult { tool: None };
-    models.scan(text, &tool, &mut models.work(), &mut Budget::new(256 << 20))
+    models.scan(text, None, &tool, &mut models.work(), &mut Budget::new(256 << 20))
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn hostile_texts_cost_a_bounded_amount() {
         assert!(scan.hits.iter().all(|hit| text.get(hit.start..hit.end).is_some()));
     }
     let tool = Origin::ToolResult { tool: None };
-    let short_of_work = models.scan(&long(500), &tool, &mut models.work(), &mut Budget::new(2000));
+    let short_of_work = models.scan(&long(500), None, &tool, &mut models.work(), &mut Budget::new(2000));
     assert!(short_of_work.exhausted);
 }
 

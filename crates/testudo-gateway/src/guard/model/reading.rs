@@ -1,10 +1,11 @@
 //! Scores a text that is not remembered, and what it says in disguise: all windows by n-grams, the doubtful ones by
 //! the encoder.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use testudo_detect::model::{Encoder, ModelVerdict};
-use testudo_detect::views::{Unscanned, View, normalise};
+use testudo_detect::views::{Unscanned, View, Views, normalise};
 use testudo_detect::{Budget, Hit, RuleIndex};
 use testudo_types::{Origin, Score};
 
@@ -15,9 +16,15 @@ use crate::heavy;
 const SCORE_MIN: u8 = 50;
 
 impl Models {
-    pub(super) fn read(&self, text: &str, origin: &Origin, work: &mut ModelWork, budget: &mut Budget) -> ModelScan {
+    pub(super) fn read(
+        &self,
+        (text, views): (&str, Option<&Views>),
+        origin: &Origin,
+        work: &mut ModelWork,
+        budget: &mut Budget,
+    ) -> ModelScan {
         let mut scan = ModelScan::default();
-        let views = normalise(text, budget);
+        let views = views.map_or_else(|| Cow::Owned(normalise(text, budget)), Cow::Borrowed);
         let texts: Vec<&str> = std::iter::once(text)
             .chain(views.views.iter().map(|view| view.text.as_str()))
             .collect();
