@@ -16,7 +16,6 @@ use testudo_detect::views::normalise;
 use testudo_detect::{Budget, Canaries, Detector, Scope, Selection, scan_all};
 use testudo_types::{Direction, Origin, ThreatKind};
 
-/// Texts of each kind that nobody would look at twice.
 const CHAT: &str = "Sure, here is how I would plan the trip. Start in Lisbon on Monday morning and take the \
 train to Porto, which runs about 3 hours; tickets cost 25 to 40 euros when you book early. On Tuesday, walk \
 along the river and have lunch near the market. If it rains, the museum is open until 18:00 and entry is free \
@@ -24,6 +23,7 @@ for students. For the hotel I'd look at something close to the station, so that 
 \n\n1. Pack light: one jacket, two pairs of shoes.\n2. Bring a charger and the key to your bike lock.\n\
 3. Keep a copy of your passport.\n\nLet me know if you want more ideas for the second week, or a cheaper \
 version of this plan. Happy travels!\n";
+/// Texts of each kind that nobody would look at twice.
 const TEXTS: [(&str, &str); 8] = [
     ("chat", CHAT),
     ("english", include_str!("texts/english.txt")),
@@ -38,18 +38,10 @@ const PAGE_BYTES: usize = 16 << 10;
 const RUNS: usize = 400;
 
 fn main() {
-    let resident = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned()
-    };
-    println!("{}", resident());
     let detector = match Detector::builtin() {
         Ok(detector) => Arc::new(detector),
         Err(problems) => return problems.iter().for_each(|problem| println!("{problem}")),
     };
-    println!("{}", resident());
-    let all: Vec<Selection> = Origin::ALL.into_iter().map(|origin| detector.select(&Scope { direction: Direction::Request, origin, kinds: ThreatKind::ALL.into_iter().collect() })).collect();
-    println!("{} {}", all.len(), resident());
     let selection = detector.select(&Scope {
         direction: Direction::Request,
         origin: Origin::User,
@@ -85,7 +77,14 @@ fn scan_counted(selection: &Selection, text: &str) {
 }
 
 fn scan_once(selection: &Selection, text: &str) {
-    black_box(scan_all(selection, None, &Canaries::default(), None, text, &mut Budget::unlimited()));
+    black_box(scan_all(
+        selection,
+        None,
+        &Canaries::default(),
+        None,
+        text,
+        &mut Budget::unlimited(),
+    ));
 }
 
 fn measure(name: &str, text: &str, selection: &Selection) {
@@ -104,7 +103,9 @@ fn measure(name: &str, text: &str, selection: &Selection) {
     all.sort();
     views.sort();
     let rate = |time: Option<&std::time::Duration>| {
-        f64::from(u32::try_from(text.len()).unwrap_or(0)) / time.map_or(f64::NAN, std::time::Duration::as_secs_f64) / 1e6
+        f64::from(u32::try_from(text.len()).unwrap_or(0))
+            / time.map_or(f64::NAN, std::time::Duration::as_secs_f64)
+            / 1e6
     };
     println!(
         "{name:>10}: {:5.1} MB/s at best, {:5.1} in the middle; 16 KB {:.0?} at best, {:.0?} p50, {:.0?} p99; views alone {:.0?} at best; {hits} hits",

@@ -46,7 +46,9 @@ pub(crate) fn digits_min(part: &Hir) -> usize {
             usize::from(class.iter().all(|range| digit(range.start(), range.end())))
         }
         HirKind::Class(Class::Bytes(class)) => {
-            let all = class.iter().all(|range| digit(range.start().into(), range.end().into()));
+            let all = class
+                .iter()
+                .all(|range| digit(range.start().into(), range.end().into()));
             usize::from(all)
         }
         HirKind::Capture(capture) => digits_min(&capture.sub),

@@ -442,7 +442,9 @@ fn digest(text: &str) -> u64 {
         let mixed = (hash ^ u64::from_le_bytes(block)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         mixed ^ (mixed >> 32)
     };
-    let hash = blocks.iter().fold(u64::try_from(text.len()).unwrap_or(0), |hash, block| mix(hash, *block));
+    let hash = blocks
+        .iter()
+        .fold(u64::try_from(text.len()).unwrap_or(0), |hash, block| mix(hash, *block));
     let mut last = [0; 8];
     for (byte, rest) in last.iter_mut().zip(rest) {
         *byte = *rest;

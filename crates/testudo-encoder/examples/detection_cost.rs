@@ -32,10 +32,19 @@ version of this plan. Happy travels!\n";
 /// Texts of each kind that nobody would look at twice.
 const TEXTS: [(&str, &str); 8] = [
     ("chat", CHAT),
-    ("English", include_str!("../../testudo-detect/examples/texts/english.txt")),
+    (
+        "English",
+        include_str!("../../testudo-detect/examples/texts/english.txt"),
+    ),
     ("French", include_str!("../../testudo-detect/examples/texts/french.txt")),
-    ("Russian", include_str!("../../testudo-detect/examples/texts/russian.txt")),
-    ("Chinese", include_str!("../../testudo-detect/examples/texts/chinese.txt")),
+    (
+        "Russian",
+        include_str!("../../testudo-detect/examples/texts/russian.txt"),
+    ),
+    (
+        "Chinese",
+        include_str!("../../testudo-detect/examples/texts/chinese.txt"),
+    ),
     ("JSON", include_str!("../../testudo-detect/examples/texts/json.txt")),
     ("HTML", include_str!("../../testudo-detect/examples/texts/html.txt")),
     ("code", include_str!("../../testudo-detect/examples/texts/code.txt")),

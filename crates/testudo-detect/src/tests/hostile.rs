@@ -26,7 +26,9 @@ fn scan(text: &str, budget: &mut Budget) -> Scan {
 fn shapes_that_make_patterns_retry_cost_a_multiple_of_their_length() {
     let nested_percent = format!("%{}41", "25".repeat(100_000));
     let nested_entity = format!("&{}#65;", "amp;".repeat(100_000));
-    let binary: String = (0..40_000_u32).map(|at| char::from(u8::try_from(at * 7 % 256).unwrap())).collect();
+    let binary: String = (0..40_000_u32)
+        .map(|at| char::from(u8::try_from(at * 7 % 256).unwrap()))
+        .collect();
     let shapes = [
         format!("{}!", "a".repeat(100_000)),
         "(".repeat(100_000),

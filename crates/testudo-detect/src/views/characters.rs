@@ -27,7 +27,11 @@ pub(super) const ODD: u8 = 1 << 6;
 pub(super) const SHAPED: u8 = 1 << 7;
 
 /// Those of the first plane; the others are rare.
-static TABLE: LazyLock<Box<[u8]>> = LazyLock::new(|| (0..=0xFFFF).map(|code| char::from_u32(code).map_or(0, work_out)).collect());
+static TABLE: LazyLock<Box<[u8]>> = LazyLock::new(|| {
+    (0..=0xFFFF)
+        .map(|code| char::from_u32(code).map_or(0, work_out))
+        .collect()
+});
 
 /// What a character is.
 pub(super) fn traits(c: char) -> u8 {

@@ -195,14 +195,17 @@ pub(super) fn decode_base85(text: &str) -> Vec<Decoded> {
         if body.len() < BASE85_MIN {
             continue;
         }
-        let decoded = ALPHABETS.iter().zip([true, false, false]).find_map(|(alphabet, zeros)| {
-            // Most words are no text from the first group on.
-            let first = base85(body.as_bytes().get(..5)?, alphabet, zeros)?;
-            sure(&first).then_some(())?;
-            let probe = body.as_bytes().get(..BASE85_MIN).unwrap_or_default();
-            sure(&base85(probe, alphabet, zeros)?).then_some(())?;
-            legible(&base85(body.as_bytes(), alphabet, zeros)?)
-        });
+        let decoded = ALPHABETS
+            .iter()
+            .zip([true, false, false])
+            .find_map(|(alphabet, zeros)| {
+                // Most words are no text from the first group on.
+                let first = base85(body.as_bytes().get(..5)?, alphabet, zeros)?;
+                sure(&first).then_some(())?;
+                let probe = body.as_bytes().get(..BASE85_MIN).unwrap_or_default();
+                sure(&base85(probe, alphabet, zeros)?).then_some(())?;
+                legible(&base85(body.as_bytes(), alphabet, zeros)?)
+            });
         if let Some(Legible { text, cut }) = decoded {
             found.push(Decoded {
                 kind: ViewKind::Base85,

@@ -59,10 +59,7 @@ fn read(text: &str, reader: impl Fn(u8) -> Option<(usize, Reader)>, mut count: i
         if let Some((text, len)) = read(rest) {
             at = start.saturating_add(len);
             count(index);
-            edits.push(Edit {
-                range: start..at,
-                text,
-            });
+            edits.push(Edit { range: start..at, text });
         }
     }
     edits
@@ -138,7 +135,9 @@ fn entity(text: &str) -> Option<Resolved> {
         let code = digits(number.as_bytes().get(..count)?, radix)?;
         let closed = usize::from(number.as_bytes().get(count) == Some(&b';'));
         let len = count.saturating_add(skip).saturating_add(closed).saturating_add(2);
-        return char::from_u32(code).filter(|_| count > 0).map(|c| (c.to_string().into(), len));
+        return char::from_u32(code)
+            .filter(|_| count > 0)
+            .map(|c| (c.to_string().into(), len));
     }
     let name = text.get(1..end?)?;
     let (_, c) = ENTITIES.iter().find(|(known, _)| *known == name)?;

@@ -152,11 +152,6 @@ impl Lexicon {
         self.sense(hash(word.iter().copied())).is_some()
     }
 
-    /// Whether a word of lower-case letters is one that attacks use.
-    pub(super) fn attacks(&self, word: &[u8]) -> bool {
-        self.sense(hash(word.iter().copied())) == Some(Sense::Attack)
-    }
-
     /// The word at an index.
     pub(super) fn word(&self, index: u16) -> &'static str {
         self.words.get(usize::from(index)).copied().unwrap_or_default()

@@ -117,7 +117,16 @@ impl Row {
     }
 
     fn close(&mut self, found: &mut Vec<Decoded>) {
-        let row = std::mem::take(self);
+        self.spell(found);
+        // What has been allocated serves the next row.
+        self.codes.clear();
+        self.hex.clear();
+        self.end = None;
+        self.hex_only = false;
+    }
+
+    fn spell(&self, found: &mut Vec<Decoded>) {
+        let row = self;
         let (Some(end), Some((base, _))) = (row.end, row.codes.first()) else {
             return;
         };

@@ -26,7 +26,11 @@ pub(super) fn joined(text: &str, signs: &Signs) -> Option<Derived> {
             let parts = text.get(split.range.clone()).unwrap_or_default();
             edits.push(Edit {
                 range: split.range.clone(),
-                text: parts.chars().filter(char::is_ascii_alphabetic).collect::<String>().into(),
+                text: parts
+                    .chars()
+                    .filter(char::is_ascii_alphabetic)
+                    .collect::<String>()
+                    .into(),
             });
         }
     }

@@ -10,7 +10,7 @@ use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 use super::characters::{LETTER, traits};
 use super::derived::{Derived, Edit, splice};
 use super::lexicon::{
-    Disguise, How, LEXICON, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, extend, finish, join, shift,
+    Disguise, How, LEXICON, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, extend, finish, hash, join, shift,
 };
 use super::{ViewKind, split};
 
@@ -223,12 +223,7 @@ impl<'l> Scan<'l> {
         }
         let hash = finish(sum);
         let sense = self.lexicon.sense(hash).filter(|_| len > 1);
-        let word = Word {
-            start,
-            end,
-            sum,
-            sense,
-        };
+        let word = Word { start, end, sum, sense };
         if sense.is_none() {
             self.unmask(&word, hash, text, signs);
         }
@@ -375,7 +370,9 @@ fn leet(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
         };
         let ends = word.trim_end_matches(['!', '+', '$', '|']);
         let inner = ends.trim_start_matches(['|', '+', '!', '$']);
-        let tries = [word, ends, inner].into_iter();
+        let trimmed = (ends.len() < word.len()).then_some(ends);
+        let inside = (inner.len() < ends.len()).then_some(inner);
+        let tries = std::iter::once(word).chain(trimmed).chain(inside);
         let apostrophe = range.start.checked_sub(1).and_then(|at| text.as_bytes().get(at)) == Some(&b'\'');
         let found = match word {
             "7" if apostrophe => Some(("7", ("t".to_owned(), false))),
@@ -410,15 +407,20 @@ fn meant(body: &str) -> Option<(String, bool)> {
     if body.is_empty() || body.len() > LEXICON.longest() {
         return None;
     }
-    for one in [b'i', b'l'] {
-        for seven in [b't', b'l'] {
-            let word: Vec<u8> = body.bytes().map(|byte| letter_for(byte, one, seven)).collect();
-            if LEXICON.knows(&word) {
-                let attack = LEXICON.attacks(&word) && word.len() >= SHUFFLED_LEN_MIN;
-                let capitals = !body.bytes().any(|byte| byte.is_ascii_lowercase());
-                let word = String::from_utf8(word).ok()?;
-                return Some((if capitals { word.to_ascii_uppercase() } else { word }, attack));
-            }
+    let has = |signs: [u8; 3]| body.bytes().any(|byte| signs.contains(&byte));
+    // Only some signs stand for one letter or another.
+    let ones = if has([b'1', b'!', b'|']) { &b"il"[..] } else { b"i" };
+    let sevens = if has([b'7', b'+', b'+']) { &b"tl"[..] } else { b"t" };
+    for one in ones {
+        for seven in sevens {
+            let letters = || body.bytes().map(|byte| letter_for(byte, *one, *seven));
+            let Some(sense) = LEXICON.sense(hash(letters())) else {
+                continue;
+            };
+            let attack = sense == Sense::Attack && body.len() >= SHUFFLED_LEN_MIN;
+            let capitals = !body.bytes().any(|byte| byte.is_ascii_lowercase());
+            let word: String = letters().map(char::from).collect();
+            return Some((if capitals { word.to_ascii_uppercase() } else { word }, attack));
         }
     }
     None

@@ -8,7 +8,9 @@ use testudo_detect::output::{Context, LinkJudge, Review, review};
 use testudo_detect::pseudonym::{PlaceholderStyle, Pseudonyms, Restorer, redaction};
 use testudo_detect::structure::special::Token;
 use testudo_detect::views::Views;
-use testudo_detect::{Budget, Canaries, Fingerprint, GuardScanner, Hit, Rule, Scan, Selection, Tally, scan_all_with_views};
+use testudo_detect::{
+    Budget, Canaries, Fingerprint, GuardScanner, Hit, Rule, Scan, Selection, Tally, scan_all_with_views,
+};
 use testudo_policy::{FindingFacts, Judging, PolicyEngine};
 use testudo_types::{
     Action, Decision, Finding, Origin, Place, PolicyName, Principal, Reason, RouteName, RuleId, Score, Severity,
