@@ -282,11 +282,9 @@ impl Deriving<'_> {
         if all & SHAPED != 0 {
             self.wide(text, from);
         }
-        if all & MAY_CHANGE != 0 {
-            if !folded_before && self.fold(text, from) {
-                // What was folded is derived from in the place of this.
-                return;
-            }
+        if all & MAY_CHANGE != 0 && !folded_before && self.fold(text, from) {
+            // What was folded is derived from in the place of this.
+            return;
         }
         self.decode(text, from);
         if from.is_some_and(|from| from.guesses >= GUESSES_MAX) {
