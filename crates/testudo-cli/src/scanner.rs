@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use testudo_detect::{AllowList, Budget, Canaries, Detector, Hit, Rule, RuleIndex, Scope, Selection, scan_all_with_views};
+use testudo_detect::{
+    AllowList, Budget, Canaries, Detector, Hit, Rule, RuleIndex, Scope, Selection, scan_all_with_views,
+};
 use testudo_gateway::guard::model::{ModelWork, Models};
 use testudo_gateway::settings::{GuardSetting, InjectionModels, ModelSettings, Profile};
 use testudo_gateway::system_clock::SystemClock;
