@@ -92,10 +92,9 @@ def build(model):
     sunk = graph.add("Mul", [graph.add("Sub", ["one", column], "absent"), graph.constant("deep", np.float32(10000))], "sunk")
     peak = graph.add("ReduceMax", [graph.add("Sub", [x, sunk], "present"), axes], "peak", keepdims=0)
     pooled = graph.add("Concat", [mean, peak], "pooled", axis=1)
-    last = graph.linear(graph.gelu(graph.linear(pooled, "head", model.head), "head.active"), "last", model.last)
-    graph.add("Squeeze", [last, graph.constant("last.axes", np.array([1], np.int64))], "logits")
+    graph.linear(graph.gelu(graph.linear(pooled, "head", model.head), "head.active"), "logits", model.last)
     ids = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "length"]) for n in ("input_ids", "attention_mask")]
-    out = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch"])]
+    out = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])]
     made = helper.make_graph(graph.nodes, "encoder", ids, out, graph.constants)
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 

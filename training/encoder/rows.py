@@ -9,6 +9,21 @@ ATTACK_FAMILIES = {
     "autodan": "jailbreak", "garak": "extraction", "giskard": "extraction", "oai_guardrails": "jailbreak",
 }
 
+# Orders that are an attack only where a stranger's text gives them; alone they are what users write.
+PLAIN = {"bipia", "generated/stray", "generated/planted_plain", "generated/planted_output"}
+# What people write to a model. Where a model reads it, it may be an order that nobody gave, or part of a ticket.
+ASKED = {
+    "alpaca_eval", "code_request", "deepset", "mitre_frr", "oai_guardrails", "p3", "persona_prompts", "self_instruct",
+    "user_scenario", "writingbench", "generated/framed", "generated/request", "generated/roleplay",
+}
+SAID = {"banking77", "chat_multilingual", "generated/hard_negative", "generated/lang_benign"}
+
+
+def read_weight(row):
+    """How much a harmless row says about what a model reads."""
+    family = row["meta"].get("family")
+    return 0.15 if family in ASKED else 0.5 if family in SAID else 1.0
+
 
 def read(path):
     with open(path, encoding="utf-8") as file:
@@ -40,8 +55,8 @@ def crop(text, choose, low=120, high=560):
     return cut
 
 
-def around(text, attack, choose):
-    """A stretch that holds the attack, with as much of its surroundings as chance gives it."""
+def around(text, attack, choose, context):
+    """A stretch that holds the attack, with as much of its surroundings as chance gives it; `context` asks for some."""
     for written in (attack, json.dumps(attack)[1:-1], json.dumps(attack, ensure_ascii=False)[1:-1], attack[:40]):
         at = text.find(written)
         if at >= 0:
@@ -51,30 +66,35 @@ def around(text, attack, choose):
         return None
     length = min(len(attack), 480)
     offset = choose.randrange(len(attack) - length + 1) if choose.random() < 0.3 else 0
-    before = choose.choice([0, 0, 30, 80, 160, 240])
-    after = choose.choice([0, 0, 30, 80, 160, 240])
+    before, after = (choose.choice([0, 0, 30, 80, 160, 240]) for _ in range(2))
+    if context and before + after < 160:
+        before, after = 120, 120
     return text[max(0, at + offset - before) : at + offset + length + after]
 
 
 def window(row, choose):
-    """One (text, target) pair of a row; benign stretches of attack rows are used now and then."""
+    """One text of a row and its targets; benign stretches of attack rows are used now and then."""
     text, attack = row["text"], row["meta"].get("attack")
     if row["label"] == "benign":
         # The program scores sentences alone as well.
-        return (crop(text, choose, 24, 120) if choose.random() < 0.3 else crop(text, choose)), 0.0
+        part = crop(text, choose, 24, 120) if choose.random() < 0.3 else crop(text, choose)
+        return part, (0.0, 0.0), (1.0, read_weight(row))
     if not attack or row["kind"] == "direct":
         # The frame of a long jailbreak is at its start; what stands far behind may be harmless.
         if len(text) > 620 and choose.random() < 0.6:
-            return text[: choose.randint(240, 620)], 1.0
-        return crop(text, choose, 320, 620), 1.0 if len(text) < 900 else 0.85
+            return text[: choose.randint(240, 620)], (1.0, 1.0), (1.0, 1.0)
+        target = 1.0 if len(text) < 900 else 0.85
+        return crop(text, choose, 320, 620), (target, target), (1.0, 1.0)
     if choose.random() < 0.2:
         at = text.find(attack)
         if at >= 0:
             rest = [part for part in (text[:at].strip(), text[at + len(attack) :].strip()) if len(part) > 150]
             if rest:
-                return crop(choose.choice(rest)[20:-20], choose), 0.0
-    found = around(text, attack, choose)
-    return (found, 1.0) if found else (crop(text, choose, 400, 620), 0.6)
+                return crop(choose.choice(rest)[20:-20], choose), (0.0, 0.0), (1.0, 1.0)
+    plain = group(row) in PLAIN
+    found = around(text, attack, choose, plain)
+    target = 1.0 if found else 0.6
+    return found or crop(text, choose, 400, 620), (target, target), (0.0 if plain else 0.7, 1.0)
 
 
 def segments(text, size=480, step=320):

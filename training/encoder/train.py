@@ -7,7 +7,8 @@ import time
 import torch
 from batching import batches, tensors
 from model import Encoder
-from rows import drawn, group, read, segments, window
+from planted import planted
+from rows import ASKED, SAID, drawn, group, read, read_weight, segments, window
 from tokenizers import Tokenizer
 
 TOKENS = 128
@@ -18,7 +19,7 @@ def by_length(rows, choose):
 
 
 def score(model, tokenizer, texts, tokens=8192):
-    """The logit of each text."""
+    """The logits of each text."""
     encoded = [e.ids for e in tokenizer.encode_batch(texts)]
     out = [0.0] * len(texts)
     model.eval()
@@ -26,8 +27,8 @@ def score(model, tokenizer, texts, tokens=8192):
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         for batch in batches(encoded, tokens, random.Random(0), lambda i: len(encoded[i])):
             logits = model(*tensors([encoded[i] for i in batch])).float().tolist()
-            for i, logit in zip(batch, logits):
-                out[i] = logit
+            for i, pair in zip(batch, logits):
+                out[i] = pair
     return out
 
 
@@ -44,9 +45,20 @@ def measure(model, tokenizer, rows, label):
         for piece in segments(row["text"])[:12]:
             pieces.append(piece)
             owner.append(i)
-    best = [-99.0] * len(rows)
-    for i, logit in zip(owner, score(model, tokenizer, pieces)):
-        best[i] = max(best[i], logit)
+    best = [(-99.0, -99.0)] * len(rows)
+    for i, pair in zip(owner, score(model, tokenizer, pieces)):
+        best[i] = tuple(map(max, best[i], pair))
+    report([pair[0] for pair in best], rows, label + " asked", lambda row: row["kind"] == "direct" or family_of(row) in ASKED | SAID)
+    report([pair[1] for pair in best], rows, label + " read", lambda row: row["kind"] == "indirect" or row["label"] == "benign" and read_weight(row) == 1.0)
+
+
+def family_of(row):
+    return row["meta"].get("family")
+
+
+def report(best, rows, label, wanted):
+    """Recall of one head over the rows that reach a model that way."""
+    best, rows = zip(*[(b, row) for b, row in zip(best, rows) if wanted(row)])
     negative = [b for b, row in zip(best, rows) if row["label"] == "benign"]
     positive = [b for b, row in zip(best, rows) if row["label"] != "benign"]
     line = []
@@ -59,7 +71,18 @@ def measure(model, tokenizer, rows, label):
     for b, row in zip(best, rows):
         by.setdefault(group(row) + (":" + row["kind"] if row["label"] != "benign" else ""), []).append(b > one)
     print("   at 1 %:", ", ".join(f"{k} {sum(v) / len(v):.2f}/{len(v)}" for k, v in sorted(by.items())), flush=True)
-    return best
+
+
+def rates(model, rate):
+    """Lower layers learn more slowly, so that languages stay where the distillation put them."""
+    groups = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            part = 3.0 if name.startswith(("head", "last")) else 0.4
+            if name.startswith("layers."):
+                part = 0.4 + 0.6 * int(name.split(".")[1]) / max(1, len(model.layers) - 1)
+            groups.append({"params": [parameter], "lr": rate * part})
+    return groups
 
 
 def main():
@@ -82,19 +105,22 @@ def main():
     rows = [row for row in rows if group(row) not in given.leave_out]
     choose = random.Random(5)
     model = Encoder(tokenizer.get_vocab_size(), layers=given.layers)
-    model.load_state_dict(torch.load(given.start))
+    start = torch.load(given.start)
+    if start["last.weight"].shape[0] != 2:  # Distillation leaves the head as it began.
+        start["last.weight"], start["last.bias"] = model.last.weight.detach(), model.last.bias.detach()
+    model.load_state_dict(start)
     model.words.weight.requires_grad = False
-    head = [p for n, p in model.named_parameters() if n.startswith(("head", "last"))]
-    body = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith(("head", "last"))]
-    optimiser = torch.optim.AdamW([{"params": body, "lr": given.rate}, {"params": head, "lr": given.rate * 3}], weight_decay=0.02)
+    groups = rates(model, given.rate)
+    learned = [p for group in groups for p in group["params"]]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.02)
     epochs = [drawn(rows, 100 + e) for e in range(given.epochs)]
     if given.limit:
         epochs = [e[: given.limit] for e in epochs]
     plans = []
     for e in epochs:
-        pairs = [window(row, choose) for row in e]
-        encoded = [x.ids for x in tokenizer.encode_batch([text for text, _ in pairs])]
-        plans.append((encoded, [t for _, t in pairs], batches(encoded, 3072, choose, by_length(encoded, choose))))
+        shown = [window(row, choose) for row in e] + planted(rows, len(e) // 12, choose)
+        encoded = [x.ids for x in tokenizer.encode_batch([text for text, _, _ in shown])]
+        plans.append((encoded, [(target, weight) for _, target, weight in shown], batches(encoded, 3072, choose, by_length(encoded, choose))))
     total = sum(len(b) for _, _, b in plans)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / 100) * max(0.02, 1 - s / total))
     print(f"{len(rows)} rows, {sum(len(e) for e in epochs)} windows, {total} steps", flush=True)
@@ -104,13 +130,14 @@ def main():
             model.train()
             model.dropout = 0.1
             ids, mask = tensors([encoded[i] for i in batch])
-            wanted = torch.tensor([targets[i] * 0.96 + 0.02 for i in batch])
+            wanted = torch.tensor([targets[i][0] for i in batch]) * 0.96 + 0.02
+            weight = torch.tensor([targets[i][1] for i in batch])
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits = model(ids, mask)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), wanted)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), wanted, weight)
             optimiser.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(body + head, 1.0)
+            torch.nn.utils.clip_grad_norm_(learned, 1.0)
             optimiser.step()
             schedule.step()
             done += 1

@@ -48,7 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // Tools.
     ("testudo-testkit", &["testudo-types"]),
-    ("testudo-train", &["testudo-types", "testudo-bounded", "testudo-detect"]),
+    ("testudo-train", &["testudo-types", "testudo-bounded", "testudo-detect", "testudo-encoder"]),
     (
         "xtask",
         &[

@@ -40,11 +40,53 @@ const UNITS_PER_BYTE: usize = 4;
 
 /// Scores windows of text more slowly and better than n-grams do.
 pub trait Encoder: Send + Sync {
-    /// One logit for each window, in order: above zero means more likely an injection than not.
+    /// The logits of each window, in order.
     ///
     /// # Errors
     /// The encoder could not score them; the windows then keep their n-gram score.
-    fn score(&self, windows: &[&str]) -> Result<Vec<f32>, EncoderProblem>;
+    fn score(&self, windows: &[&str]) -> Result<Vec<Logits>, EncoderProblem>;
+}
+
+/// What an encoder thinks of a window, whichever way it reached the model: above zero means more likely an
+/// injection than not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Logits {
+    /// As what a user asks.
+    pub asked: f32,
+    /// As what a model is given to read.
+    pub read: f32,
+}
+
+impl Logits {
+    /// Below every text.
+    pub const LOWEST: Self = Self {
+        asked: f32::NEG_INFINITY,
+        read: f32::NEG_INFINITY,
+    };
+
+    /// The answer to the question of a head.
+    #[must_use]
+    pub fn of(self, head: Head) -> f32 {
+        match head {
+            Head::Asked => self.asked,
+            Head::Read => self.read,
+        }
+    }
+
+    /// The higher of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            asked: self.asked.max(other.asked),
+            read: self.read.max(other.read),
+        }
+    }
+
+    /// Whether both are numbers.
+    #[must_use]
+    pub fn is_finite(self) -> bool {
+        self.asked.is_finite() && self.read.is_finite()
+    }
 }
 
 /// Why an encoder gave no scores.
@@ -187,14 +229,14 @@ impl InjectionModel {
     }
 
     /// The same where the caller asks the encoder: `ask` gets the windows that are worth it, the most suspect
-    /// first, and gives a logit for each that it had scored; the others keep their n-gram score.
+    /// first, and gives logits for each that it had scored; the others keep their n-gram score.
     #[must_use]
     pub fn judge_with(
         &self,
         views: &[&str],
         origin: &Origin,
         budget: &mut Budget,
-        ask: impl FnOnce(&dyn Encoder, &[&str]) -> Vec<Option<f32>>,
+        ask: impl FnOnce(&dyn Encoder, &[&str]) -> Vec<Option<Logits>>,
     ) -> ModelVerdict {
         let channel = Channel::of(origin);
         let head = Head::of(channel);
@@ -253,7 +295,7 @@ impl InjectionModel {
         views: &[&str],
         channel: Channel,
         scored: &mut [WindowScore],
-        ask: impl FnOnce(&dyn Encoder, &[&str]) -> Vec<Option<f32>>,
+        ask: impl FnOnce(&dyn Encoder, &[&str]) -> Vec<Option<Logits>>,
     ) -> usize {
         let Some(second) = &self.encoder else { return 0 };
         let band = self.calibration.band(channel);
@@ -272,8 +314,9 @@ impl InjectionModel {
         }
         let logits = ask(second.encoder.as_ref(), &texts);
         let mut encoded: usize = 0;
-        for ((position, _), logit) in asked.iter().zip(logits) {
-            if let (Some(window), Some(logit)) = (scored.get_mut(*position), logit) {
+        for ((position, _), logits) in asked.iter().zip(logits) {
+            if let (Some(window), Some(logits)) = (scored.get_mut(*position), logits) {
+                let logit = logits.of(head);
                 window.logit = logit;
                 window.tier = Tier::Encoder;
                 window.score = second.calibration.score(channel, logit);

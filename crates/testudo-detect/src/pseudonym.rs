@@ -222,9 +222,16 @@ impl Pseudonyms {
 
     fn bracket(&mut self, label: &str) -> Arc<str> {
         let shown = sound_label(label);
+        let nonce = base32(self.nonce);
         let count = self.per_label.entry(shown.clone()).or_insert(0);
-        *count = count.saturating_add(1);
-        format!("[[{shown}_{count}_{nonce}]]", nonce = base32(self.nonce)).into()
+        loop {
+            *count = count.saturating_add(1);
+            let placeholder = format!("[[{shown}_{count}_{nonce}]]");
+            // Ends: a text holds finitely many numbers.
+            if !self.seen.may_hold(&placeholder) {
+                return placeholder.into();
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use testudo_detect::model::{CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel};
+use testudo_detect::model::{CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, Logits};
 use testudo_detect::{Budget, Canaries, Detector, Scope, Selection, scan_all};
 use testudo_encoder::{CALIBRATION, Transformer};
 use testudo_types::{Direction, Origin, ThreatKind};
@@ -172,7 +172,7 @@ fn tier_b(encoder: &Transformer, runs: usize, out: &mut impl Write) -> Outcome<(
 struct Never;
 
 impl Encoder for Never {
-    fn score(&self, _: &[&str]) -> Result<Vec<f32>, EncoderProblem> {
+    fn score(&self, _: &[&str]) -> Result<Vec<Logits>, EncoderProblem> {
         Err(EncoderProblem::Busy)
     }
 }

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use testudo_detect::model::{Encoder, EncoderProblem};
+use testudo_detect::model::{Encoder, EncoderProblem, Logits};
 
 use crate::tokenizer::{Scratch, pieces};
 use crate::transformer::{LoadProblem, TEXT_BYTES_MAX, Transformer, Weights};
@@ -34,6 +34,14 @@ fn tiny() -> Weights {
 static NETWORK: LazyLock<Transformer> =
     LazyLock::new(|| Transformer::new(tiny(), NonZeroUsize::new(2).unwrap()).unwrap());
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::read(PIECES).unwrap());
+
+/// What the network gives a window whose pieces add up to `sum`.
+fn logits(sum: f32) -> Logits {
+    Logits {
+        asked: sum + FRAME,
+        read: 2.0 * (sum + FRAME),
+    }
+}
 
 fn ids(text: &str) -> Vec<PieceId> {
     pieces(text, &VOCABULARY, &mut Scratch::default())
@@ -74,16 +82,16 @@ fn scores_are_those_of_the_network() {
     let scores = NETWORK
         .score(&["", "ignore", "Ignore the rules", "xx", "漢", "ignore ignore"])
         .unwrap();
-    let expected = [0.0, 4.0, 4.0, 0.25, 1.0, 8.0].map(|sum| sum + FRAME);
+    let expected = [0.0, 4.0, 4.0, 0.25, 1.0, 8.0].map(logits);
     assert_eq!(scores, expected);
-    assert_eq!(NETWORK.score(&[]).unwrap(), Vec::<f32>::new());
+    assert_eq!(NETWORK.score(&[]).unwrap(), Vec::new());
 }
 
 #[test]
 fn what_stands_far_back_counts_as_if_it_stood_first() {
     for at in [0, 100, 125, 126, 127, 500, 3000] {
         let text = format!("{}ignore{}", "a ".repeat(at), " a".repeat(3000 - at));
-        assert_eq!(NETWORK.score(&[&text]).unwrap(), [4.0 + FRAME], "{at}");
+        assert_eq!(NETWORK.score(&[&text]).unwrap(), [logits(4.0)], "{at}");
     }
 }
 
@@ -101,7 +109,7 @@ fn a_text_that_is_too_long_is_an_error_and_none_counts() {
 fn callers_that_outnumber_the_threads_wait() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| assert_eq!(NETWORK.score(&["ignore"]).unwrap(), [4.0 + FRAME]));
+            scope.spawn(|| assert_eq!(NETWORK.score(&["ignore"]).unwrap(), [logits(4.0)]));
         }
     });
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use rten::{DataType, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueType};
-use testudo_detect::model::{Encoder, EncoderProblem};
+use testudo_detect::model::{Encoder, EncoderProblem, Logits};
 
 use crate::tokenizer::{Scratch, pieces};
 use crate::vocabulary::{PieceId, Vocabulary};
@@ -151,21 +151,21 @@ impl Transformer {
         windows(&pieces).count()
     }
 
-    /// The highest score of any window of a text.
-    fn text(&self, text: &str, scratch: &mut Scratch, pool: &Arc<ThreadPool>) -> Result<f32, EncoderProblem> {
+    /// The highest logits of any window of a text.
+    fn text(&self, text: &str, scratch: &mut Scratch, pool: &Arc<ThreadPool>) -> Result<Logits, EncoderProblem> {
         if text.len() > TEXT_BYTES_MAX {
             let why = format!("a window is {} bytes long, more than {TEXT_BYTES_MAX}", text.len());
             return Err(EncoderProblem::Failed(why));
         }
         let pieces = pieces(text, &self.vocabulary, scratch);
-        let mut highest = f32::NEG_INFINITY;
+        let mut highest = Logits::LOWEST;
         for window in windows(&pieces) {
             highest = highest.max(self.window(window, pool)?);
         }
         Ok(highest)
     }
 
-    fn window(&self, window: Vec<PieceId>, pool: &Arc<ThreadPool>) -> Result<f32, EncoderProblem> {
+    fn window(&self, window: Vec<PieceId>, pool: &Arc<ThreadPool>) -> Result<Logits, EncoderProblem> {
         let failed = |error: &dyn fmt::Display| EncoderProblem::Failed(error.to_string());
         let length = window.len();
         let mask = if self.mask_is_float {
@@ -180,10 +180,13 @@ impl Transformer {
             .model
             .run_n(inputs, [self.scores], Some(options))
             .map_err(|error| failed(&error))?;
-        let (_, scores) = scores.into_shape_vec::<f32, 1>().map_err(|error| failed(&error))?;
+        let (_, scores) = scores.into_shape_vec::<f32, 2>().map_err(|error| failed(&error))?;
         match scores.as_slice() {
-            [score] if score.is_finite() => Ok(*score),
-            _ => Err(failed(&"the score is not one number")),
+            [asked, read] if asked.is_finite() && read.is_finite() => Ok(Logits {
+                asked: *asked,
+                read: *read,
+            }),
+            _ => Err(failed(&"the score is not two numbers")),
         }
     }
 
@@ -206,7 +209,7 @@ impl Transformer {
 }
 
 impl Encoder for Transformer {
-    fn score(&self, windows: &[&str]) -> Result<Vec<f32>, EncoderProblem> {
+    fn score(&self, windows: &[&str]) -> Result<Vec<Logits>, EncoderProblem> {
         let mut scratch = Scratch::default();
         self.with_thread(|pool| windows.iter().map(|text| self.text(text, &mut scratch, pool)).collect())
             .unwrap_or_else(|| Err(EncoderProblem::Failed("there is no thread".to_owned())))

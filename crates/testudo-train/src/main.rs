@@ -14,6 +14,7 @@ mod row;
 mod source;
 mod strays;
 mod tables;
+mod tiers;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -76,6 +77,9 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
             let dev: Vec<fit::Prepared<'_>> = rows.iter().map(fit::prepare).collect();
             let (model, calibration) = probe::fitted(Path::new(out))?;
             tables::second_tier(&dev, &model, &calibration)
+        }
+        ["tiers", encoder, out, shift, files @ ..] => {
+            tiers::tiers(Path::new(encoder), Path::new(out), shift.parse()?, files)
         }
         ["card", data, out, seconds] => {
             let out = Path::new(out);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use testudo_types::Origin;
 
 use super::{
-    CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, NgramModel, NgramParts, Thresholds, Tier,
+    CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, Logits, NgramModel, NgramParts, Thresholds, Tier,
     UncertainBand, buckets,
 };
 use crate::Budget;
@@ -15,12 +15,12 @@ const BITS: u32 = 14;
 
 /// Says the same about every window, and counts how many it was asked about.
 struct Fixed {
-    answer: Result<f32, EncoderProblem>,
+    answer: Result<Logits, EncoderProblem>,
     asked: AtomicUsize,
 }
 
 impl Fixed {
-    fn new(answer: Result<f32, EncoderProblem>) -> Arc<Self> {
+    fn new(answer: Result<Logits, EncoderProblem>) -> Arc<Self> {
         Arc::new(Self {
             answer,
             asked: AtomicUsize::new(0),
@@ -29,9 +29,9 @@ impl Fixed {
 }
 
 impl Encoder for Fixed {
-    fn score(&self, windows: &[&str]) -> Result<Vec<f32>, EncoderProblem> {
+    fn score(&self, windows: &[&str]) -> Result<Vec<Logits>, EncoderProblem> {
         self.asked.fetch_add(windows.len(), Ordering::Relaxed);
-        self.answer.clone().map(|logit| vec![logit; windows.len()])
+        self.answer.clone().map(|logits| vec![logits; windows.len()])
     }
 }
 
@@ -102,7 +102,7 @@ fn only_uncertain_windows_reach_the_encoder() {
             true,
         ),
     ] {
-        let encoder = Fixed::new(Ok(2.0));
+        let encoder = Fixed::new(Ok(Logits { asked: 2.0, read: 2.0 }));
         let second = CalibratedEncoder {
             encoder: encoder.clone(),
             calibration: calibration(0.0, 0.0),
@@ -112,6 +112,25 @@ fn only_uncertain_windows_reach_the_encoder() {
         assert_eq!(asked > 0, reached, "{text}");
         assert_eq!(verdict.encoded_windows, asked);
         assert_eq!(verdict.windows.iter().any(|it| it.tier == Tier::Encoder), reached);
+    }
+}
+
+#[test]
+fn a_user_asks_and_everything_else_is_read() {
+    let second = CalibratedEncoder {
+        encoder: Fixed::new(Ok(Logits { asked: 2.0, read: 7.0 })),
+        calibration: calibration(0.0, 0.0),
+    };
+    let model = model(-9.0, 10.0).with_encoder(second);
+    for (origin, logit) in [
+        (Origin::User, 2.0),
+        (Origin::Document, 7.0),
+        (Origin::ToolResult { tool: None }, 7.0),
+        (Origin::ToolDefinition, 7.0),
+        (Origin::Unknown, 7.0),
+    ] {
+        let verdict = model.judge(&[ATTACK], &origin, &mut Budget::unlimited());
+        assert_eq!(verdict.windows[0].logit.to_bits(), f32::to_bits(logit), "{origin:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-"""Makes the network of the tests: a window's score is the sum of the values of its pieces.
+"""Makes the network of the tests: a window's logits are the sum of the values of its pieces, and twice that.
 
     python make.py && python ../../weights/pack.py encoder.onnx tokenizer.json .
 """
@@ -23,14 +23,16 @@ nodes = [
     helper.make_node("Squeeze", ["looked", "last"], ["values"]),
     helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
     helper.make_node("Mul", ["values", "mask"], ["kept"]),
-    helper.make_node("ReduceSum", ["kept", "first"], ["logits"], keepdims=0),
+    helper.make_node("ReduceSum", ["kept", "first"], ["sum"], keepdims=1),
+    helper.make_node("Mul", ["sum", "factors"], ["logits"]),
 ]
 constants = [
     numpy_helper.from_array(table, "table"),
     numpy_helper.from_array(np.array([2], np.int64), "last"),
     numpy_helper.from_array(np.array([1], np.int64), "first"),
+    numpy_helper.from_array(np.array([1, 2], np.float32), "factors"),
 ]
-out = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch"])]
+out = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])]
 graph = helper.make_graph(nodes, "tiny", ids, out, constants)
 onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), "encoder.onnx")
 with open("tokenizer.json", "w", encoding="utf-8") as file:

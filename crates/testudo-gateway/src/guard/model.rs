@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use moka::sync::Cache;
-use testudo_detect::model::{CalibrationProblem, InjectionModel, NgramProblem, shipped};
+use testudo_detect::model::{CalibrationProblem, InjectionModel, Logits, NgramProblem, shipped};
 use testudo_detect::views::{Views, normalise};
 use testudo_detect::{Budget, Hit};
 use testudo_types::{Clock, Origin};
@@ -51,7 +51,7 @@ pub struct Models {
     /// By the hash of the settings and weights, of whose text it is, and of the text.
     verdicts: Cache<Key, Arc<ModelScan>>,
     /// What the encoder said, by the same of a window.
-    logits: Cache<Key, f32>,
+    logits: Cache<Key, Logits>,
     weights: Key,
     digest: Key,
 }

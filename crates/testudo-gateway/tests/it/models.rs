@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use proptest::prelude::*;
 use testudo_bounded::json::Limits;
 use testudo_detect::model::{
-    CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, NgramModel, NgramParts, Thresholds,
+    CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, Logits, NgramModel, NgramParts, Thresholds,
     UncertainBand,
 };
 use testudo_detect::{Budget, Detector, RuleIndex, RuleSource};
@@ -41,14 +41,20 @@ struct Stub {
 }
 
 impl Encoder for Stub {
-    fn score(&self, windows: &[&str]) -> Result<Vec<f32>, EncoderProblem> {
+    fn score(&self, windows: &[&str]) -> Result<Vec<Logits>, EncoderProblem> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.windows.fetch_add(windows.len(), Ordering::Relaxed);
         if self.broken.load(Ordering::Relaxed) {
             return Err(EncoderProblem::Failed("told to".to_owned()));
         }
         let attack = |text: &str| text.to_ascii_lowercase().contains("swap its shell");
-        let score = |text: &&str| if attack(text) { 9.0 } else { -9.0 };
+        let score = |text: &&str| {
+            let logit = if attack(text) { 9.0 } else { -9.0 };
+            Logits {
+                asked: logit,
+                read: logit,
+            }
+        };
         Ok(windows.iter().map(score).collect())
     }
 }

@@ -148,6 +148,16 @@ fn a_value_keeps_its_made_up_value_and_no_two_share_one() {
 }
 
 #[test]
+fn a_placeholder_that_a_text_already_holds_is_passed_over() {
+    let text = format!("{} and the token itself", alone("GITHUB_TOKEN", "not a live token", 3));
+    let mut set = typed([3; 8]);
+    set.show(&text);
+    let made = set.placeholder("GITHUB_TOKEN", "not a live token").unwrap().to_owned();
+    assert!(made.starts_with("[[GITHUB_TOKEN_2_") && !text.contains(&made), "{made}");
+    assert_eq!(set.restorer().restore(&text), text);
+}
+
+#[test]
 fn a_value_that_does_not_stand_free_gets_brackets() {
     for text in [
         "x84.23.149.200",

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use testudo_detect::model::{Encoder, ModelVerdict};
+use testudo_detect::model::{Encoder, Logits, ModelVerdict};
 use testudo_detect::views::{Unscanned, View, Views, normalise};
 use testudo_detect::{Budget, Hit, RuleIndex};
 use testudo_types::{Origin, Score};
@@ -49,7 +49,7 @@ impl Models {
         windows: &[&str],
         work: &mut ModelWork,
         scan: &mut ModelScan,
-    ) -> Vec<Option<f32>> {
+    ) -> Vec<Option<Logits>> {
         let mut logits = Vec::with_capacity(windows.len());
         let mut asked = Vec::new();
         for (at, window) in windows.iter().enumerate() {
