@@ -1,12 +1,12 @@
-"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, export,
-calibration.
+"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, export.
 
     apt-get install python3-torch
     python3 -m venv --system-site-packages VENV && VENV/bin/pip install -r requirements.txt
     VENV/bin/python make.py --data ../../../shared/data --generated generated.jsonl framed.jsonl --work WORK
 
-`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About 70 minutes
-on two cores. Seeds are fixed; sums differ in their last bits with the number of threads.
+`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About 100 minutes
+on one core. Seeds are fixed; sums differ in their last bits with the number of threads. `pack.py` beside the shipped
+weights packs the result; `testudo-train tiers` writes its thresholds and tables.
 """
 
 import argparse
@@ -67,13 +67,11 @@ def main():
     step("distil.py", "--base", weights, "--keep", work / "keep.json", "--tokenizer", work / "tokenizer.json",
          "--data", train, "--messages", messages, "--out", work / "distilled.pt", "--epochs", 1, "--limit", 52000)
     common = ["--tokenizer", work / "tokenizer.json", "--data", train, "--dev", dev, "--extra", *given.generated]
-    step("train.py", "--start", work / "distilled.pt", *common, "--out", work / "first.pt", "--epochs", 1, "--leave-out", *LEFT_OUT)
-    step("train.py", "--start", work / "first.pt", *common, "--out", work / "encoder.pt", "--epochs", 2)
+    step("train.py", "--start", work / "distilled.pt", *common, "--out", work / "first.pt", "--epochs", 2, "--leave-out", *LEFT_OUT)
+    step("train.py", "--start", work / "first.pt", *common, "--out", work / "encoder.pt", "--epochs", 2, "--rate", 2.5e-4)
     model = Encoder(len(keep))
     model.load_state_dict(torch.load(work / "encoder.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
-    step("calibrate.py", "--model", work / "encoder.onnx", "--tokenizer", work / "tokenizer.json", "--data", dev,
-         "--out", work / "calibration.toml")
 
 
 main()

@@ -48,7 +48,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // Tools.
     ("testudo-testkit", &["testudo-types"]),
-    ("testudo-train", &["testudo-types", "testudo-bounded", "testudo-detect", "testudo-encoder"]),
+    (
+        "testudo-train",
+        &["testudo-types", "testudo-bounded", "testudo-detect", "testudo-encoder"],
+    ),
     (
         "xtask",
         &[

@@ -48,7 +48,7 @@ A linear model over hashed n-grams: words, pairs and triples of words, 3 to 5 le
 
 Weights: 2 MiB, `crates/testudo-detect/weights/ngram.bin`; thresholds: `calibration.toml` beside it.
 
-A text is cut into windows (stretches of 600 bytes with a third of overlap; sentences, lines, values of JSON and nodes of HTML alone and in pairs), nothing is left out, and the highest window counts. A score of 50 is reached by 5 % of the ordinary texts of the channel, 70 by 1 %, 85 by 0.1 %; from 50 to 69 the model abstains. Windows in the uncertain band, and windows in a language or code that the training knows little of, go to the encoder if there is one.
+A text is cut into windows (stretches of 600 bytes with a third of overlap; sentences, lines, values of JSON and nodes of HTML alone and in pairs), nothing is left out, and the highest window counts. A score of 50 is reached by 5 % of the ordinary texts of the channel, 70 by 1 %, 85 by 0.1 %; from 50 to 69 the model abstains. Windows of which it is not sure, and windows in a language or code that the training knows little of, go to the encoder if there is one.
 ";
 
 const TRAINING: &str = "Logistic loss on the highest window of each row, Adagrad with decay, large sources weighted down, both classes alike. A window of a planted attack is an attack if it shows most of it, harmless if it shows none of it, and not used otherwise.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 use testudo_detect::model::metrics::{Labelled, threshold};
-use testudo_detect::model::{Calibration, Channel, Head, Thresholds, UncertainBand};
+use testudo_detect::model::{Calibration, Channel, Head, Thresholds};
 
 use crate::fit::{Fit, Prepared};
 use crate::say;
@@ -107,13 +107,7 @@ fn scored(it: &Prepared<'_>, is_dev: bool, (asked, read): (&mut Fit, &mut Fit)) 
 
 /// Whether a harmless row counts as ordinary text of its channel.
 pub(crate) fn is_ordinary(it: &Scored) -> bool {
-    let written_to_be_mistaken = matches!(it.family.as_str(), "generated/twin_quote" | "generated/quote_alone");
-    // These are orders of operators, not of users.
-    let orders = matches!(
-        it.family.as_str(),
-        "persona_prompts" | "user_scenario" | "policy" | "generated/policy"
-    );
-    !it.is_attack && !it.is_reference && !written_to_be_mistaken && !orders
+    !it.is_attack && !it.is_reference && source::is_ordinary(&it.family)
 }
 
 /// Thresholds at 5, 1 and 0.1 % of the ordinary rows of each channel.
@@ -146,17 +140,14 @@ fn fitted(scored: &[Scored], channel: Channel) -> Option<Thresholds> {
     let one_percent = threshold(&rows, 0.01)?.max(five_percent + 0.01);
     let one_permille = threshold(&rows, 0.001)?.max(one_percent + 0.01);
     let certain = one_permille + (one_permille - five_percent).max(1.0);
-    let low = threshold(&windows, 0.05)?;
+    let unsure_from = threshold(&windows, 0.05)?;
     Some(Thresholds {
         half,
         five_percent,
         one_percent,
         one_permille,
         certain,
-        band: UncertainBand {
-            low,
-            high: one_permille.max(low),
-        },
+        unsure_from,
     })
 }
 

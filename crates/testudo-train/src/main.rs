@@ -28,6 +28,7 @@ testudo-train <task>
   generate TEMPLATES OUT.jsonl    rows composed from the templates in the folder TEMPLATES
   frame TEMPLATES DATA OUT.jsonl  requests of the corpora in the folder DATA, put into frames
   ngram DATA OUT ROWS.jsonl...    fits the n-gram model on DATA/train.jsonl and ROWS, cross-fitted thresholds and tables
+  tiers ENCODER OUT ROWS.jsonl... both tiers on labelled rows, with the encoder in a folder: its thresholds and tables
   card DATA OUT SECONDS           the model card, from the tables in OUT and the time they took
   fold NUMBER DATA ROWS.jsonl...  the attacks that one fold leaves out, and nothing written
   tier DATA OUT                   which windows of DATA/dev.jsonl go on to the encoder
@@ -78,9 +79,7 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
             let (model, calibration) = probe::fitted(Path::new(out))?;
             tables::second_tier(&dev, &model, &calibration)
         }
-        ["tiers", encoder, out, shift, files @ ..] => {
-            tiers::tiers(Path::new(encoder), Path::new(out), shift.parse()?, files)
-        }
+        ["tiers", encoder, out, files @ ..] => tiers::tiers(Path::new(encoder), Path::new(out), files),
         ["card", data, out, seconds] => {
             let out = Path::new(out);
             std::fs::write(out.join("MODEL_CARD.md"), card::card(Path::new(data), out, seconds)?)?;

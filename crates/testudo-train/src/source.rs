@@ -101,6 +101,20 @@ pub(crate) fn channel(row: &Row) -> Channel {
     }
 }
 
+/// Whether harmless rows of a family count as ordinary text: not those written to be mistaken, nor the orders of
+/// operators, which are no user's.
+pub(crate) fn is_ordinary(family: &str) -> bool {
+    !matches!(
+        family,
+        "generated/twin_quote"
+            | "generated/quote_alone"
+            | "persona_prompts"
+            | "user_scenario"
+            | "policy"
+            | "generated/policy"
+    )
+}
+
 /// Whether a row says something about the question of users' turns: does it turn the model against its operator?
 pub(crate) fn is_asked(row: &Row) -> bool {
     if !row.is_attack() {

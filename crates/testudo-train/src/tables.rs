@@ -29,7 +29,7 @@ pub(crate) fn attacks(out: &mut String, scored: &[Scored], calibration: &Calibra
     )?;
     writeln!(
         out,
-        "| source | channel | rows | AUC | recall at 0.1 % | at 1 % | at 5 % | score >= 50 | score >= 70 | a window in the band or above |"
+        "| source | channel | rows | AUC | recall at 0.1 % | at 1 % | at 5 % | score >= 50 | score >= 70 | a window for the encoder |"
     )?;
     writeln!(
         out,
@@ -69,7 +69,7 @@ pub(crate) fn attacks(out: &mut String, scored: &[Scored], calibration: &Calibra
                 percent(recall_at(&labelled, 0.05)),
                 percent(passed(50)),
                 percent(passed(70)),
-                percent(share_of(&rows, |it| it.logit >= calibration.band(channel).low)),
+                percent(share_of(&rows, |it| it.logit >= calibration.unsure_from(channel))),
             )?;
         }
     }
@@ -163,7 +163,7 @@ fn thresholds(out: &mut String, scored: &[Scored], calibration: &Calibration) ->
     )?;
     writeln!(
         out,
-        "| channel | ordinary rows | 5 % (score 50) | 1 % (70) | 0.1 % (85) | score 100 | windows in the band |"
+        "| channel | ordinary rows | 5 % (score 50) | 1 % (70) | 0.1 % (85) | score 100 | windows for the encoder |"
     )?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     for channel in Channel::ALL {
@@ -173,7 +173,7 @@ fn thresholds(out: &mut String, scored: &[Scored], calibration: &Calibration) ->
             .filter(|it| it.channel == channel && is_ordinary(it))
             .collect();
         let windows: Vec<f32> = rows.iter().flat_map(|it| it.windows.iter().copied()).collect();
-        let inside = windows.iter().filter(|logit| it.band.contains(**logit)).count();
+        let inside = windows.iter().filter(|logit| **logit >= it.unsure_from).count();
         writeln!(
             out,
             "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {} |",
@@ -198,28 +198,28 @@ pub(crate) fn second_tier(
     let mut out = String::from("\n## Windows for the encoder\n\n");
     writeln!(
         out,
-        "With the shipped weights, on the rows of `dev.jsonl`: windows in the uncertain band, and windows in a language or code that the model does not know.\n"
+        "With the shipped weights, on the rows of `dev.jsonl`: windows of which the n-grams are not sure, and windows in a language or code that the model does not know.\n"
     )?;
     writeln!(
         out,
-        "| channel | windows of harmless rows | in the band | foreign | either | attacks with such a window, or >= 85 |"
+        "| channel | windows of harmless rows | not sure | foreign | either | attacks with such a window |"
     )?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: |")?;
     for channel in Channel::ALL {
-        let (band, head) = (calibration.band(channel), Head::of(channel));
-        let (mut all, mut banded, mut foreign, mut either) = (0_usize, 0_usize, 0_usize, 0_usize);
+        let (unsure_from, head) = (calibration.unsure_from(channel), Head::of(channel));
+        let (mut all, mut unsure_count, mut foreign, mut either) = (0_usize, 0_usize, 0_usize, 0_usize);
         let (mut attacks, mut reached) = (0_usize, 0_usize);
         for it in dev.iter().filter(|it| source::channel(it.row) == channel) {
             let mut any = false;
             for text in it.windows.iter().filter_map(|range| it.row.text.get(range.clone())) {
                 let logit = model.score(head, text);
-                let (in_band, is_foreign) = (band.contains(logit), model.is_foreign(head, text));
-                any |= in_band || is_foreign || calibration.score(channel, logit).percent() >= 85;
+                let (unsure, is_foreign) = (logit >= unsure_from, model.is_foreign(head, text));
+                any |= unsure || is_foreign;
                 if !it.row.is_attack() {
                     all = all.saturating_add(1);
-                    banded = banded.saturating_add(usize::from(in_band));
+                    unsure_count = unsure_count.saturating_add(usize::from(unsure));
                     foreign = foreign.saturating_add(usize::from(is_foreign));
-                    either = either.saturating_add(usize::from(in_band || is_foreign));
+                    either = either.saturating_add(usize::from(unsure || is_foreign));
                 }
             }
             if it.row.is_attack() {
@@ -231,7 +231,7 @@ pub(crate) fn second_tier(
             out,
             "| {} | {all} | {} | {} | {} | {} of {attacks} |",
             channel.as_str(),
-            percent(ratio(banded, all)),
+            percent(ratio(unsure_count, all)),
             percent(ratio(foreign, all)),
             percent(ratio(either, all)),
             percent(ratio(reached, attacks)),

@@ -1,5 +1,6 @@
 //! What both tiers together make of labelled rows: the encoder's thresholds for each channel, and how much they find.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -7,7 +8,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use testudo_detect::model::{Channel, Encoder as _, Head, InjectionModel, Logits, NgramModel, UncertainBand, windows};
+use testudo_detect::model::metrics::{Labelled, false_positives, recall, recall_at, reliability, threshold};
+use testudo_detect::model::{
+    Calibration, Channel, Encoder as _, Head, InjectionModel, Logits, NGRAM_SHARE, NgramModel, Thresholds, windows,
+};
 use testudo_encoder::{Transformer, Weights};
 
 use crate::row::{Row, read};
@@ -18,17 +22,22 @@ const WEIGHTS_BYTES_MAX: usize = 64 << 20;
 const PIECES_BYTES_MAX: usize = 4 << 20;
 /// Where vectors are read from.
 const ALIGNMENT: usize = 64;
-/// Windows of one row that the encoder is asked about, the most suspect first.
+/// Windows of one row that the encoder is asked about, the most suspect first: what the gateway asks about at most.
 const WINDOWS_MAX: usize = 32;
 /// Rows between two lines of progress.
 const PROGRESS_ROWS: usize = 500;
+/// The logit of a row of which no window reached the encoder.
+const UNREAD: f32 = -30.0;
+/// No lower, where fewer than one row in twenty reaches the encoder at all.
+const FIVE_PERCENT_MIN: f32 = -3.0;
+/// How far apart thresholds are where too few rows tell them apart.
+const APART: f32 = 0.01;
 
 /// A row and what both tiers said about its windows that reached the encoder.
 #[derive(Debug, Serialize)]
-struct Read {
+struct Judged {
     source: String,
     family: String,
-    kind: String,
     language: String,
     channel: Channel,
     is_attack: bool,
@@ -39,65 +48,75 @@ struct Read {
     text: String,
 }
 
-/// Reads rows with the shipped n-grams and the encoder in a folder; writes `windows.jsonl` to `out`.
-///
-/// `shift` widens the band of the n-grams downwards, to see what a wider one would find.
-pub(crate) fn tiers(encoder: &Path, out: &Path, shift: f32, files: &[&str]) -> anyhow::Result<String> {
+impl Judged {
+    /// The highest of its windows.
+    fn logit(&self) -> f32 {
+        let logits = self
+            .pairs
+            .iter()
+            .map(|(ngram, encoder)| NGRAM_SHARE.mul_add(*ngram, *encoder));
+        logits.fold(UNREAD, f32::max)
+    }
+}
+
+/// Reads rows with the shipped n-grams and the encoder in a folder; writes `windows.jsonl`, `calibration.toml` and
+/// `tiers.md` to `out`.
+pub(crate) fn tiers(encoder: &Path, out: &Path, files: &[&str]) -> anyhow::Result<String> {
     let encoder = load(encoder)?;
     let model = InjectionModel::builtin()?;
     let mut rows = Vec::new();
     for file in files {
         rows.append(&mut read(Path::new(file))?);
     }
-    let half = rows.len().div_ceil(2);
-    let (first, second) = rows.split_at(half.min(rows.len()));
-    let parts = std::thread::scope(|scope| {
-        let first = scope.spawn(|| pass(first, &model, &encoder, shift));
-        let second = pass(second, &model, &encoder, shift);
-        Ok::<_, anyhow::Error>((first.join().ok().context("a thread failed")??, second?))
+    let (first, second) = rows.split_at(rows.len().div_ceil(2));
+    let judged = std::thread::scope(|scope| {
+        let first = scope.spawn(|| pass(first, &model, &encoder));
+        let mut rest = pass(second, &model, &encoder)?;
+        let mut judged = first.join().ok().context("a thread failed")??;
+        judged.append(&mut rest);
+        Ok::<_, anyhow::Error>(judged)
     })?;
     std::fs::create_dir_all(out)?;
     let mut file = std::io::BufWriter::new(std::fs::File::create(out.join("windows.jsonl"))?);
-    for it in parts.0.iter().chain(&parts.1) {
+    for it in &judged {
         serde_json::to_writer(&mut file, it)?;
         file.write_all(b"\n")?;
     }
     file.flush()?;
-    Ok(String::new())
+    let calibration = calibration(&judged)?;
+    std::fs::write(out.join("calibration.toml"), calibration.to_toml()?)?;
+    let tables = tables(&judged, &calibration)?;
+    std::fs::write(out.join("tiers.md"), &tables)?;
+    Ok(tables)
 }
 
 /// An encoder as `pack.py` leaves it.
 fn load(folder: &Path) -> anyhow::Result<Transformer> {
     let read = |name: &str| testudo_bounded::read_file(folder.join(name), WEIGHTS_BYTES_MAX);
     let tensors = read("weights.data")?;
-    let mut padded = Vec::with_capacity(tensors.len().saturating_add(ALIGNMENT));
-    padded.resize(ALIGNMENT, 0);
+    let mut padded = vec![0; tensors.len().saturating_add(ALIGNMENT)];
     let start = padded.as_ptr().align_offset(ALIGNMENT);
     padded.truncate(start);
     padded.extend_from_slice(&tensors);
     // One encoder for the life of the program.
-    let tensors: &'static [u8] = Vec::leak(padded).get(start..).context("the tensors are empty")?;
+    let tensors: &'static [u8] = padded.leak().get(start..).context("the tensors are empty")?;
     let pieces = testudo_bounded::read_text(folder.join("pieces.tsv"), PIECES_BYTES_MAX)?;
     let weights = Weights {
-        graph: Vec::leak(read("graph.onnx")?),
+        graph: read("graph.onnx")?.leak(),
         tensors,
-        pieces: String::leak(pieces),
+        pieces: pieces.leak(),
     };
     Ok(Transformer::new(weights, NonZeroUsize::MIN.saturating_add(1))?)
 }
 
-fn pass(rows: &[Row], model: &InjectionModel, encoder: &Transformer, shift: f32) -> anyhow::Result<Vec<Read>> {
+fn pass(rows: &[Row], model: &InjectionModel, encoder: &Transformer) -> anyhow::Result<Vec<Judged>> {
     let mut all = Vec::with_capacity(rows.len());
     for (number, row) in rows.iter().enumerate() {
         let channel = source::channel(row);
-        let mut band = model.calibration().band(channel);
-        band.low -= shift;
-        band.high = f32::INFINITY;
-        let (windows, pairs) = pairs(&row.text, Head::of(channel), band, model.ngram(), encoder)?;
-        all.push(Read {
+        let (windows, pairs) = pairs(&row.text, channel, model, encoder)?;
+        all.push(Judged {
             source: source::source(row),
             family: row.meta("family").unwrap_or("").to_owned(),
-            kind: row.kind.clone(),
             language: row.meta("lang").unwrap_or("").to_owned(),
             channel,
             is_attack: row.is_attack(),
@@ -106,9 +125,7 @@ fn pass(rows: &[Row], model: &InjectionModel, encoder: &Transformer, shift: f32)
             text: row.text.chars().take(200).collect(),
         });
         if number.checked_rem(PROGRESS_ROWS) == Some(0) {
-            let mut line = String::new();
-            writeln!(line, "{number} of {} rows", rows.len())?;
-            say(&line);
+            say(&format!("{number} of {} rows\n", rows.len()));
         }
     }
     Ok(all)
@@ -117,17 +134,18 @@ fn pass(rows: &[Row], model: &InjectionModel, encoder: &Transformer, shift: f32)
 /// How many windows a text has, and the logits of those that reach the encoder.
 fn pairs(
     text: &str,
-    head: Head,
-    band: UncertainBand,
-    ngram: &NgramModel,
+    channel: Channel,
+    model: &InjectionModel,
     encoder: &Transformer,
 ) -> anyhow::Result<(usize, Vec<(f32, f32)>)> {
+    let (unsure_from, head) = (model.calibration().unsure_from(channel), Head::of(channel));
+    let ngram: &NgramModel = model.ngram();
     let mut count: usize = 0;
     let mut asked: Vec<(f32, &str)> = Vec::new();
     for window in windows(text).filter_map(|range| text.get(range)) {
         count = count.saturating_add(1);
         let logit = ngram.score(head, window);
-        if band.contains(logit) || ngram.is_foreign(head, window) {
+        if logit >= unsure_from || ngram.is_foreign(head, window) {
             asked.push((logit, window));
         }
     }
@@ -137,4 +155,133 @@ fn pairs(
     let logits: Vec<Logits> = encoder.score(&texts)?;
     let pairs = asked.iter().zip(logits).map(|((ngram, _), it)| (*ngram, it.of(head)));
     Ok((count, pairs.collect()))
+}
+
+/// Thresholds at shares of the ordinary rows of each channel; one without such rows gets those of users' turns.
+fn calibration(judged: &[Judged]) -> anyhow::Result<Calibration> {
+    let of = |channel: Channel| {
+        let rows: Vec<Labelled> = judged
+            .iter()
+            .filter(|it| it.channel == channel && !it.is_attack && source::is_ordinary(&it.family))
+            .map(labelled)
+            .collect();
+        let five_percent = threshold(&rows, 0.05)?.max(FIVE_PERCENT_MIN);
+        let half = threshold(&rows, 0.5)?.min(five_percent - 1.0);
+        let one_percent = threshold(&rows, 0.01)?.max(five_percent + APART);
+        let one_permille = threshold(&rows, 0.001)?.max(one_percent + APART);
+        Some(Thresholds {
+            half,
+            five_percent,
+            one_percent,
+            one_permille,
+            certain: one_permille + (one_permille - five_percent).max(1.0) / 2.0,
+            unsure_from: five_percent,
+        })
+    };
+    let user = of(Channel::User).context("there are no harmless rows of users")?;
+    let all = Channel::ALL.map(|channel| of(channel).unwrap_or(user));
+    Ok(Calibration::new(all)?)
+}
+
+fn labelled(it: &Judged) -> Labelled {
+    Labelled {
+        score: it.logit(),
+        is_attack: it.is_attack,
+    }
+}
+
+fn tables(judged: &[Judged], calibration: &Calibration) -> anyhow::Result<String> {
+    let mut out = String::new();
+    channels(&mut out, judged)?;
+    sources(&mut out, judged, calibration)?;
+    writeln!(out, "\n| score | rows | attacks among them |\n| --: | --: | --: |")?;
+    let rows: Vec<Labelled> = judged
+        .iter()
+        .map(|it| Labelled {
+            score: f32::from(calibration.score(it.channel, it.logit()).percent()),
+            is_attack: it.is_attack,
+        })
+        .collect();
+    for bin in reliability(&rows, 10) {
+        writeln!(
+            out,
+            "| {:.0} and more | {} | {:.1} % |",
+            bin.from,
+            bin.count,
+            bin.attack_share * 100.0
+        )?;
+    }
+    Ok(out)
+}
+
+fn channels(out: &mut String, judged: &[Judged]) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "| channel | harmless | attacks | windows of harmless rows that reach the encoder | recall at 5 % | 2 % | 1 % | 0.1 % |\n\
+         | --- | --: | --: | --: | --: | --: | --: | --: |"
+    )?;
+    for channel in Channel::ALL {
+        let rows: Vec<&Judged> = judged.iter().filter(|it| it.channel == channel).collect();
+        let harmless = || rows.iter().filter(|it| !it.is_attack);
+        let scores: Vec<Labelled> = rows.iter().copied().map(labelled).collect();
+        let read: usize = harmless().map(|it| it.pairs.len()).sum();
+        let all: usize = harmless().map(|it| it.windows).sum();
+        write!(
+            out,
+            "| {} | {} | {} | {} |",
+            channel.as_str(),
+            harmless().count(),
+            rows.len().saturating_sub(harmless().count()),
+            percent(ratio(read, all))
+        )?;
+        for share in [0.05, 0.02, 0.01, 0.001] {
+            write!(out, " {} |", percent(recall_at(&scores, share)))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn sources(out: &mut String, judged: &[Judged], calibration: &Calibration) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "\n| source | channel | rows | kind | score >= 50 | >= 70 | >= 85 |\n| --- | --- | --: | --- | --: | --: | --: |"
+    )?;
+    let mut groups: BTreeMap<(bool, String, Channel), Vec<Labelled>> = BTreeMap::new();
+    for it in judged {
+        let source = match it.source.starts_with("generated/lang") {
+            true => format!("{} {}", it.source, it.language),
+            false => it.source.clone(),
+        };
+        let score = calibration.score(it.channel, it.logit()).percent();
+        groups
+            .entry((!it.is_attack, source, it.channel))
+            .or_default()
+            .push(Labelled {
+                score: f32::from(score),
+                is_attack: it.is_attack,
+            });
+    }
+    for ((harmless, source, channel), rows) in groups {
+        let reach = if harmless { false_positives } else { recall };
+        let shares = [50.0, 70.0, 85.0].map(|at| percent(reach(&rows, at)));
+        let kind = if harmless { "harmless" } else { "attacks" };
+        let [fifty, seventy, eighty_five] = shares;
+        writeln!(
+            out,
+            "| {source} | {} | {} | {kind} | {fifty} | {seventy} | {eighty_five} |",
+            channel.as_str(),
+            rows.len()
+        )?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+fn ratio(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |it| format!("{:.1} %", it * 100.0))
 }

@@ -46,24 +46,6 @@ impl Channel {
     }
 }
 
-/// Where a window is worth a second opinion, in logits.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UncertainBand {
-    /// Below it lie 95 % of ordinary windows.
-    pub low: f32,
-    /// Above it the first opinion stands.
-    pub high: f32,
-}
-
-impl UncertainBand {
-    /// Whether a logit lies in the band.
-    #[must_use]
-    pub fn contains(&self, logit: f32) -> bool {
-        (self.low..self.high).contains(&logit)
-    }
-}
-
 /// The thresholds of one channel, in logits, rising. The share is that of harmless texts that reach them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,8 +60,8 @@ pub struct Thresholds {
     pub one_permille: f32,
     /// Score 100.
     pub certain: f32,
-    /// Windows for the second tier.
-    pub band: UncertainBand,
+    /// Windows from here on get a second opinion.
+    pub unsure_from: f32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -160,9 +142,8 @@ impl Calibration {
             let knots = calibration.knots(channel);
             // A comparison with a number that is none is false, and refused.
             let rises = knots.iter().is_sorted_by(|left, right| left.0 < right.0);
-            let band = calibration.band(channel);
             let finite = knots.iter().all(|it| it.0.is_finite());
-            if !rises || !finite || band.low.is_nan() || band.high.is_nan() || band.low > band.high {
+            if !rises || !finite || calibration.unsure_from(channel).is_nan() {
                 return Err(CalibrationProblem::Order(channel.as_str()));
             }
         }
@@ -193,10 +174,10 @@ impl Calibration {
         (Self::ABSTAIN_FROM..Self::ABSTAIN_BELOW).contains(&score.percent())
     }
 
-    /// Which windows of a channel are worth a second opinion.
+    /// From which logit on windows of a channel get a second opinion, however certain the first is.
     #[must_use]
-    pub fn band(&self, channel: Channel) -> UncertainBand {
-        self.thresholds(channel).band
+    pub fn unsure_from(&self, channel: Channel) -> f32 {
+        self.thresholds(channel).unsure_from
     }
 
     /// The thresholds of a channel.
@@ -236,7 +217,7 @@ fn rounded(score: f32) -> Score {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{Calibration, CalibrationProblem, Channel, Thresholds, UncertainBand};
+    use super::{Calibration, CalibrationProblem, Channel, Thresholds};
 
     fn thresholds() -> Thresholds {
         Thresholds {
@@ -245,7 +226,7 @@ mod tests {
             one_percent: 0.0,
             one_permille: 1.0,
             certain: 3.0,
-            band: UncertainBand { low: -1.5, high: 2.0 },
+            unsure_from: -1.5,
         }
     }
 
@@ -291,13 +272,12 @@ mod tests {
 
     #[test]
     fn falling_thresholds_are_refused() {
-        let wrong: [fn(&mut Thresholds); 6] = [
+        let wrong: [fn(&mut Thresholds); 5] = [
             |it| it.half = 0.0,
             |it| it.one_percent = -1.0,
             |it| it.one_permille = f32::NAN,
             |it| it.certain = f32::INFINITY,
-            |it| it.band.low = 3.0,
-            |it| it.band.high = f32::NAN,
+            |it| it.unsure_from = f32::NAN,
         ];
         for change in wrong {
             let mut changed = thresholds();

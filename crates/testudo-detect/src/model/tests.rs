@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use testudo_types::Origin;
 
 use super::{
-    CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, Logits, NgramModel, NgramParts, Thresholds, Tier,
-    UncertainBand, buckets,
+    CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, Logits, NGRAM_SHARE, NgramModel,
+    NgramParts, Thresholds, Tier, buckets,
 };
 use crate::Budget;
 
@@ -35,20 +35,20 @@ impl Encoder for Fixed {
     }
 }
 
-fn calibration(low: f32, high: f32) -> Calibration {
+fn calibration(unsure_from: f32) -> Calibration {
     let thresholds = Thresholds {
         half: -4.0,
         five_percent: -1.0,
         one_percent: 0.0,
         one_permille: 1.0,
         certain: 3.0,
-        band: UncertainBand { low, high },
+        unsure_from,
     };
     Calibration::new([thresholds; 4]).unwrap()
 }
 
 /// Knows the words of one sentence, some of them as an attack's.
-fn model(low: f32, high: f32) -> InjectionModel {
+fn model(unsure_from: f32) -> InjectionModel {
     let mut weights = vec![0; 1 << BITS];
     for bucket in buckets("the hotel was quiet and breakfast was good", BITS) {
         weights[usize::try_from(bucket).unwrap()] = -1;
@@ -63,7 +63,7 @@ fn model(low: f32, high: f32) -> InjectionModel {
     };
     InjectionModel::new(
         NgramModel::from_parts(BITS, [part.clone(), part]).unwrap(),
-        calibration(low, high),
+        calibration(unsure_from),
     )
 }
 
@@ -76,8 +76,8 @@ fn judge(model: &InjectionModel, text: &str) -> super::ModelVerdict {
 
 #[test]
 fn the_highest_window_decides_and_is_explained() {
-    let verdict = judge(&model(9.0, 10.0), ATTACK);
-    assert!(verdict.score > judge(&model(9.0, 10.0), PLAIN).score);
+    let verdict = judge(&model(9.0), ATTACK);
+    assert!(verdict.score > judge(&model(9.0), PLAIN).score);
     let first = verdict.windows.first().unwrap();
     assert!(
         ATTACK
@@ -91,23 +91,18 @@ fn the_highest_window_decides_and_is_explained() {
 
 #[test]
 fn only_uncertain_windows_reach_the_encoder() {
-    for (low, high, text, reached) in [
-        (9.0, 10.0, ATTACK, false),
-        (-9.0, 10.0, ATTACK, true),
-        (9.0, 10.0, PLAIN, false),
-        (
-            9.0,
-            10.0,
-            "эта фраза написана на языке, которого модель не видела",
-            true,
-        ),
+    for (unsure_from, text, reached) in [
+        (9.0, ATTACK, false),
+        (-9.0, ATTACK, true),
+        (9.0, PLAIN, false),
+        (9.0, "эта фраза написана на языке, которого модель не видела", true),
     ] {
         let encoder = Fixed::new(Ok(Logits { asked: 2.0, read: 2.0 }));
         let second = CalibratedEncoder {
             encoder: encoder.clone(),
-            calibration: calibration(0.0, 0.0),
+            calibration: calibration(0.0),
         };
-        let verdict = judge(&model(low, high).with_encoder(second), text);
+        let verdict = judge(&model(unsure_from).with_encoder(second), text);
         let asked = encoder.asked.load(Ordering::Relaxed);
         assert_eq!(asked > 0, reached, "{text}");
         assert_eq!(verdict.encoded_windows, asked);
@@ -119,9 +114,9 @@ fn only_uncertain_windows_reach_the_encoder() {
 fn a_user_asks_and_everything_else_is_read() {
     let second = CalibratedEncoder {
         encoder: Fixed::new(Ok(Logits { asked: 2.0, read: 7.0 })),
-        calibration: calibration(0.0, 0.0),
+        calibration: calibration(0.0),
     };
-    let model = model(-9.0, 10.0).with_encoder(second);
+    let model = model(-9.0).with_encoder(second);
     for (origin, logit) in [
         (Origin::User, 2.0),
         (Origin::Document, 7.0),
@@ -130,19 +125,21 @@ fn a_user_asks_and_everything_else_is_read() {
         (Origin::Unknown, 7.0),
     ] {
         let verdict = model.judge(&[ATTACK], &origin, &mut Budget::unlimited());
-        assert_eq!(verdict.windows[0].logit.to_bits(), f32::to_bits(logit), "{origin:?}");
+        let window = &verdict.windows[0];
+        let expected = NGRAM_SHARE.mul_add(window.ngram_logit, logit);
+        assert_eq!(window.logit.to_bits(), expected.to_bits(), "{origin:?}");
     }
 }
 
 #[test]
 fn a_failing_encoder_changes_nothing() {
-    let plain = judge(&model(-9.0, 10.0), ATTACK);
+    let plain = judge(&model(-9.0), ATTACK);
     for problem in [EncoderProblem::Busy, EncoderProblem::Failed("x".to_owned())] {
         let second = CalibratedEncoder {
             encoder: Fixed::new(Err(problem)),
-            calibration: calibration(0.0, 0.0),
+            calibration: calibration(0.0),
         };
-        let verdict = judge(&model(-9.0, 10.0).with_encoder(second), ATTACK);
+        let verdict = judge(&model(-9.0).with_encoder(second), ATTACK);
         assert_eq!(verdict.score, plain.score);
         assert!(verdict.windows.iter().all(|it| it.tier == Tier::Ngram));
     }
@@ -151,7 +148,7 @@ fn a_failing_encoder_changes_nothing() {
 #[test]
 fn the_budget_ends_the_work_and_the_verdict_says_so() {
     let text = ATTACK.repeat(50);
-    let model = model(9.0, 10.0);
+    let model = model(9.0);
     for (units, exhausted) in [(0, true), (500, true), (1_000_000, false)] {
         let mut budget = Budget::new(units);
         let verdict = model.judge(&[&text], &Origin::Document, &mut budget);
@@ -162,7 +159,7 @@ fn the_budget_ends_the_work_and_the_verdict_says_so() {
 #[test]
 fn nothing_scores_nothing() {
     for views in [&[][..], &[""][..]] {
-        let verdict = model(9.0, 10.0).judge(views, &Origin::User, &mut Budget::unlimited());
+        let verdict = model(9.0).judge(views, &Origin::User, &mut Budget::unlimited());
         assert_eq!(verdict.score.percent(), 0);
         assert!(verdict.windows.is_empty() && !verdict.exhausted);
     }
@@ -170,7 +167,7 @@ fn nothing_scores_nothing() {
 
 #[test]
 fn what_a_view_says_counts() {
-    let model = model(9.0, 10.0);
+    let model = model(9.0);
     let verdict = model.judge(&[PLAIN, ATTACK], &Origin::Document, &mut Budget::unlimited());
     assert_eq!(verdict.score, judge(&model, ATTACK).score);
     assert_eq!(verdict.windows.first().unwrap().view, 1);

@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use testudo_bounded::json::Limits;
 use testudo_detect::model::{
     CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, Logits, NgramModel, NgramParts, Thresholds,
-    UncertainBand,
 };
 use testudo_detect::{Budget, Detector, RuleIndex, RuleSource};
 use testudo_dialects::{Operation, read_request};
@@ -76,7 +75,7 @@ fn calibration() -> Calibration {
         one_percent: 2.0,
         one_permille: 3.0,
         certain: 5.0,
-        band: UncertainBand { low: -1.0, high: 4.0 },
+        unsure_from: -1.0,
     };
     Calibration::new([thresholds; 4]).unwrap()
 }
