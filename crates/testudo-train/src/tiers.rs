@@ -157,12 +157,12 @@ fn pairs(
     Ok((count, pairs.collect()))
 }
 
-/// Thresholds at shares of the ordinary rows of each channel; one without such rows gets those of users' turns.
+/// Thresholds at shares of the harmless rows of each channel; one without such rows gets those of documents.
 fn calibration(judged: &[Judged]) -> anyhow::Result<Calibration> {
     let of = |channel: Channel| {
         let rows: Vec<Labelled> = judged
             .iter()
-            .filter(|it| it.channel == channel && !it.is_attack && source::is_ordinary(&it.family))
+            .filter(|it| it.channel == channel && !it.is_attack)
             .map(labelled)
             .collect();
         let five_percent = threshold(&rows, 0.05)?.max(FIVE_PERCENT_MIN);
@@ -178,8 +178,8 @@ fn calibration(judged: &[Judged]) -> anyhow::Result<Calibration> {
             unsure_from: five_percent,
         })
     };
-    let user = of(Channel::User).context("there are no harmless rows of users")?;
-    let all = Channel::ALL.map(|channel| of(channel).unwrap_or(user));
+    let document = of(Channel::Document).context("there are no harmless documents")?;
+    let all = Channel::ALL.map(|channel| of(channel).unwrap_or(document));
     Ok(Calibration::new(all)?)
 }
 
