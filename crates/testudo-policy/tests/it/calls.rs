@@ -70,9 +70,17 @@ fn a_call_that_nothing_forbids_gets_a_permit_and_a_listing_none() {
     assert_eq!(decide(&Case { listing: true, ..PLAIN }), (true, false, String::new()));
 }
 
+fn assert_refused(cases: &[(Case, &str)]) {
+    for (case, reason) in cases {
+        let (goes_on, permit, why) = decide(case);
+        assert!(!goes_on && !permit, "{}", case.own);
+        assert_eq!(why, *reason, "{}", case.own);
+    }
+}
+
 #[test]
-fn calls_are_refused() {
-    for (case, reason) in [
+fn calls_that_nothing_covers_are_refused() {
+    assert_refused(&[
         (
             Case {
                 covered: false,
@@ -110,6 +118,12 @@ fn calls_are_refused() {
             },
             "no policy permits this",
         ),
+    ]);
+}
+
+#[test]
+fn calls_that_an_operators_policy_forbids_are_refused() {
+    assert_refused(&[
         (
             Case {
                 own: r#"@id("no") @reason("not by agents") forbid (principal is Agent, action == Action::"call", resource) when { context.tool == "read" };"#,
@@ -143,11 +157,7 @@ fn calls_are_refused() {
             },
             "a policy could not be evaluated",
         ),
-    ] {
-        let (goes_on, permit, why) = decide(&case);
-        assert!(!goes_on && !permit, "{}", case.own);
-        assert_eq!(why, reason, "{}", case.own);
-    }
+    ]);
 }
 
 #[test]
