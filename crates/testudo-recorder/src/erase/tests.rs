@@ -181,8 +181,8 @@ async fn a_reader_from_outside_delays_only_the_overwriting() {
     );
     assert!(vault.subject(ana).await.unwrap().is_none());
     assert_eq!(vault.pending_erasures().await.unwrap().len(), 1);
-    drop(reading);
-    drop(reader);
+    reading.rollback().await.unwrap();
+    reader.close().await.unwrap();
     vault.begin_erasure(&erasure(ana), NOW).await.unwrap();
     for trace in &traces {
         assert_eq!(files_with(folder.path(), trace), Vec::<PathBuf>::new());
