@@ -158,11 +158,11 @@ impl Pseudonyms {
         self.entries.get(place).map(|entry| &*entry.placeholder).ok_or(full)
     }
 
-    /// A made-up value that is new here and stands in no text of the request.
+    /// A made-up value that is new here and stands in no text of the request, also once others are masked.
     fn fake(&self, label: &str, value: &str) -> Option<Arc<str>> {
         (0..FAKES_TRIED).find_map(|attempt| {
             let fake = fake::fake(label, value, &self.nonce, self.entries.len(), attempt)?;
-            let taken = self.fakes.contains(&*fake) || self.by_value.contains_key(&*fake) || self.seen.may_hold(&fake);
+            let taken = self.fakes.contains(&*fake) || self.by_value.contains_key(&*fake) || self.seen.may_leave(&fake);
             (!taken && fake != value).then(|| fake.into())
         })
     }

@@ -293,7 +293,20 @@ pub(super) fn stands_free(text: &str, place: &Range<usize>) -> bool {
         // An opening bracket may be the first byte of the next value.
         Some(c) => c.is_whitespace() || ",;!?)]}>\"'`|/".contains(c) || !c.is_ascii(),
     };
-    free && begins_free(text, place.start)
+    free && begins_free(text, place.start) && !ends_another(text.get(..place.start).unwrap_or_default())
+}
+
+/// Whether a stand-in behind this text could be read as the last part of a date or of an address that begins in it.
+fn ends_another(before: &str) -> bool {
+    let mut back = before.bytes().rev();
+    match back.next() {
+        Some(b'/') => back.next().is_some_and(|byte| byte.is_ascii_digit()),
+        Some(b':') => {
+            let address = back.take_while(|byte| byte.is_ascii_hexdigit() || *byte == b':');
+            address.filter(|byte| *byte == b':').count() > 0
+        }
+        _ => false,
+    }
 }
 
 /// Restores one channel's text as it arrives; holds back only what could still become a placeholder.

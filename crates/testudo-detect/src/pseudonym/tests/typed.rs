@@ -175,6 +175,38 @@ fn a_value_that_does_not_stand_free_gets_brackets() {
 }
 
 #[test]
+fn a_text_that_masking_leaves_free_is_no_made_up_value() {
+    let (date, address) = ("1987-03-24", "84.23.149.200");
+    let fake = alone("DATE_OF_BIRTH", date, 3);
+    // The address joins the last word of what stands before it, and takes a bracket.
+    let parts = [
+        (String::new(), Some(("DATE_OF_BIRTH", date))),
+        (format!(" {fake}"), Some(("IP_ADDRESS", address))),
+    ];
+    let mut set = typed([3; 8]);
+    let (plain, masked) = hide(&mut set, &parts);
+    assert!(masked.contains(&format!(" {fake}[[IP_ADDRESS_1_")), "{masked}");
+    assert_eq!(set.restorer().restore(&masked), plain);
+}
+
+#[test]
+fn what_could_end_another_made_up_value_gets_brackets() {
+    for (text, free) in [
+        ("03/04/84.23.149.200", false),
+        ("3c:22:84.23.149.200", false),
+        ("https://84.23.149.200", true),
+        ("host:84.23.149.200", true),
+        ("DOB:84.23.149.200", true),
+    ] {
+        let start = text.find("84").unwrap();
+        let mut set = typed([3; 8]);
+        set.show(text);
+        let made = set.placeholder_at("IP_ADDRESS", text, start..start + 13).unwrap();
+        assert_eq!(made.starts_with("[["), !free, "{text}: {made}");
+    }
+}
+
+#[test]
 fn only_what_stands_free_turns_back() {
     let mut set = typed([5; 8]);
     set.show("84.23.149.200");

@@ -17,7 +17,12 @@ pub(super) fn find(text: &str, known: &[Link]) -> Vec<Link> {
     let mut from = 0;
     while let Some(start) = next_start(text, from) {
         let end = address_end(text, start);
-        if end > start && !taken.covers(start) {
+        if taken.covers(start) {
+            // A known address may end before this one would, and another begin behind it.
+            from = taken.end.min(end).max(start.saturating_add(1));
+            continue;
+        }
+        if end > start {
             let range = start..end;
             let written = text.get(range.clone()).unwrap_or_default();
             let url = if is_www(written) {
