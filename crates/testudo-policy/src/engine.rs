@@ -1,10 +1,10 @@
 //! The questions and their answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{AuthorizationError, Authorizer, PolicySet};
-use testudo_types::{Action, Decision, PolicyName, Reason, RouteName, Verdict};
+use testudo_types::{Action, ApproverGroup, Decision, PolicyName, Reason, RouteName, Verdict};
 
 use crate::index::{Deciding, RoutePolicies, index};
 use crate::loading::{Loaded, load};
@@ -12,7 +12,8 @@ use crate::remembered::{Admissions, Facts};
 use crate::requests::{self, Asked};
 use crate::vocabulary::Vocabulary;
 use crate::{
-    Admission, AdmitFacts, CallFacts, EffectivePolicy, FindingFacts, Permit, PolicyProblem, PolicySource, RouteFacts,
+    ActFacts, Admission, AdmitFacts, CallFacts, EffectivePolicy, FindingFacts, Permit, PolicyProblem, PolicySource,
+    RouteFacts,
 };
 
 /// A checked set of policies for a set of routes; immutable, shared behind an `Arc`, replaced whole.
@@ -31,6 +32,7 @@ struct AsksFor {
     name: PolicyName,
     action: Action,
     reason: Option<Reason>,
+    approvers: Option<ApproverGroup>,
 }
 
 impl PolicyEngine {
@@ -72,13 +74,14 @@ impl PolicyEngine {
         })
     }
 
-    /// The policies that ship: `use.cedar`, `release.cedar` and `call.cedar`.
+    /// The policies that ship: `use.cedar`, `release.cedar`, `call.cedar` and `act.cedar`.
     #[must_use]
     pub fn default_sources() -> Vec<PolicySource> {
         [
             ("built-in use.cedar", include_str!("../policies/use.cedar")),
             ("built-in release.cedar", include_str!("../policies/release.cedar")),
             ("built-in call.cedar", include_str!("../policies/call.cedar")),
+            ("built-in act.cedar", include_str!("../policies/act.cedar")),
         ]
         .map(|(name, text)| PolicySource {
             name: name.to_owned(),
@@ -142,6 +145,19 @@ impl PolicyEngine {
             )
         });
         Admission { decision, permit }
+    }
+
+    /// Whether a call goes that a model asks for. It goes exactly when the action is [`Action::Pass`] or
+    /// [`Action::Observe`]; [`Action::Hold`] waits for a person, of each group in [`Decision::approvers`].
+    #[must_use]
+    pub fn act(&self, facts: &ActFacts<'_>) -> Decision {
+        let Some(route) = self.routes.get(facts.route) else {
+            return no_such_route(facts.route);
+        };
+        match requests::on_act(facts, route, &self.vocabulary) {
+            Ok(asked) => without_mask(self.decide(&asked, &route.on_act)),
+            Err(error) => failed(vec![error], Vec::new()),
+        }
     }
 
     /// What is to be done about a finding. A mask where nothing can be masked is a block.
@@ -230,6 +246,7 @@ fn asks_for(loaded: Loaded) -> (String, AsksFor) {
             name,
             action: loaded.action,
             reason: loaded.reason,
+            approvers: loaded.approvers,
         },
     )
 }
@@ -239,11 +256,13 @@ fn conclude(action: Action, applying: &[&AsksFor]) -> Decision {
     let determining = applying.iter().filter(|policy| policy.action == action);
     let policies = determining.clone().map(|policy| policy.name.clone()).collect();
     let mut reasons: Vec<Reason> = Vec::new();
-    for reason in determining.filter_map(|policy| policy.reason.as_ref()) {
+    for reason in determining.clone().filter_map(|policy| policy.reason.as_ref()) {
         if !reasons.contains(reason) {
             reasons.push(reason.clone());
         }
     }
+    let groups = determining.filter_map(|policy| policy.approvers.clone());
+    let approvers: BTreeSet<ApproverGroup> = groups.filter(|_| action == Action::Hold).collect();
     if reasons.is_empty() && action >= Action::Hold {
         reasons.push(reason("a policy does not allow this"));
     }
@@ -252,6 +271,7 @@ fn conclude(action: Action, applying: &[&AsksFor]) -> Decision {
         action,
         policies,
         reasons,
+        approvers: approvers.into_iter().collect(),
         errors: Vec::new(),
     }
 }
@@ -264,6 +284,7 @@ fn without_mask(decision: Decision) -> Decision {
         verdict: Verdict::Deny,
         action: Action::Block,
         reasons: vec![reason("what was found cannot be masked in its place")],
+        approvers: Vec::new(),
         ..decision
     }
 }
@@ -288,6 +309,7 @@ fn blocked(why: &str) -> Decision {
         action: Action::Block,
         policies: Vec::new(),
         reasons: vec![reason(why)],
+        approvers: Vec::new(),
         errors: Vec::new(),
     }
 }

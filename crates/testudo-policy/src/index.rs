@@ -21,6 +21,8 @@ pub enum Question {
     Release,
     /// May this caller see or call this tool?
     Call,
+    /// May this call go, which a model asks for?
+    Act,
 }
 
 impl Question {
@@ -31,6 +33,7 @@ impl Question {
             Self::Use => "use",
             Self::Release => "release",
             Self::Call => "call",
+            Self::Act => "act",
         }
     }
 }
@@ -65,6 +68,7 @@ pub(crate) struct RoutePolicies {
     pub(crate) on_release: Deciding,
     /// Empty for routes that lead to no tools.
     pub(crate) on_call: Deciding,
+    pub(crate) on_act: Deciding,
     pub(crate) effective: Vec<EffectivePolicy>,
     request: BTreeMap<ThreatKind, Guard>,
     response: BTreeMap<ThreatKind, Guard>,
@@ -162,6 +166,7 @@ fn route_policies(loaded: &[Loaded], route: &RouteFacts, vocabulary: &Vocabulary
     let mut on_use = Deciding::default();
     let mut on_release = Deciding::default();
     let mut on_call = Deciding::default();
+    let mut on_act = Deciding::default();
     let has_tools = route.name.as_str().starts_with(MCP_PREFIX);
     let mut effective = Vec::new();
     for one in loaded.iter().filter(|one| concerns(&one.policy, &uid, &profile)) {
@@ -170,6 +175,7 @@ fn route_policies(loaded: &[Loaded], route: &RouteFacts, vocabulary: &Vocabulary
             (Question::Use, &vocabulary.action_use, &mut on_use),
             (Question::Release, &vocabulary.action_release, &mut on_release),
             (Question::Call, &vocabulary.action_call, &mut on_call),
+            (Question::Act, &vocabulary.action_act, &mut on_act),
         ];
         for (question, action, deciding) in askings {
             if question == Question::Call && !has_tools {
@@ -197,6 +203,7 @@ fn route_policies(loaded: &[Loaded], route: &RouteFacts, vocabulary: &Vocabulary
         on_use,
         on_release,
         on_call,
+        on_act,
         effective,
         request: route.request.clone(),
         response: route.response.clone(),

@@ -1,12 +1,14 @@
 //! Decides from facts and findings, with Cedar: who may use a route, and what a finding leads to.
 //!
-//! Three questions are asked. [`PolicyEngine::admit`]: may this caller send this
+//! Four questions are asked. [`PolicyEngine::admit`]: may this caller send this
 //! request through this route? [`PolicyEngine::call`]: may it see or call this tool? [`PolicyEngine::judge`]: something was found in
-//! the text, what is to be done? All are pure functions of their facts. Where
+//! the text, what is to be done? [`PolicyEngine::act`]: a model asks for a call of a tool, may it go? All are pure functions of their facts. Where
 //! a policy cannot be evaluated, or none permits, the answer is no.
 
 #![forbid(unsafe_code)]
 
+mod act;
+pub mod actions;
 mod call;
 mod engine;
 mod facts;
@@ -22,6 +24,7 @@ mod scope;
 mod shape;
 mod vocabulary;
 
+pub use act::{ActFacts, Plan, ProposedCall, SessionFacts};
 pub use call::{CallFacts, CallHints, MCP_PREFIX};
 pub use engine::PolicyEngine;
 pub use facts::{AdmitFacts, FindingFacts, Guard, RouteFacts};

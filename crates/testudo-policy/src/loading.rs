@@ -6,7 +6,7 @@ use cedar_policy::{
     Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning, Validator,
 };
 use miette::Diagnostic;
-use testudo_types::{Action, Reason};
+use testudo_types::{Action, ApproverGroup, Reason};
 
 use crate::vocabulary::Vocabulary;
 use crate::{PolicyFault, PolicyProblem};
@@ -27,6 +27,8 @@ pub(crate) struct Loaded {
     pub(crate) line: usize,
     pub(crate) action: Action,
     pub(crate) reason: Option<Reason>,
+    /// Who has to approve, of a policy that holds.
+    pub(crate) approvers: Option<ApproverGroup>,
     pub(crate) policy: Policy,
 }
 
@@ -152,6 +154,7 @@ impl Loading<'_> {
             line,
             action,
             reason,
+            approvers: policy.annotation("hold").map(|group| ApproverGroup(group.into())),
             policy: policy.new_id(PolicyId::new(name)),
         });
     }
@@ -171,6 +174,10 @@ impl Loading<'_> {
                     Ok(found) => action = found,
                     Err(fault) => faults.push(fault),
                 },
+                "hold" => match self.hold(policy, value) {
+                    Ok(()) => action = Action::Hold,
+                    Err(fault) => faults.push(fault),
+                },
                 "reason" if is_sound_reason(value) => {}
                 "reason" => faults.push(PolicyFault::ReasonUnsound { max: REASON_BYTES_MAX }),
                 unknown => faults.push(PolicyFault::AnnotationUnknown(unknown.to_owned())),
@@ -181,6 +188,21 @@ impl Loading<'_> {
             self.problem(source, Some(line), name.as_deref(), fault);
         }
         action
+    }
+
+    /// Approvers are asked about calls of tools and about nothing else.
+    fn hold(&self, policy: &Policy, group: &str) -> Result<(), PolicyFault> {
+        let words = self.vocabulary;
+        let others = [&words.action_use, &words.action_call, &words.action_release];
+        if policy.annotation("action").is_some() {
+            Err(PolicyFault::HoldBesideAction)
+        } else if !is_sound_id(group) {
+            Err(PolicyFault::HoldUnsound(group.to_owned()))
+        } else if others.iter().any(|action| crate::index::decides(policy, action)) {
+            Err(PolicyFault::HoldElsewhere)
+        } else {
+            Ok(())
+        }
     }
 
     fn action(&self, policy: &Policy, name: &str) -> Result<Action, PolicyFault> {
@@ -196,7 +218,8 @@ impl Loading<'_> {
                     effect,
                 })?;
         // There is nothing to mask in a question of rights.
-        let rights = [&self.vocabulary.action_use, &self.vocabulary.action_call];
+        let words = self.vocabulary;
+        let rights = [&words.action_use, &words.action_call, &words.action_act];
         let decides_rights = rights.iter().any(|it| crate::index::decides(policy, it));
         if action == Action::Mask && decides_rights {
             Err(PolicyFault::MaskOnUse)

@@ -57,6 +57,12 @@ pub enum PolicyFault {
     AnnotationUnknown(String),
     #[error("`@action(\"{found}\")` is not an action of a `{effect}`")]
     ActionUnknown { found: String, effect: &'static str },
+    #[error("`@hold` stands beside `@action`")]
+    HoldBesideAction,
+    #[error("`@hold(\"{0}\")` is not a sound name of a group")]
+    HoldUnsound(String),
+    #[error("`@hold` stands on a policy that also decides something else than calls of tools")]
+    HoldElsewhere,
     #[error("`@action(\"mask\")` stands on a policy that also decides who may use a route")]
     MaskOnUse,
     #[error("the `@reason` is empty, longer than {max} bytes or has control characters")]
@@ -89,11 +95,14 @@ impl PolicyFault {
             Self::IdMissing => "write `@id(\"team.what-it-does\")` above it".to_owned(),
             Self::IdUnsound(_) => "use at most 64 letters, digits, `-`, `_` and `.`".to_owned(),
             Self::IdDuplicate { .. } => "give each policy its own id".to_owned(),
-            Self::AnnotationUnknown(_) => "known are `@id`, `@action` and `@reason`".to_owned(),
+            Self::AnnotationUnknown(_) => "known are `@id`, `@action`, `@hold` and `@reason`".to_owned(),
             Self::ActionUnknown { effect: "permit", .. } => {
                 "allowed are `pass`, `observe`, `mask` and `hold`".to_owned()
             }
             Self::ActionUnknown { .. } => "allowed are `observe`, `mask`, `hold` and `block`".to_owned(),
+            Self::HoldBesideAction => "leave `@action` out: `@hold` holds".to_owned(),
+            Self::HoldUnsound(_) => "use at most 64 letters, digits, `-`, `_` and `.`".to_owned(),
+            Self::HoldElsewhere => "limit the policy with `action == Action::\"act\"`".to_owned(),
             Self::MaskOnUse => "limit the policy with `action == Action::\"release\"`".to_owned(),
             Self::ReasonUnsound { .. } => "write one sentence that the caller may read".to_owned(),
             Self::RouteUnknown(_) => "configure the route, correct its name or remove the policy".to_owned(),

@@ -26,6 +26,7 @@ mod tests;
 mod words;
 mod yaml;
 
+pub(crate) use atoms::urls as links;
 pub use conversation::{Conversation, Limits, Reading};
 pub use facts::{ArgumentFacts, ToolFacts};
 pub use leaves::{Leaf, Leaves};

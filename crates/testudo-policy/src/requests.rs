@@ -1,5 +1,7 @@
 //! Facts to the policy engine's requests, without going through text.
 
+mod acts;
+
 use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
@@ -8,6 +10,8 @@ use testudo_types::{Origin, Principal};
 use crate::index::RoutePolicies;
 use crate::vocabulary::{Vocabulary, entity};
 use crate::{AdmitFacts, CallFacts, FindingFacts};
+
+pub(crate) use acts::on_act;
 
 /// A question ready to be put to policies.
 pub(crate) struct Asked {

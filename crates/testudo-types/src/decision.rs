@@ -90,6 +90,10 @@ impl fmt::Display for PolicyName {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(pub Arc<str>);
 
+/// A group of people who may approve what waits, by the name that a policy's `@hold` gives.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApproverGroup(pub Arc<str>);
+
 /// Verdict and action with the policies that determined them and the reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -97,6 +101,9 @@ pub struct Decision {
     pub action: Action,
     pub policies: Vec<PolicyName>,
     pub reasons: Vec<Reason>,
+    /// Of a hold: the groups that each have to approve. Empty where policies name none, so that whoever may approve
+    /// anything may approve this.
+    pub approvers: Vec<ApproverGroup>,
     /// Errors inside policies; a decision with any of them is a deny.
     pub errors: Vec<String>,
 }

@@ -507,6 +507,7 @@ fn fail_closed(rule: &RuleId) -> Decision {
         action: Action::Block,
         policies: vec![PolicyName::new("guard.fail-closed")],
         reasons: vec![Reason(format!("a guard could not scan this ({rule})").into())],
+        approvers: Vec::new(),
         errors: Vec::new(),
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn bare_url(url: &str) -> &str {
 }
 
 /// Addresses that begin with a scheme or `www.`, up to the first character that ends one.
-pub(super) fn urls(text: &str) -> Vec<&str> {
+pub(crate) fn urls(text: &str) -> Vec<&str> {
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
     let mut at = 0;

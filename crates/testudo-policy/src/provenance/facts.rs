@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::atoms::parts;
 use super::conversation::Conversation;
 use super::leaves::Leaves;
-use super::naming::{Asked, Provenance};
+use super::naming::{Asked, Label, Provenance};
 use super::specs::{Effect, Role, ToolSpec, ToolSpecs};
 
 /// One argument that somebody has to have named.
@@ -17,6 +17,8 @@ pub struct ArgumentFacts {
     /// The value as the call has it; not for logs.
     pub value: String,
     pub provenance: Provenance,
+    /// The model's own choice among the few values that the tool's definition lists, and a reviewer saw.
+    pub listed: bool,
 }
 
 /// The facts of a call for the context of a Cedar policy. Cedar has no loops: what it needs of several values is
@@ -38,6 +40,23 @@ pub struct ToolFacts {
 }
 
 impl ToolFacts {
+    /// What is known before any argument is looked at.
+    #[must_use]
+    pub fn without_arguments(specs: &ToolSpecs, conversation: &Conversation, tool: &str) -> Self {
+        let unknown = ToolSpec::unknown();
+        let spec = specs.tool(tool).unwrap_or(&unknown);
+        Self {
+            tool: tool.to_owned(),
+            effect: spec.effective(),
+            external: spec.external || !spec.reviewed,
+            reviewed: spec.reviewed,
+            tainted: conversation.tainted,
+            suspicious: conversation.is_suspicious(),
+            arguments: Vec::new(),
+            calls_before: 0,
+        }
+    }
+
     /// Looks up every value of the call that must be named. `None` when the arguments are too many or too deep.
     #[must_use]
     pub fn of(
@@ -50,16 +69,7 @@ impl ToolFacts {
         let unknown = ToolSpec::unknown();
         let spec = specs.tool(tool).unwrap_or(&unknown);
         let leaves = Leaves::of_arguments(arguments)?;
-        let mut facts = Self {
-            tool: tool.to_owned(),
-            effect: spec.effective(),
-            external: spec.external || !spec.reviewed,
-            reviewed: spec.reviewed,
-            tainted: conversation.tainted,
-            suspicious: conversation.is_suspicious(),
-            arguments: Vec::new(),
-            calls_before: 0,
-        };
+        let mut facts = Self::without_arguments(specs, conversation, tool);
         for (path, value) in said(&leaves) {
             let role = spec.role(path);
             if !role.must_be_named() {
@@ -73,11 +83,14 @@ impl ToolFacts {
                 selects: role == Role::Selector,
             };
             for part in parts(value) {
+                let provenance = conversation.name(specs, &asked, part, trust_system);
+                let chosen = provenance.label == Label::None && !provenance.look_alike;
                 facts.arguments.push(ArgumentFacts {
                     path: path.to_owned(),
                     role,
                     value: part.to_owned(),
-                    provenance: conversation.name(specs, &asked, part, trust_system),
+                    listed: chosen && spec.is_listed(path, part),
+                    provenance,
                 });
             }
         }

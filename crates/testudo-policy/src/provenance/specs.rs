@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::document::SpecProblem;
 use super::paths::PathPattern;
+use crate::actions::SqlDialect;
 
 /// What a call does to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,6 +125,8 @@ pub struct ToolSpec {
     pub listed: BTreeMap<String, BTreeSet<String>>,
     /// What the definition says the tool is for.
     pub description: String,
+    /// The language of its `sql` arguments.
+    pub sql: SqlDialect,
 }
 
 impl ToolSpec {
@@ -140,6 +143,7 @@ impl ToolSpec {
             ids: Vec::new(),
             listed: BTreeMap::new(),
             description: String::new(),
+            sql: SqlDialect::Any,
         }
     }
 

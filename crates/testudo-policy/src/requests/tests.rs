@@ -13,7 +13,8 @@ use testudo_types::{
 
 use super::*;
 use crate::index::index;
-use crate::{CallHints, Guard, ModelScope, RouteFacts, RouteScope};
+use crate::provenance::{Conversation, Effect, Knobs, Limits, PolicyName, Reading, ToolSpecs};
+use crate::{ActFacts, CallHints, Guard, ModelScope, Plan, ProposedCall, RouteFacts, RouteScope, SessionFacts};
 
 fn principal() -> impl Strategy<Value = Principal> {
     let kinds = vec![PrincipalKind::User, PrincipalKind::Service, PrincipalKind::Agent];
@@ -167,6 +168,48 @@ proptest! {
             },
         };
         conforms(on_call(&facts, &route, &words).unwrap(), &words.action_call, &words);
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn acts_conform_to_the_schema(
+        principal in principal(),
+        tool in any::<String>(),
+        effect in select(Effect::ALL.to_vec()),
+        user in any::<String>(),
+        read in any::<String>(),
+        values in any::<[String; 4]>(),
+        counts in any::<[u64; 3]>(),
+        approved in any::<bool>(),
+    ) {
+        let words = Vocabulary::new().unwrap();
+        let (name, route) = route(BTreeMap::new(), &words);
+        let [to, url, file, run] = values;
+        let arguments = serde_json::json!({"to": to, "url": url, "file": file, "run": [run, user], "how": counts[0], "q": read});
+        let text = format!(
+            "[tools.t]\neffect = \"{}\"\nreviewed = true\n[tools.t.arguments]\nto = \"control\"\nurl = \"url\"\nfile = \"path\"\nrun = \"command\"\nhow = \"quantity\"\nq = \"sql\"",
+            effect.as_str(),
+        );
+        let specs = ToolSpecs::from_toml(&text).unwrap();
+        let mut conversation = Conversation::new(Limits::default(), Reading::Close);
+        conversation.push_user(&user, &[]);
+        conversation.push_result(&specs, &tool, &arguments, &read, false);
+        let knobs = Knobs::from(PolicyName::Default);
+        for asked in ["t", tool.as_str()] {
+            let call = ProposedCall::of(&knobs, &specs, &conversation, asked, &arguments);
+            let facts = ActFacts {
+                principal: &principal,
+                route: &name,
+                call: &call,
+                session: SessionFacts { calls_1h: counts[1], sum_24h: counts[2], ..SessionFacts::default() },
+                plan: Plan::Outside,
+                approved,
+            };
+            conforms(on_act(&facts, &route, &words).unwrap(), &words.action_act, &words);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ fn every_example_loads_beside_the_shipped_policies() {
     ];
     let blocks = PAGE.split("```cedar\n").skip(1);
     let examples: Vec<&str> = blocks.map(|block| block.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     let mut sources = PolicyEngine::default_sources();
     for (number, text) in examples.into_iter().enumerate() {
         sources.push(PolicySource {
@@ -30,14 +30,16 @@ fn every_example_loads_beside_the_shipped_policies() {
 #[test]
 fn every_fact_of_the_schema_is_explained_and_no_other() {
     let (_, contexts) = SCHEMA.split_once("action use").unwrap();
-    let in_schema: Vec<String> = contexts
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with("//"))
-        .filter_map(|line| line.split_once(": "))
-        .filter(|(name, _)| !["principal", "resource", "context"].contains(name))
-        .map(|(name, _)| name.trim_end_matches('?').to_owned())
-        .collect();
+    let mut record = String::new();
+    let mut in_schema: Vec<String> = Vec::new();
+    for line in contexts.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+        match line.split_once(": ") {
+            Some(("principal" | "resource" | "context", _)) => {}
+            Some((name, "{")) => record = format!("{name}."),
+            Some((name, _)) => in_schema.push(format!("{record}{}", name.trim_end_matches('?'))),
+            None => record.clear(),
+        }
+    }
     let in_page: Vec<String> = PAGE
         .lines()
         .filter_map(|line| line.strip_prefix("| `context."))

@@ -1,6 +1,8 @@
 //! What policies decide and which policies are refused, as tables of cases and as properties.
 
 #[cfg(test)]
+mod acts;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod cases;

@@ -49,7 +49,7 @@ fn effective_policies_tell_their_place_and_questions() {
         (last.name.as_str(), last.line, last.action.as_str()),
         ("own", 3, "hold")
     );
-    assert_eq!(last.questions, [Question::Use, Question::Release]);
+    assert_eq!(last.questions, [Question::Use, Question::Release, Question::Act]);
 }
 
 #[test]

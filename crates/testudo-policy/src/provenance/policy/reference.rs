@@ -92,6 +92,7 @@ impl Knobs {
                     role,
                     value: (*value).to_owned(),
                     provenance: Provenance::new(label),
+                    listed: false,
                 });
                 let accepted = match label {
                     Label::System | Label::User => true,

@@ -85,11 +85,8 @@ impl Knobs {
         let path = || argument.path.clone();
         let found = &argument.provenance;
         let selects = argument.role == Role::Selector;
-        // The model's own choice from a list that a reviewer saw; nobody's text names it.
-        let listed =
-            found.label == Label::None && !found.look_alike && call.spec.is_listed(&argument.path, &argument.value);
         let accepted = match found.label {
-            _ if listed => return None,
+            _ if argument.listed => return None,
             Label::User | Label::System => return None,
             Label::Directory => self.directories,
             // An id says which thing, never to whom or where, unless a reviewer gave the argument its nouns.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Effect, Role, Secret, ToolSpec, ToolSpecs};
+use crate::actions::SqlDialect;
 use crate::provenance::paths::{PathPattern, PathPatternError};
 
 /// What is wrong with tool specifications.
@@ -61,6 +62,7 @@ struct Tool {
     secrets: Vec<Secrets>,
     #[serde(default)]
     description: String,
+    sql_dialect: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +97,9 @@ impl ToolSpecs {
                     .map(|(path, nouns)| (path, lower(nouns)))
                     .collect(),
                 description: tool.description,
+                sql: tool
+                    .sql_dialect
+                    .map_or(Ok(SqlDialect::Any), |word| dialect(&name, &word))?,
                 ..ToolSpec::unknown()
             };
             for (path, word) in tool.arguments {
@@ -146,6 +151,18 @@ pub(super) fn effect(tool: &str, word: &str) -> Result<Effect, SpecProblem> {
 pub(super) fn role(tool: &str, word: &str) -> Result<Role, SpecProblem> {
     let known = Role::ALL.into_iter().find(|role| role.as_str() == word);
     known.ok_or_else(|| unknown(tool, "unknown role", word, &Role::ALL.map(Role::as_str)))
+}
+
+fn dialect(tool: &str, word: &str) -> Result<SqlDialect, SpecProblem> {
+    let known = SqlDialect::ALL.into_iter().find(|dialect| dialect.as_str() == word);
+    known.ok_or_else(|| {
+        unknown(
+            tool,
+            "unknown SQL dialect",
+            word,
+            &SqlDialect::ALL.map(SqlDialect::as_str),
+        )
+    })
 }
 
 fn unknown(tool: &str, what: &'static str, found: &str, known: &[&str]) -> SpecProblem {

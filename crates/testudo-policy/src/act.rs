@@ -1,0 +1,75 @@
+//! The fourth question: may this call go, which a model asks for?
+
+use serde_json::Value;
+use testudo_types::{Principal, RouteName};
+
+use crate::actions::ActionFacts;
+use crate::provenance::{Conversation, Knobs, ToolFacts, ToolSpec, ToolSpecs, Verdict};
+
+/// A call that a model asks for, with all that can be known of it without its surroundings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedCall {
+    /// The tool and who named which argument.
+    pub facts: ToolFacts,
+    /// What provenance alone would do.
+    pub verdict: Verdict,
+    /// What statements, addresses, paths and commands in the arguments would do.
+    pub actions: ActionFacts,
+}
+
+impl ProposedCall {
+    /// Finds out all of it, by everything that was said before the call.
+    #[must_use]
+    pub fn of(knobs: &Knobs, specs: &ToolSpecs, conversation: &Conversation, tool: &str, arguments: &Value) -> Self {
+        let unknown = ToolSpec::unknown();
+        let spec = specs.tool(tool).unwrap_or(&unknown);
+        let facts = ToolFacts::of(specs, conversation, tool, arguments, knobs.trust_system);
+        Self {
+            facts: facts.unwrap_or_else(|| ToolFacts::without_arguments(specs, conversation, tool)),
+            verdict: knobs.judge(specs, conversation, tool, arguments),
+            actions: ActionFacts::of(spec, arguments),
+        }
+    }
+}
+
+/// Whether a call is of those that were to be expected when the task began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing was written down then.
+    #[default]
+    Unset,
+    Inside,
+    Outside,
+}
+
+/// What the same conversation did before, as numbers. Whoever asks counts; nothing here has a clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// Calls with consequences that went, of any tool.
+    pub calls_1h: u64,
+    pub calls_24h: u64,
+    /// Those of this tool.
+    pub tool_calls_1h: u64,
+    pub tool_calls_24h: u64,
+    /// Hundredths of all quantities of this tool's calls that went; see [`crate::actions::Quantities`].
+    pub sum_1h: u64,
+    pub sum_24h: u64,
+    /// Calls that were held or refused.
+    pub held_24h: u64,
+    /// Pages fetched from addresses that only a text named.
+    pub fetches_24h: u64,
+    /// A value that was laid out as bait stands in the arguments.
+    pub canary: bool,
+}
+
+/// A call that waits for an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct ActFacts<'a> {
+    pub principal: &'a Principal,
+    pub route: &'a RouteName,
+    pub call: &'a ProposedCall,
+    pub session: SessionFacts,
+    pub plan: Plan,
+    /// A person has approved exactly this call.
+    pub approved: bool,
+}

@@ -1,0 +1,5 @@
+//! What must be reported of statements, addresses, paths and commands.
+
+mod paths;
+mod quantities;
+mod urls;
