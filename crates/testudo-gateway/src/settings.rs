@@ -18,10 +18,12 @@ use url::Url;
 
 use crate::upstream::Authorities;
 
+mod approvals;
 mod ledger;
 mod mcp;
 mod output;
 
+pub use approvals::{ApprovalSettings, Approver, WebhookSettings};
 pub use ledger::{Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings};
 pub use mcp::{Asks, HUB, McpServer, McpSettings, McpTransport, StdioSettings, Trust, mcp_route};
 pub use output::{OutputCheck, OutputSettings};

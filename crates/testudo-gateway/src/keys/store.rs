@@ -24,7 +24,7 @@ pub(super) const KEYS_MAX: usize = 1_000_000;
 const PAGE_ROWS: i64 = 10_000;
 const FILE_NAME: &str = "keys.db";
 /// How long to wait for another process that is writing.
-const BUSY_MS: u64 = 5_000;
+pub(crate) const BUSY_MS: u64 = 5_000;
 /// Between two attempts to connect to a file that is locked.
 const BUSY_PAUSE_MS: u64 = 20;
 
@@ -102,7 +102,7 @@ pub struct KeyStore {
 /// Connects; a file that another process is just switching to write-ahead logging is tried again.
 ///
 /// SQLite waits for locks by itself (`busy_timeout`), but not for the one that this switch takes.
-async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+pub(crate) async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new().max_connections(2);
     for _ in 0..BUSY_MS / BUSY_PAUSE_MS {
         match pool.clone().connect_with(options.clone()).await {
@@ -284,7 +284,7 @@ pub(super) async fn changes_since(
 }
 
 /// Makes the file 0600 before SQLite does; its side files inherit the mode.
-fn make_private(path: &Path) -> Result<(), StoreOpenError> {
+pub(crate) fn make_private(path: &Path) -> Result<(), StoreOpenError> {
     let failed = |source| StoreOpenError::File {
         path: path.to_owned(),
         source,
