@@ -44,44 +44,51 @@ struct Family {
     disguised_percent: usize,
 }
 
+const TEMPLATES: [&str; 10] = [
+    "words.toml",
+    "actions.toml",
+    "indirect.toml",
+    "hosts.toml",
+    "direct.toml",
+    "hard_negatives.toml",
+    "twins.toml",
+    "ordinary.toml",
+    "scenarios.toml",
+    "shared_languages.toml",
+];
+
 /// Writes every family of the plan.
 ///
 /// # Errors
 /// A template file is missing or wrong; the message names the list.
 pub(crate) fn generate(folder: &Path) -> anyhow::Result<Vec<Row>> {
-    let mut grammar = Grammar::default();
-    for name in [
-        "words.toml",
-        "actions.toml",
-        "indirect.toml",
-        "hosts.toml",
-        "direct.toml",
-        "hard_negatives.toml",
-        "twins.toml",
-        "shared_languages.toml",
-    ] {
-        grammar.add(lists(&folder.join(name))?);
-    }
-    let plan: Plan = toml::from_str(&text(&folder.join("plan.toml"))?).context("training/plan.toml")?;
-    let mut maker = Maker {
-        rows: Vec::new(),
-        seen: BTreeSet::new(),
-    };
+    let (mut grammar, plan) = templates(folder)?;
+    let mut maker = Maker::default();
     for family in &plan.family {
         maker.family(&grammar, family, "en")?;
     }
-    for path in language_files(&folder.join("languages"))? {
-        let language = path.file_stem().and_then(|it| it.to_str()).unwrap_or("").to_owned();
-        for (name, items) in lists(&path)? {
-            grammar.set(&format!("lang_{name}"), items);
-        }
-        for family in &plan.per_language {
-            maker
-                .family(&grammar, family, &language)
-                .with_context(|| format!("language `{language}`"))?;
-        }
-    }
+    maker.languages(&mut grammar, &plan, &folder.join("languages"))?;
     Ok(maker.rows)
+}
+
+/// Writes the families of the languages that are in no training.
+///
+/// # Errors
+/// A template file is missing or wrong; the message names the list.
+pub(crate) fn held_out(folder: &Path) -> anyhow::Result<Vec<Row>> {
+    let (mut grammar, plan) = templates(folder)?;
+    let mut maker = Maker::default();
+    maker.languages(&mut grammar, &plan, &folder.join("held_out"))?;
+    Ok(maker.rows)
+}
+
+fn templates(folder: &Path) -> anyhow::Result<(Grammar, Plan)> {
+    let mut grammar = Grammar::default();
+    for name in TEMPLATES {
+        grammar.add(lists(&folder.join(name))?)?;
+    }
+    let plan = toml::from_str(&text(&folder.join("plan.toml"))?).context("training/plan.toml")?;
+    Ok((grammar, plan))
 }
 
 fn language_files(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
@@ -104,12 +111,27 @@ fn text(path: &Path) -> anyhow::Result<String> {
     testudo_bounded::read_text(path, TEMPLATE_BYTES_MAX).with_context(|| format!("`{}` cannot be read", path.display()))
 }
 
+#[derive(Default)]
 struct Maker {
     rows: Vec<Row>,
     seen: BTreeSet<u64>,
 }
 
 impl Maker {
+    fn languages(&mut self, grammar: &mut Grammar, plan: &Plan, folder: &Path) -> anyhow::Result<()> {
+        for path in language_files(folder)? {
+            let language = path.file_stem().and_then(|it| it.to_str()).unwrap_or("").to_owned();
+            for (name, items) in lists(&path)? {
+                grammar.set(&format!("lang_{name}"), items);
+            }
+            for family in &plan.per_language {
+                self.family(grammar, family, &language)
+                    .with_context(|| format!("language `{language}`"))?;
+            }
+        }
+        Ok(())
+    }
+
     fn family(&mut self, grammar: &Grammar, family: &Family, language: &str) -> anyhow::Result<()> {
         // Each family has a stream of its own: a change to one leaves the others as they were.
         let mut rng = SplitMix64::new(SEED ^ stable_hash(&format!("{}/{language}", family.name)));

@@ -19,11 +19,18 @@ pub(crate) struct Grammar {
 pub(crate) type Bound = BTreeMap<String, String>;
 
 impl Grammar {
-    /// Adds lists; a list that is there already grows.
-    pub(crate) fn add(&mut self, lists: BTreeMap<String, Vec<String>>) {
-        for (name, mut items) in lists {
-            self.lists.entry(name).or_default().append(&mut items);
+    /// Adds lists.
+    ///
+    /// # Errors
+    /// A list of that name is there already: merged, the attacks of one would be the harmless texts of the other.
+    pub(crate) fn add(&mut self, lists: BTreeMap<String, Vec<String>>) -> anyhow::Result<()> {
+        for (name, items) in lists {
+            if self.lists.contains_key(&name) {
+                bail!("there are two lists `{name}`; rename one of them");
+            }
+            self.lists.insert(name, items);
         }
+        Ok(())
     }
 
     /// Replaces the lists of these names.
@@ -181,6 +188,14 @@ mod tests {
 
     fn expand(template: &str) -> anyhow::Result<String> {
         grammar().expand(template, &mut SplitMix64::new(7), &mut Bound::new())
+    }
+
+    #[test]
+    fn two_lists_of_one_name_are_not_merged() {
+        let mut grammar = grammar();
+        let twice = [("name".to_owned(), vec!["carl".to_owned()])];
+        assert!(grammar.add(twice.into()).is_err());
+        assert_eq!(grammar.list("name").unwrap(), ["ann", "bob"]);
     }
 
     #[test]

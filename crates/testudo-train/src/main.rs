@@ -26,6 +26,7 @@ const HELP: &str = "\
 testudo-train <task>
 
   generate TEMPLATES OUT.jsonl    rows composed from the templates in the folder TEMPLATES
+  unseen TEMPLATES OUT.jsonl      rows in the languages that are kept out of every training, to measure with
   frame TEMPLATES DATA OUT.jsonl  requests of the corpora in the folder DATA, put into frames
   ngram DATA OUT ROWS.jsonl...    fits the n-gram model on DATA/train.jsonl and ROWS, cross-fitted thresholds and tables
   tiers ENCODER OUT ROWS.jsonl... both tiers on labelled rows, with the encoder in a folder: its thresholds and tables
@@ -60,8 +61,12 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] | ["help" | "--help"] => Ok(HELP.to_owned()),
-        ["generate", templates, out] => {
-            let rows = generate::generate(Path::new(templates))?;
+        [task @ ("generate" | "unseen"), templates, out] => {
+            let templates = Path::new(templates);
+            let rows = match *task {
+                "generate" => generate::generate(templates)?,
+                _ => generate::held_out(templates)?,
+            };
             row::write(Path::new(out), &rows)?;
             let attacks = rows.iter().filter(|it| it.is_attack()).count();
             Ok(format!("{} rows, {attacks} of them attacks\n", rows.len()))
