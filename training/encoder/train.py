@@ -95,6 +95,8 @@ def main():
     parse.add_argument("--layers", type=int, default=4)
     parse.add_argument("--rate", type=float, default=3e-4)
     parse.add_argument("--limit", type=int, default=0)
+    parse.add_argument("--twice", nargs="*", default=[], help="groups that are drawn twice as often")
+    parse.add_argument("--unmeasured", action="store_true")
     given = parse.parse_args()
     torch.manual_seed(11)
     tokenizer = Tokenizer.from_file(given.tokenizer)
@@ -113,7 +115,7 @@ def main():
     groups = rates(model, given.rate)
     learned = [p for group in groups for p in group["params"]]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.02)
-    epochs = [drawn(rows, 100 + e) for e in range(given.epochs)]
+    epochs = [drawn(rows, 100 + e, given.twice) for e in range(given.epochs)]
     if given.limit:
         epochs = [e[: given.limit] for e in epochs]
     plans = []
@@ -145,6 +147,8 @@ def main():
             if done % 50 == 0:
                 print(f"epoch {number} step {done}/{total} loss {mean:.4f} {time.time() - began:.0f} s", flush=True)
         torch.save(model.state_dict(), given.out)
+    if given.unmeasured:
+        return
     measure(model, tokenizer, dev, "dev")
     if out_of:
         choose.shuffle(out_of)
