@@ -41,6 +41,7 @@
 //! [`StreamReader::frame`] reads events in order; [`StreamReader::delivered`] must be told what was
 //! sent, because [`StreamReader::block`] ends exactly that. Both count on one reader per answer.
 
+pub mod calls;
 pub mod mcp;
 pub mod sse;
 
@@ -64,4 +65,4 @@ pub use refused::Refused;
 pub use request::{RequestView, read_request};
 pub use response::{ResponseView, read_response};
 pub use span::{Form, Span, SpanPath};
-pub use stream::{BlockNotice, Frame, Progress, StreamReader};
+pub use stream::{BlockNotice, Frame, Progress, Saying, StreamReader};

@@ -16,8 +16,10 @@ mod chat;
 mod ending;
 mod lines;
 mod responses;
+mod saying;
 
 use ending::{Delivered, Head};
+pub use saying::Saying;
 
 /// Most channels of one stream, open or closed.
 const CHANNELS_MAX: usize = 4096;
@@ -200,6 +202,12 @@ impl StreamReader {
     /// nothing; writes nothing when the stream's own end was delivered.
     pub fn block(&self, notice: &BlockNotice, out: &mut Vec<u8>) {
         ending::write(self.operation, &self.head, &self.delivered, notice, out);
+    }
+
+    /// Writes events with which the model seems to say a text and to stop. Fits to what was [`Self::delivered`], as
+    /// [`Self::block`] does.
+    pub fn say(&self, saying: &Saying<'_>, out: &mut Vec<u8>) {
+        saying::write(self.operation, &self.head, &self.delivered, saying, out);
     }
 
     /// Notes the channels that grow, and refuses those that may not.

@@ -44,12 +44,46 @@ impl Head {
         }
     }
 
-    fn id<'h>(&'h self, otherwise: &'h str) -> &'h str {
+    pub(super) fn id<'h>(&'h self, otherwise: &'h str) -> &'h str {
         self.id.as_deref().unwrap_or(otherwise)
     }
 
-    fn model(&self) -> &str {
+    pub(super) fn model(&self) -> &str {
         self.model.as_deref().unwrap_or("unknown")
+    }
+
+    pub(super) fn created(&self) -> u64 {
+        self.created.unwrap_or_default()
+    }
+
+    pub(super) fn output_tokens(&self) -> u64 {
+        self.output_tokens
+    }
+
+    /// An event with the whole response as it then is.
+    pub(super) fn response(
+        &self,
+        kind: &str,
+        sequence: u64,
+        status: &str,
+        output: &str,
+        details: &str,
+        out: &mut Vec<u8>,
+    ) {
+        let mut data = Json::new("{\"type\":");
+        data.string(kind);
+        data.raw(",\"sequence_number\":").number(sequence);
+        data.raw(",\"response\":{\"id\":").string(self.id("resp_blocked"));
+        data.raw(",\"object\":\"response\",\"created_at\":")
+            .number(self.created());
+        data.raw(",\"status\":").string(status);
+        data.raw(",\"error\":null,\"incomplete_details\":").raw(details);
+        data.raw(",\"instructions\":null,\"metadata\":{},\"model\":")
+            .string(self.model());
+        data.raw(",\"output\":").raw(output);
+        data.raw(",\"parallel_tool_calls\":true,\"temperature\":null,\"tool_choice\":\"auto\"");
+        data.raw(",\"tools\":[],\"top_p\":null,\"usage\":null}}");
+        data.event(Some(kind), out);
     }
 }
 
@@ -57,9 +91,11 @@ impl Head {
 #[derive(Debug, Default)]
 pub(super) struct Delivered {
     started: bool,
-    ended: bool,
+    pub(super) ended: bool,
     open: BTreeSet<u32>,
     any: bool,
+    /// The first index behind all that began.
+    next: u32,
     sequence: Option<u64>,
 }
 
@@ -70,6 +106,7 @@ impl Delivered {
                 Mark::Started => self.started = true,
                 Mark::Opened(index) => {
                     self.any = true;
+                    self.next = self.next.max(index.saturating_add(1));
                     self.open.insert(index);
                 }
                 Mark::Closed(index) => {
@@ -79,6 +116,51 @@ impl Delivered {
             }
         }
         self.sequence = self.sequence.max(progress.sequence);
+    }
+
+    pub(super) fn next(&self) -> u32 {
+        self.next
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        self.started
+    }
+
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.sequence.map_or(0, |last| last.saturating_add(1))
+    }
+
+    /// The choices that are open; the first when none has begun.
+    pub(super) fn open_or_first(&self) -> Vec<u32> {
+        if self.any {
+            self.open.iter().copied().collect()
+        } else {
+            vec![0]
+        }
+    }
+
+    /// The beginning of a message of Anthropic's, if none was sent.
+    pub(super) fn begin_message(&self, head: &Head, out: &mut Vec<u8>) {
+        if self.started {
+            return;
+        }
+        let mut data = Json::new("{\"type\":\"message_start\",\"message\":{\"id\":");
+        data.string(head.id("msg_blocked"));
+        data.raw(",\"type\":\"message\",\"role\":\"assistant\",\"model\":")
+            .string(head.model());
+        data.raw(",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null");
+        data.raw(",\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}");
+        data.event(Some("message_start"), out);
+    }
+
+    /// Ends of the open blocks of a message of Anthropic's.
+    pub(super) fn close_blocks(&self, out: &mut Vec<u8>) {
+        for index in &self.open {
+            let mut data = Json::new("{\"type\":\"content_block_stop\",\"index\":");
+            data.number(u64::from(*index));
+            data.raw("}");
+            data.event(Some("content_block_stop"), out);
+        }
     }
 }
 
@@ -99,13 +181,13 @@ pub(super) fn write(operation: Operation, head: &Head, delivered: &Delivered, no
 }
 
 /// What differs between chat and legacy completions.
-struct ChoiceDialect {
-    id: &'static str,
-    object: &'static str,
+pub(super) struct ChoiceDialect {
+    pub(super) id: &'static str,
+    pub(super) object: &'static str,
     empty: &'static str,
 }
 
-const CHAT: ChoiceDialect = ChoiceDialect {
+pub(super) const CHAT: ChoiceDialect = ChoiceDialect {
     id: "chatcmpl-blocked",
     object: "chat.completion.chunk",
     empty: "\"delta\":{}",
@@ -118,15 +200,13 @@ const COMPLETIONS: ChoiceDialect = ChoiceDialect {
 
 /// One chunk that finishes each open choice, then `[DONE]`.
 fn choices(head: &Head, delivered: &Delivered, dialect: &ChoiceDialect, out: &mut Vec<u8>) {
-    let first = BTreeSet::from([0]);
-    let open = if delivered.any { &delivered.open } else { &first };
-    for index in open {
+    for index in delivered.open_or_first() {
         let mut data = Json::new("{\"id\":");
         data.string(head.id(dialect.id));
         data.raw(",\"object\":").string(dialect.object);
-        data.raw(",\"created\":").number(head.created.unwrap_or_default());
+        data.raw(",\"created\":").number(head.created());
         data.raw(",\"model\":").string(head.model());
-        data.raw(",\"choices\":[{\"index\":").number(u64::from(*index));
+        data.raw(",\"choices\":[{\"index\":").number(u64::from(index));
         data.raw(",").raw(dialect.empty);
         data.raw(",\"logprobs\":null,\"finish_reason\":\"content_filter\"}]}");
         data.event(None, out);
@@ -136,46 +216,19 @@ fn choices(head: &Head, delivered: &Delivered, dialect: &ChoiceDialect, out: &mu
 
 /// `response.incomplete`, after a `response.created` if none was sent.
 fn responses(head: &Head, delivered: &Delivered, out: &mut Vec<u8>) {
-    let mut sequence = delivered.sequence.map_or(0, |last| last.saturating_add(1));
-    let mut event = |kind: &str, status: &str, details: &str| {
-        let mut data = Json::new("{\"type\":");
-        data.string(kind);
-        data.raw(",\"sequence_number\":").number(sequence);
-        data.raw(",\"response\":{\"id\":").string(head.id("resp_blocked"));
-        data.raw(",\"object\":\"response\",\"created_at\":")
-            .number(head.created.unwrap_or_default());
-        data.raw(",\"status\":").string(status);
-        data.raw(",\"error\":null,\"incomplete_details\":").raw(details);
-        data.raw(",\"instructions\":null,\"metadata\":{},\"model\":")
-            .string(head.model());
-        data.raw(",\"output\":[],\"parallel_tool_calls\":true,\"temperature\":null,\"tool_choice\":\"auto\"");
-        data.raw(",\"tools\":[],\"top_p\":null,\"usage\":null}}");
-        data.event(Some(kind), out);
-        sequence = sequence.saturating_add(1);
-    };
+    let mut sequence = delivered.next_sequence();
     if !delivered.started {
-        event("response.created", "in_progress", "null");
+        head.response("response.created", sequence, "in_progress", "[]", "null", out);
+        sequence = sequence.saturating_add(1);
     }
-    event("response.incomplete", "incomplete", "{\"reason\":\"content_filter\"}");
+    let details = "{\"reason\":\"content_filter\"}";
+    head.response("response.incomplete", sequence, "incomplete", "[]", details, out);
 }
 
 /// Ends of the open blocks, then a refusal as the reason to stop.
 fn anthropic(head: &Head, delivered: &Delivered, notice: &BlockNotice, out: &mut Vec<u8>) {
-    if !delivered.started {
-        let mut data = Json::new("{\"type\":\"message_start\",\"message\":{\"id\":");
-        data.string(head.id("msg_blocked"));
-        data.raw(",\"type\":\"message\",\"role\":\"assistant\",\"model\":")
-            .string(head.model());
-        data.raw(",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null");
-        data.raw(",\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}");
-        data.event(Some("message_start"), out);
-    }
-    for index in &delivered.open {
-        let mut data = Json::new("{\"type\":\"content_block_stop\",\"index\":");
-        data.number(u64::from(*index));
-        data.raw("}");
-        data.event(Some("content_block_stop"), out);
-    }
+    delivered.begin_message(head, out);
+    delivered.close_blocks(out);
     let mut data = Json::new("{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"refusal\"");
     data.raw(",\"stop_sequence\":null,\"stop_details\":{\"type\":\"refusal\",\"category\":null,\"explanation\":");
     data.string(&notice.message);
@@ -186,28 +239,28 @@ fn anthropic(head: &Head, delivered: &Delivered, notice: &BlockNotice, out: &mut
 }
 
 /// JSON text as it is put together.
-struct Json(Vec<u8>);
+pub(super) struct Json(Vec<u8>);
 
 impl Json {
-    fn new(start: &str) -> Self {
+    pub(super) fn new(start: &str) -> Self {
         Self(start.as_bytes().to_vec())
     }
 
-    fn raw(&mut self, text: &str) -> &mut Self {
+    pub(super) fn raw(&mut self, text: &str) -> &mut Self {
         self.0.extend_from_slice(text.as_bytes());
         self
     }
 
-    fn string(&mut self, text: &str) -> &mut Self {
+    pub(super) fn string(&mut self, text: &str) -> &mut Self {
         write_string(text, &mut self.0);
         self
     }
 
-    fn number(&mut self, number: u64) -> &mut Self {
+    pub(super) fn number(&mut self, number: u64) -> &mut Self {
         self.raw(&number.to_string())
     }
 
-    fn event(self, name: Option<&str>, out: &mut Vec<u8>) {
+    pub(super) fn event(self, name: Option<&str>, out: &mut Vec<u8>) {
         sse::write(name, &String::from_utf8_lossy(&self.0), out);
     }
 }

@@ -53,6 +53,9 @@ pub(super) fn read(
             effect.end = true;
             effect.progress.marks.push(Mark::Ended);
         }
+        "response.output_item.added" if output != Channel::OUTSIDE => {
+            effect.progress.marks.push(Mark::Opened(output));
+        }
         "response.output_item.done" => effect.closes.push(Scope::Output(output)),
         "response.content_part.done" => close_part(output, part, &PART_KINDS, &mut effect.closes),
         "response.reasoning_summary_part.done" => {
