@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -16,6 +16,7 @@ use url::Url;
 use super::address::Reach;
 use super::body::{BodyBounds, Source};
 use super::dial::{Dialer, SystemLookup};
+use super::target::origin;
 use super::{
     BaseProblem, ClientProblem, UpstreamBody, UpstreamError, after, attempt, credential, headers, pool, tls_config,
 };
@@ -117,23 +118,7 @@ impl ExactClient {
 }
 
 fn address(url: &Url) -> Result<Uri, BaseProblem> {
-    let scheme = match url.scheme() {
-        "https" => Scheme::HTTPS,
-        "http" => Scheme::HTTP,
-        _ => return Err(BaseProblem::Scheme),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(BaseProblem::Credentials);
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(BaseProblem::Query);
-    }
-    let host = url.host_str().ok_or(BaseProblem::Host)?;
-    let authority = match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
-    let authority: Authority = authority.parse().map_err(|_not_a_host| BaseProblem::Host)?;
+    let (scheme, authority) = origin(url)?;
     let path: PathAndQuery = url.path().parse().map_err(|_not_a_path| BaseProblem::Host)?;
     Uri::builder()
         .scheme(scheme)

@@ -46,31 +46,38 @@ pub enum BaseProblem {
     Host,
 }
 
+/// Scheme and authority of an address that carries no credentials, query or fragment.
+pub(super) fn origin(url: &Url) -> Result<(Scheme, Authority), BaseProblem> {
+    let scheme = match url.scheme() {
+        "https" => Scheme::HTTPS,
+        "http" => Scheme::HTTP,
+        _ => return Err(BaseProblem::Scheme),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(BaseProblem::Credentials);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(BaseProblem::Query);
+    }
+    let host = url.host_str().ok_or(BaseProblem::Host)?;
+    let authority = match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    let authority = authority.parse().map_err(|_not_a_host| BaseProblem::Host)?;
+    Ok((scheme, authority))
+}
+
 impl Base {
     pub(crate) fn new(url: &Url) -> Result<Self, BaseProblem> {
-        let scheme = match url.scheme() {
-            "https" => Scheme::HTTPS,
-            "http" => Scheme::HTTP,
-            _ => return Err(BaseProblem::Scheme),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(BaseProblem::Credentials);
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(BaseProblem::Query);
-        }
-        let host = url.host_str().ok_or(BaseProblem::Host)?;
-        let authority = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
+        let (scheme, authority) = origin(url)?;
         let mut path = url.path().trim_end_matches('/').to_owned();
         if !path.rsplit('/').next().is_some_and(is_version) {
             path.push_str("/v1");
         }
         Ok(Self {
             scheme,
-            authority: authority.parse().map_err(|_not_a_host| BaseProblem::Host)?,
+            authority,
             path,
         })
     }
