@@ -18,6 +18,7 @@ mod mock;
 mod ocsf;
 mod output;
 mod peers;
+mod python;
 mod query_bench;
 mod s3;
 mod shell;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use crate::gateway::{Gateway, Setup, build, free_address};
-use crate::{output, shell};
+use crate::{output, python, shell};
 
 const PYTHON_PACKAGES: [&str; 1] = ["mcp==2.3.0"];
 
@@ -22,7 +22,7 @@ pub(crate) fn mcp(arguments: &[String]) -> anyhow::Result<()> {
         [only] if only == "--conformance" => true,
         _ => bail!("usage: cargo xtask mcp [--conformance]"),
     };
-    let python = python()?;
+    let python = interpreter()?;
     checks(&python)?;
     if suite {
         conformance::run(&python)?;
@@ -43,30 +43,12 @@ impl Drop for Running {
 }
 
 fn cache() -> anyhow::Result<PathBuf> {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let folder = cache
-        .context("neither HOME nor XDG_CACHE_HOME is set")?
-        .join("testudo-mcp");
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
+    python::cache("testudo-mcp")
 }
 
 /// The interpreter in which the SDK is installed.
-fn python() -> anyhow::Result<PathBuf> {
-    let folder = cache()?.join("venv");
-    let python = folder.join("bin/python");
-    // Written last, so that a broken installation is made again.
-    let done = folder.join("installed");
-    let wanted = PYTHON_PACKAGES.join("\n");
-    if shell::read_file(&done).ok().as_deref() != Some(&wanted) {
-        output::step(&format!("installing {} (once)", PYTHON_PACKAGES.join(" ")));
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        shell::run(Command::new(&python).args(pip).args(PYTHON_PACKAGES))?;
-        fs::write(&done, wanted)?;
-    }
-    Ok(python)
+fn interpreter() -> anyhow::Result<PathBuf> {
+    python::environment(&cache()?.join("venv"), &PYTHON_PACKAGES)
 }
 
 fn scripts() -> PathBuf {

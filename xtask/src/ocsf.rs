@@ -1,12 +1,12 @@
 //! `cargo xtask ocsf`: exports against the published schema, encrypted exports against the age tool.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::{output, shell};
+use crate::{output, python, shell};
 
 /// The schema comes inside the first package; nothing of it is kept in the repository.
 const PACKAGES: [&str; 2] = ["ocsf-json-schema==1.2.0", "jsonschema==4.26.0"];
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     let folder = shell::target().join("ocsf");
     fs::create_dir_all(&folder)?;
-    let python = install_python(&folder)?;
+    let python = python::environment(&folder.join("venv"), &PACKAGES)?;
     install_age()?;
     let key = folder.join("age.key");
     if !key.exists() {
@@ -59,22 +59,6 @@ fn open(folder: &Path, key: &Path, format: &str) -> anyhow::Result<()> {
         bail!("{} and {} are not the same", plain.display(), opened.display());
     }
     Ok(())
-}
-
-fn install_python(folder: &Path) -> anyhow::Result<PathBuf> {
-    let venv = folder.join("venv");
-    let python = venv.join("bin/python");
-    let stamp = venv.join("installed");
-    let wanted = PACKAGES.join(" ");
-    if stamp.exists() && shell::read_file(&stamp)? == wanted {
-        return Ok(python);
-    }
-    output::step("installing the schema and a validator");
-    shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    shell::run(Command::new(&python).args(pip).args(PACKAGES))?;
-    fs::write(&stamp, wanted)?;
-    Ok(python)
 }
 
 fn install_age() -> anyhow::Result<()> {

@@ -1,14 +1,13 @@
 //! `cargo xtask s3`: the shipping of the ledger against an S3 server.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, bail};
 
-use crate::{output, shell};
+use crate::{output, python, shell};
 
 /// An S3 server in memory, from PyPI.
 const SERVER: &str = "moto[server]==5.2.5";
@@ -20,7 +19,7 @@ pub(crate) fn s3(arguments: &[String]) -> anyhow::Result<()> {
     if !arguments.is_empty() {
         bail!("`s3` takes nothing");
     }
-    let server = Server::start(&install()?)?;
+    let server = Server::start(&python::environment(&shell::target().join("s3/venv"), &[SERVER])?)?;
     output::step("testing against the S3 server");
     shell::run(
         shell::cargo()
@@ -28,23 +27,6 @@ pub(crate) fn s3(arguments: &[String]) -> anyhow::Result<()> {
             .args(["-E", "test(/^ship::/)"])
             .env(VARIABLE, &server.address),
     )
-}
-
-/// The interpreter of a virtual environment with the server.
-fn install() -> anyhow::Result<PathBuf> {
-    let folder = shell::target().join("s3/venv");
-    let python = folder.join("bin/python");
-    let stamp = folder.join("installed");
-    if stamp.exists() && shell::read_file(&stamp)? == SERVER {
-        return Ok(python);
-    }
-    output::step("installing the S3 server (100 MB, once)");
-    fs::create_dir_all(&folder)?;
-    shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    shell::run(Command::new(&python).args(pip).arg(SERVER))?;
-    fs::write(&stamp, SERVER)?;
-    Ok(python)
 }
 
 /// The server's process; stopped when dropped.

