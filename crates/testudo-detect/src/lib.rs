@@ -38,6 +38,7 @@ mod required;
 mod rescan;
 mod rule;
 mod scan;
+mod search;
 mod stream;
 pub mod structure;
 mod suffix_automaton;

@@ -1,6 +1,5 @@
 //! Runs one rule's pattern over a part of a text and applies the rule's checks.
 
-use regex_automata::meta::Regex;
 use regex_automata::{Anchored, Input};
 use testudo_types::Score;
 
@@ -8,6 +7,7 @@ use crate::context::Context;
 use crate::digits::DigitsNeeded;
 use crate::exempt::Exempt;
 use crate::required::Run;
+use crate::search::Search;
 use crate::validators::Validator;
 use crate::{Budget, Hit, RuleIndex};
 
@@ -19,7 +19,7 @@ const SEARCH_UNITS: usize = 16;
 pub(crate) struct Matcher {
     pub(crate) rule: RuleIndex,
     pub(crate) score: Score,
-    pub(crate) regex: Regex,
+    pub(crate) search: Search,
     /// The capture group `value`.
     pub(crate) value: Option<usize>,
     pub(crate) validator: Option<Validator>,
@@ -84,6 +84,7 @@ impl Matcher {
             exempt,
         } = stretch;
         let mut rest = Rest::default();
+        let mut asked_to = 0;
         loop {
             if at >= bound || budget.is_exhausted() {
                 rest.beyond = Some(at.saturating_add(base));
@@ -92,15 +93,13 @@ impl Matcher {
             // Where only one start is possible, nothing else is searched.
             let single = bound.saturating_sub(at) == 1;
             let anchored = if single { Anchored::Yes } else { Anchored::No };
-            let found = self
-                .regex
-                .search(&Input::new(text).span(at..text.len()).anchored(anchored));
-            let read_to = match found {
-                Some(found) => found.end(),
-                None if single => at.saturating_add(self.bytes_max).min(text.len()),
-                None => text.len(),
+            let input = Input::new(text).span(at..text.len()).anchored(anchored);
+            let (found, read) = self.search.find(&input, &mut asked_to);
+            let read = match found {
+                None if single => read.min(self.bytes_max),
+                _ => read,
             };
-            budget.spend(read_to.saturating_sub(at).saturating_add(SEARCH_UNITS));
+            budget.spend(read.saturating_add(SEARCH_UNITS));
             let Some(found) = found else {
                 rest.beyond = single.then(|| bound.saturating_add(base));
                 break;
@@ -143,9 +142,7 @@ impl Matcher {
 
     fn value_of(&self, text: &str, start: usize) -> Option<(usize, usize)> {
         let group = self.value?;
-        let mut captures = self.regex.create_captures();
-        let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
-        self.regex.search_captures(&input, &mut captures);
+        let captures = self.search.captures(&Input::new(text).span(start..text.len()));
         let span = captures.get_group(group)?;
         (!span.is_empty()).then_some((span.start, span.end))
     }

@@ -1,6 +1,5 @@
 //! Compiles one rule's pattern for searching and for following it in a stream.
 
-use regex_automata::meta::Regex;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
@@ -11,14 +10,10 @@ use crate::digits::DigitsNeeded;
 use crate::look::LookBits;
 use crate::matching::{Gate, Matcher};
 use crate::required::{Run, digits_min, literal_end_max, run_end_max};
+use crate::search::Search;
 use crate::{PATTERN_BYTES_MAX, RuleIndex};
 
 const NEST_MAX: u32 = 40;
-const NFA_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Each search thread may keep this much for each rule it has run; long patterns need more to work at all.
-const CACHE_BYTES: usize = 256 * 1024;
-const LONG_CACHE_BYTES: usize = 4 * 1024 * 1024;
-const LONG_PATTERN: usize = 1024;
 /// Literals of this length are everywhere; a run of digits is a better prefilter.
 const WEAK_LITERAL: usize = 1;
 /// The longest run of digits that a prefilter looks for.
@@ -39,7 +34,7 @@ pub(super) fn compile(
     let hir = parse(&checked.pattern).map_err(|fault| ("pattern", fault))?;
     let bytes_max = bounded(&hir).map_err(|fault| ("pattern", fault))?;
     let (gate, literal_end_max) = gate(checked, &hir)?;
-    let regex = search(&hir, bytes_max).map_err(|fault| ("pattern", fault))?;
+    let search = Search::new(&hir).map_err(|_| ("pattern", RuleFault::TooLarge))?;
     let starts = program
         .add(&hir, rule.0)
         .map_err(|TooLarge| ("pattern", RuleFault::TooLarge))?;
@@ -48,11 +43,11 @@ pub(super) fn compile(
         .look_set()
         .iter()
         .fold(0, |bits, look| bits | look.as_repr());
-    let value = regex.group_info().to_index(regex_automata::PatternID::ZERO, "value");
+    let value = search.group("value");
     let matcher = Matcher {
         rule,
         score: checked.rule.score,
-        regex,
+        search,
         value,
         validator: checked.validator,
         context: checked.context.clone(),
@@ -117,19 +112,4 @@ fn bounded(hir: &Hir) -> Result<usize, RuleFault> {
         (_, Some(max)) if max <= PATTERN_BYTES_MAX => Ok(max),
         (_, _) => Err(RuleFault::Unbounded),
     }
-}
-
-fn search(hir: &Hir, bytes_max: usize) -> Result<Regex, RuleFault> {
-    let cache = if bytes_max > LONG_PATTERN {
-        LONG_CACHE_BYTES
-    } else {
-        CACHE_BYTES
-    };
-    let config = Regex::config()
-        .nfa_size_limit(Some(NFA_BYTES_MAX))
-        .hybrid_cache_capacity(cache);
-    Regex::builder()
-        .configure(config)
-        .build_from_hir(hir)
-        .map_err(|_| RuleFault::TooLarge)
 }
