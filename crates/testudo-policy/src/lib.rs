@@ -14,6 +14,7 @@ mod engine;
 mod facts;
 mod index;
 mod judging;
+pub mod labels;
 mod loading;
 mod permit;
 mod problem;

@@ -27,6 +27,8 @@ mod words;
 mod yaml;
 
 pub(crate) use atoms::urls as links;
+pub(crate) use forms::is_unseen;
+
 pub use conversation::{Conversation, Limits, Reading};
 pub use facts::{ArgumentFacts, ToolFacts};
 pub use leaves::{Leaf, Leaves};

@@ -13,6 +13,7 @@ use super::pointing::UserWords;
 use super::segments::{Placed, Segment, Source};
 use super::specs::ToolSpecs;
 use super::spoken::unspelled;
+use crate::labels::{Copied, Speaker};
 
 /// What one conversation may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,22 +107,54 @@ impl Conversation {
 
     /// Adds what the application says.
     pub fn push_system(&mut self, text: &str) {
-        let index = self.next();
-        self.push_trusted(Source::System, index, text);
+        self.push_message(Speaker::System, text, &[], &[]);
     }
 
-    /// Adds what the user says. Spans that somebody else wrote are not the user's words: those the application
-    /// declares, as byte ranges of the text, and in a close reading those that look so.
+    /// Adds what the user says, without the spans that the application declares as somebody else's.
     pub fn push_user(&mut self, text: &str, declared: &[Range<usize>]) {
+        self.push_message(Speaker::User, text, declared, &[]);
+    }
+
+    /// Adds a message. Spans that somebody else wrote are not the speaker's words: those the application declares, as
+    /// byte ranges of the text, those that were read before (see [`crate::labels::LabelStore`]), and of what a user
+    /// says, in a close reading, those that look so.
+    pub fn push_message(&mut self, speaker: Speaker, text: &str, declared: &[Range<usize>], copied: &[Copied]) {
         let index = self.next();
-        let mut spans: Vec<Range<usize>> = declared.to_vec();
-        if self.reading == Reading::Close {
-            spans.extend(pasted_spans(text));
+        let mut spans: Vec<(Range<usize>, Source)> = Vec::new();
+        spans.extend(declared.iter().map(|span| (span.clone(), Source::Pasted)));
+        spans.extend(
+            copied
+                .iter()
+                .map(|span| (span.range.clone(), Source::Copied(span.source.clone()))),
+        );
+        if speaker == Speaker::User && self.reading == Reading::Close {
+            spans.extend(pasted_spans(text).into_iter().map(|span| (span, Source::Pasted)));
         }
-        spans.sort_by_key(|span| (span.start, span.end));
+        spans.sort_by_key(|(span, _)| (span.start, span.end));
+        let own = self.set_apart(index, text, spans);
+        if speaker == Speaker::System {
+            self.push_trusted(Source::System, index, &own);
+            return;
+        }
+        let parted = parted(&own);
+        // The older policies see only the text that was taken apart.
+        if parted.is_none() || self.reading == Reading::Close {
+            self.push_trusted(Source::User, index, &own);
+        }
+        if let Some(parted) = parted {
+            self.push_trusted(Source::User, index, &parted);
+        }
+        if let (Some(meant), Reading::Close) = (unspelled(&own), self.reading) {
+            self.push_trusted(Source::User, index, &meant);
+        }
+        self.point_again();
+    }
+
+    /// Adds the spans of a message as what they are, and gives what is left of it.
+    fn set_apart(&mut self, index: u32, text: &str, spans: Vec<(Range<usize>, Source)>) -> String {
         let mut own = String::with_capacity(text.len());
         let mut at = 0;
-        for span in spans {
+        for (span, source) in spans {
             let (start, end) = (span.start.max(at), span.end.min(text.len()));
             if start >= end {
                 continue;
@@ -131,7 +164,7 @@ impl Conversation {
                     own.push_str(before);
                     own.push('\n');
                     self.tainted = true;
-                    self.push_untrusted(Source::Pasted, index, &Leaves::of_text(pasted));
+                    self.push_untrusted(source, index, &Leaves::of_text(pasted));
                     at = end;
                 }
                 // The span cuts a character: what follows is nobody's.
@@ -139,14 +172,7 @@ impl Conversation {
             }
         }
         own.push_str(text.get(at..).unwrap_or_default());
-        self.push_trusted(Source::User, index, &own);
-        if let Some(parted) = parted(&own) {
-            self.push_trusted(Source::User, index, &parted);
-        }
-        if let (Some(meant), Reading::Close) = (unspelled(&own), self.reading) {
-            self.push_trusted(Source::User, index, &meant);
-        }
-        self.point_again();
+        own
     }
 
     /// Adds the definition of a tool that nobody reviewed: its description can say anything.
@@ -190,6 +216,12 @@ impl Conversation {
             .saturating_add(map)
     }
 
+    /// Something that the user did not write has been read.
+    #[must_use]
+    pub fn is_tainted(&self) -> bool {
+        self.tainted
+    }
+
     /// A detector found instructions in something that was read.
     #[must_use]
     pub fn is_suspicious(&self) -> bool {
@@ -200,7 +232,7 @@ impl Conversation {
         self.segments.iter().filter(move |segment| match segment.source {
             Source::User => true,
             Source::System => system,
-            Source::Pasted | Source::Tool(_) | Source::Definition(_) => false,
+            Source::Pasted | Source::Copied(_) | Source::Tool(_) | Source::Definition(_) => false,
         })
     }
 

@@ -16,6 +16,8 @@ pub enum Source {
     User,
     /// Text in a user's message that somebody else wrote.
     Pasted,
+    /// Text in a message that was read before, by the name of what said it; see [`crate::labels`].
+    Copied(String),
     /// A tool, by name.
     Tool(String),
     /// The definition of a tool that nobody reviewed.
@@ -36,6 +38,7 @@ impl fmt::Display for Source {
             Self::System => f.write_str("the system message"),
             Self::User => f.write_str("the user"),
             Self::Pasted => f.write_str("text pasted into the user's message"),
+            Self::Copied(name) => write!(f, "text of `{name}` that was put into a message"),
             Self::Tool(name) => write!(f, "the result of `{name}`"),
             Self::Definition(name) => write!(f, "the definition of `{name}`"),
         }

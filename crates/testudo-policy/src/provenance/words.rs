@@ -142,6 +142,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("close", &["close", "resolve"]),
     ("issue", &["issue", "refund", "credit", "give", "create"]),
     ("refund", &["refund", "return", "reimburse", "money back"]),
+    ("assign", &["assign", "route", "give", "hand"]),
     ("order", &["order", "buy", "purchase", "reorder"]),
     ("submit", &["submit", "file", "send"]),
     ("set", &["set", "change", "update", "switch", "make"]),

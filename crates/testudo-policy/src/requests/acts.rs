@@ -96,6 +96,7 @@ fn source(source: &Source) -> String {
         Source::User => "user".to_owned(),
         Source::Pasted => "pasted".to_owned(),
         Source::Tool(name) => format!("tool:{name}"),
+        Source::Copied(name) => format!("copied:{name}"),
         Source::Definition(name) => format!("definition:{name}"),
     }
 }

@@ -7,9 +7,9 @@ use super::{Knobs, Reason, VerbatimGet, Verdict};
 use crate::provenance::atoms::{bare_url, is_short_number, is_url, urls};
 use crate::provenance::conversation::Conversation;
 use crate::provenance::facts::{ArgumentFacts, said};
-use crate::provenance::forms::{Needle, folded, is_word};
+use crate::provenance::forms::{Form, Needle, folded, is_word};
 use crate::provenance::leaves::Leaves;
-use crate::provenance::naming::{Label, Provenance, typed};
+use crate::provenance::naming::{Label, Provenance};
 use crate::provenance::paths::last_name;
 use crate::provenance::secrets;
 use crate::provenance::segments::Source;
@@ -131,7 +131,7 @@ impl Knobs {
         if number {
             let user = |needle| {
                 self.trusted(conversation)
-                    .any(|segment| typed(&segment.loose, needle, nouns).is_some())
+                    .any(|segment| typed_alone(&segment.loose, needle, nouns))
             };
             if user(&needle) {
                 return Label::User;
@@ -164,7 +164,7 @@ impl Knobs {
         let in_typed_text = number
             && conversation
                 .untrusted()
-                .any(|segment| typed(&segment.loose, &needle, nouns).is_some());
+                .any(|segment| typed_alone(&segment.loose, &needle, nouns));
         match () {
             () if in_typed_text => Label::Text,
             () if directory && self.directories => Label::Directory,
@@ -194,4 +194,16 @@ impl Knobs {
         let texts: Vec<&str> = self.trusted(conversation).map(|segment| segment.loose.text()).collect();
         texts.join(" ")
     }
+}
+
+/// A short number right after one of its nouns; the second of "files 12 and 13" is nobody's in this reading.
+fn typed_alone(form: &Form, needle: &Needle, nouns: &[String]) -> bool {
+    form.find_all(needle).any(|range| {
+        let mut before = form.slice(&(0..range.start));
+        before = before.strip_suffix(['\'', '"']).unwrap_or(before).trim_end();
+        for word in [" id", " the", " with"] {
+            before = before.strip_suffix(word).unwrap_or(before);
+        }
+        nouns.iter().any(|noun| before.ends_with(noun.as_str()))
+    })
 }
