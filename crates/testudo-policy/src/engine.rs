@@ -160,6 +160,14 @@ impl PolicyEngine {
         }
     }
 
+    /// What policies see of a call, as JSON: for people who ask why. `None` for a route that is not loaded.
+    #[must_use]
+    pub fn act_context(&self, facts: &ActFacts<'_>) -> Option<serde_json::Value> {
+        let route = self.routes.get(facts.route)?;
+        let asked = requests::on_act(facts, route, &self.vocabulary).ok()?;
+        asked.request.context()?.to_json_value().ok()
+    }
+
     /// What is to be done about a finding. A mask where nothing can be masked is a block.
     #[must_use]
     pub fn judge(&self, facts: &FindingFacts<'_>) -> Decision {

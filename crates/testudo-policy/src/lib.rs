@@ -10,6 +10,7 @@
 mod act;
 pub mod actions;
 mod call;
+pub mod drafting;
 mod engine;
 mod facts;
 mod index;

@@ -9,6 +9,8 @@ mod cases;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod drafts;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refused;
