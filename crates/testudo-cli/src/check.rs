@@ -7,8 +7,8 @@ use testudo_detect::Allowed;
 use testudo_detect::structure::special::TokenLevel;
 use testudo_detect::structure::spotlight::Style;
 use testudo_gateway::settings::{
-    Content, GuardSetting, InjectionModels, LedgerSettings, Limits, McpServer, McpTransport, ModelSettings, OnFailure,
-    OutputSettings, Recording, Route, Trust, UpstreamBase,
+    AgentSettings, Content, GuardSetting, InjectionModels, LedgerSettings, Limits, McpServer, McpTransport,
+    ModelSettings, OnFailure, OnHold, OutputSettings, Recording, Route, Trust, UpstreamBase,
 };
 use testudo_policy::Question;
 use testudo_recorder::RecordClass;
@@ -167,6 +167,12 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
         ["template tokens".to_owned(), template_tokens(route).to_owned()],
         ["spotlight".to_owned(), spotlight(route).to_owned()],
     ];
+    facts.extend(
+        route
+            .agents
+            .as_deref()
+            .map(|settings| ["agents".to_owned(), agents(settings)]),
+    );
     for question in [Question::Use, Question::Release, Question::Call] {
         if question == Question::Call && policies(route, proven, question).is_empty() {
             continue;
@@ -248,6 +254,31 @@ fn spotlight(route: &Route) -> &'static str {
         Some(Style::Delimit) => "delimiters around results of tools and documents",
         Some(Style::Datamark) => "a mark before each word of results of tools and documents",
     }
+}
+
+/// By what the calls of tools are judged on a route, and what becomes of those that are held.
+fn agents(agents: &AgentSettings) -> String {
+    let (mut tools, mut unreviewed) = (0_usize, Vec::new());
+    for (name, spec) in agents.specs.tools() {
+        tools = tools.saturating_add(1);
+        if !spec.reviewed {
+            unreviewed.push(name);
+        }
+    }
+    let held = match agents.on_hold {
+        OnHold::Deny => "what is held is taken out",
+        OnHold::Question => "what is held becomes a question to the user",
+        OnHold::Approval => "what is held waits for an approval",
+    };
+    let mut text = format!("policy {}, {}; {held}", agents.policy.as_str(), counted(tools, "tool"));
+    if !unreviewed.is_empty() {
+        let names: Vec<&str> = unreviewed.iter().take(8).copied().collect();
+        text.push_str(&format!(
+            "; not reviewed, so treated as the most dangerous: {}",
+            names.join(", ")
+        ));
+    }
+    text
 }
 
 fn answers_of(output: &OutputSettings) -> String {
@@ -410,7 +441,7 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
             json!({"name": policy.name.as_str(), "file": policy.file, "line": policy.line, "questions": questions, "action": policy.action.as_str()})
         })
         .collect();
-    json!({
+    let mut shown = json!({
         "name": route.name.as_str(),
         "prefix": route.prefix,
         "family": route.family.as_str(),
@@ -442,5 +473,14 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
         "neutralise": route.profile.neutralise.map_or("off", TokenLevel::as_str),
         "spotlight": route.spotlight.map_or("off", Style::as_str),
         "policies": policies,
-    })
+    });
+    if let (Some(agents), Some(object)) = (&route.agents, shown.as_object_mut()) {
+        let (policy, on_hold) = (agents.policy.as_str(), agents.on_hold.as_str());
+        let tools = agents.specs.tools().count();
+        object.insert(
+            "agents".to_owned(),
+            json!({"policy": policy, "on_hold": on_hold, "tools": tools}),
+        );
+    }
+    shown
 }

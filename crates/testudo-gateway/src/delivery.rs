@@ -12,9 +12,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
+use testudo_bounded::json::Limits;
 use testudo_dialects::read_response;
 
 use self::confirmed::{Confirmed, Framing, Holding, Recorded};
+use crate::agent::{CallGate, Case, GateBounds, Gated, gate_answer};
 use crate::exchange::{Forwarded, json_limits};
 use crate::guard::{BodyOutcome, StreamBounds, StreamGuard, StreamStep, guard_response};
 use crate::heavy;
@@ -143,6 +145,15 @@ async fn stream(mut forwarded: Forwarded, mut record: Record) -> Result<Response
     record.scanned_response = forwarded.route.response.kinds();
     let inspection = forwarded.inspection(std::mem::take(&mut record.findings));
     let guard = StreamGuard::new(forwarded.operation, inspection, stream_bounds);
+    let gate_bounds = GateBounds {
+        event_bytes_max: stream_bounds.event_bytes_max,
+        hold_bytes_max: stream_bounds.hold_bytes_max,
+        json: stream_bounds.json,
+    };
+    let gate = forwarded
+        .case
+        .clone()
+        .map(|case| CallGate::new(case, forwarded.operation, gate_bounds));
     let (mut parts, body) = forwarded.response.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
     // Proxies between here and the client must not collect the stream.
@@ -154,6 +165,7 @@ async fn stream(mut forwarded: Forwarded, mut record: Record) -> Result<Response
     let guarded = Guarded {
         body: Some(body),
         guard: Some(guard),
+        gate,
         held,
         record,
     };
@@ -172,26 +184,9 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
     record.scanned_response = forwarded.route.response.kinds();
     let inspection = forwarded.inspection(std::mem::take(&mut record.findings));
     let (mut parts, body) = forwarded.response.into_parts();
-    let bytes = match http_body_util::Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) => {
-            let refusal = if error.is::<http_body_util::LengthLimitError>() {
-                Refusal::new(
-                    Outcome::UpstreamFailed,
-                    502,
-                    "upstream_too_large",
-                    "the upstream's answer is larger than bounds.response_bytes allows to scan",
-                )
-            } else {
-                Refusal::new(
-                    Outcome::UpstreamFailed,
-                    502,
-                    "upstream_unavailable",
-                    "the upstream broke off its answer",
-                )
-            };
-            return Err(Box::new((refusal, record)));
-        }
+    let bytes = match collected(body, bytes_max).await {
+        Ok(bytes) => bytes,
+        Err(refusal) => return Err(Box::new((refusal, record))),
     };
     let mut inspection = inspection;
     let limits = json_limits(&forwarded.runtime, bytes_max);
@@ -201,6 +196,7 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
                 record.usage = view.usage;
                 guard_response(&view, &mut inspection, &limits)
             }
+            Err(_) if forwarded.case.is_some() => BodyOutcome::Blocked,
             Err(_) if inspection.unscannable("response.unreadable", &Arc::from("")) => BodyOutcome::Blocked,
             Err(_) => BodyOutcome::Unchanged,
         }
@@ -213,15 +209,25 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
             record.edited = true;
             Bytes::from(edited)
         }
+        BodyOutcome::Blocked if blocked.is_none() && forwarded.case.is_some() => {
+            return Err(Box::new((unreadable_calls(), record)));
+        }
         BodyOutcome::Blocked => {
             let refusal = Refusal::blocked(blocked.as_ref(), &record.findings);
             return Err(Box::new((refusal, record)));
         }
     };
+    let (bytes, outcome) = match forwarded.case {
+        Some(case) => match gate(&case, bytes, &limits, &mut record) {
+            Ok(gated) => gated,
+            Err(refusal) => return Err(Box::new((refusal, record))),
+        },
+        None => (bytes, Outcome::Delivered),
+    };
     record.response_bytes = length(&bytes);
     record.content.answer(&bytes);
     record.first_byte();
-    record.end(Outcome::Delivered);
+    record.end(outcome);
     if let Err(unrecorded) = record.settle().await {
         record.withheld();
         return Err(Box::new((unrecorded.into(), record)));
@@ -230,6 +236,57 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
     let mut response = Response::from_parts(parts, Body::from(bytes));
     mark(&mut response, &record.id);
     Ok(response)
+}
+
+/// A whole body, if it is no larger than can be scanned.
+async fn collected(body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
+    match http_body_util::Limited::new(body, bytes_max).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::new(
+            Outcome::UpstreamFailed,
+            502,
+            "upstream_too_large",
+            "the upstream's answer is larger than bounds.response_bytes allows to scan",
+        )),
+        Err(_) => Err(Refusal::new(
+            Outcome::UpstreamFailed,
+            502,
+            "upstream_unavailable",
+            "the upstream broke off its answer",
+        )),
+    }
+}
+
+/// Judges the calls of a whole answer; what leaves, and how the exchange ends with it.
+fn gate(case: &Case, bytes: Bytes, limits: &Limits, record: &mut Record) -> Result<(Bytes, Outcome), Refusal> {
+    let gated = heavy::run(bytes.len().saturating_add(case.body.len()), || {
+        gate_answer(case, &bytes, limits)
+    });
+    match gated {
+        Gated::Whole(judged) => {
+            record.calls = judged.tally;
+            Ok((bytes, Outcome::Delivered))
+        }
+        Gated::Replaced(judged, said) => {
+            record.calls = judged.tally;
+            record.edited = true;
+            Ok((Bytes::from(said), Outcome::Held))
+        }
+        Gated::Unreadable(judged) => {
+            record.calls = judged.tally;
+            Err(unreadable_calls())
+        }
+    }
+}
+
+/// An answer in which calls cannot be told from the rest.
+fn unreadable_calls() -> Refusal {
+    Refusal::new(
+        Outcome::UpstreamFailed,
+        502,
+        "upstream_unreadable",
+        "the upstream's answer could not be read for calls of tools, so it was not passed on",
+    )
 }
 
 fn length(bytes: &[u8]) -> u64 {
@@ -283,6 +340,8 @@ impl http_body::Body for Passed {
 struct Guarded {
     body: Option<Body>,
     guard: Option<StreamGuard>,
+    /// Between the guard and the client, where the route has agents.
+    gate: Option<CallGate>,
     held: HeldBytes,
     record: Record,
 }
@@ -302,6 +361,9 @@ impl Guarded {
             self.record.usage = guard.usage();
             self.record.findings = guard.into_inspection().finish().0;
         }
+        if let Some(gate) = self.gate.take() {
+            self.record.calls = gate.tally().clone();
+        }
     }
 
     fn send(&mut self, out: Vec<u8>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
@@ -309,6 +371,47 @@ impl Guarded {
         self.record.response_bytes = self.record.response_bytes.saturating_add(length(&out));
         self.record.content.piece(&out);
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))))
+    }
+}
+
+/// Whether a guarded stream goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Continue,
+    /// A guard has ended it.
+    Blocked,
+    /// A call was held, and a text has ended it.
+    Held,
+}
+
+/// Takes bytes of the upstream, or its end, through the guard and the gate behind it.
+fn advance(guard: &mut StreamGuard, gate: Option<&mut CallGate>, data: Option<&[u8]>, out: &mut Vec<u8>) -> Step {
+    let through = |guard: &mut StreamGuard, out: &mut Vec<u8>| match data {
+        Some(data) => guard.push(data, out),
+        None => guard.finish(out),
+    };
+    let Some(gate) = gate else {
+        return match through(guard, out) {
+            StreamStep::Blocked => Step::Blocked,
+            StreamStep::Continue => Step::Continue,
+        };
+    };
+    let mut guarded = Vec::new();
+    if through(guard, &mut guarded) == StreamStep::Blocked {
+        gate.block(&guarded, guard.inspection().why_blocked(), out);
+        return Step::Blocked;
+    }
+    heavy::run(gate.weight(), || {
+        gate.push(&guarded, out);
+        if data.is_none() {
+            gate.finish(out);
+        }
+    });
+    // The tally has the last word: an answer may end without anything held.
+    if gate.tally().is_held() {
+        Step::Held
+    } else {
+        Step::Continue
     }
 }
 
@@ -328,11 +431,17 @@ impl http_body::Body for Guarded {
                 Poll::Pending => return this.send(out),
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
-                    if guard.push(&data, &mut out) == StreamStep::Blocked {
+                    let step = advance(guard, this.gate.as_mut(), Some(&data), &mut out);
+                    if step == Step::Blocked {
                         this.close(Outcome::Blocked);
                         return this.send(out);
                     }
-                    this.held.set(guard.held_bytes());
+                    if step == Step::Held {
+                        this.close(Outcome::Held);
+                        return this.send(out);
+                    }
+                    let kept = this.gate.as_ref().map_or(0, CallGate::kept_bytes);
+                    this.held.set(guard.held_bytes().saturating_add(kept));
                     if !out.is_empty() {
                         return this.send(out);
                     }
@@ -343,11 +452,10 @@ impl http_body::Body for Guarded {
                     return Poll::Ready(Some(Err(error)));
                 }
                 Poll::Ready(None) => {
-                    let step = guard.finish(&mut out);
-                    let outcome = if step == StreamStep::Blocked {
-                        Outcome::Blocked
-                    } else {
-                        Outcome::Delivered
+                    let outcome = match advance(guard, this.gate.as_mut(), None, &mut out) {
+                        Step::Blocked => Outcome::Blocked,
+                        Step::Held => Outcome::Held,
+                        Step::Continue => Outcome::Delivered,
                     };
                     this.close(outcome);
                     return if out.is_empty() {
@@ -377,7 +485,8 @@ impl Recorded for Guarded {
     }
 
     fn holding(&self) -> Holding {
-        if self.guard.as_ref().is_none_or(StreamGuard::is_ending) {
+        let gated = self.gate.as_ref().is_some_and(CallGate::is_over);
+        if gated || self.guard.as_ref().is_none_or(StreamGuard::is_ending) {
             Holding::All
         } else {
             Holding::Nothing

@@ -13,11 +13,13 @@ use http_body_util::BodyExt;
 use testudo_bounded::json;
 use testudo_detect::output::{Context, LinkJudge, Review};
 use testudo_detect::pseudonym::Restorer;
+use testudo_dialects::calls::can_call;
 use testudo_dialects::{Family, Form, Operation, RequestView, read_request};
 use testudo_policy::{AdmitFacts, Permit};
 use testudo_recorder::SubjectName;
 use testudo_types::{ModelName, Origin, ThreatKind};
 
+use crate::agent::{Case, Coder, Suspicious, Untrusted};
 use crate::auth::presented_key;
 use crate::gateway::Gateway;
 use crate::guard::{Answer, BodyOutcome, Exchanger, FindingLog, Inspection, Judge, Leaks, Schema, guard_request};
@@ -285,7 +287,7 @@ impl Admitted {
         self,
         gateway: &Gateway,
         view: &RequestView<'_>,
-        body: &Bytes,
+        original: &Bytes,
         record: &mut Record,
     ) -> Result<Permitted, Refusal> {
         let Self {
@@ -306,7 +308,7 @@ impl Admitted {
         let structuring = gateway.structuring(&received.route, &caller.principal, view);
         let echoes = structuring.echoes();
         let (body, exchanger) = if received.route.request.is_off() && structuring.is_off() {
-            (body.clone(), Exchanger::Nothing)
+            (original.clone(), Exchanger::Nothing)
         } else {
             let limits = json_limits(&received.runtime, received.runtime.bounds().request_bytes_max);
             let log = std::mem::take(&mut record.findings);
@@ -320,7 +322,7 @@ impl Admitted {
             let (log, exchanger) = inspection.finish();
             record.findings = log;
             match outcome {
-                BodyOutcome::Unchanged => (body.clone(), exchanger),
+                BodyOutcome::Unchanged => (original.clone(), exchanger),
                 BodyOutcome::Edited(edited) => {
                     record.edited = true;
                     (Bytes::from(edited), exchanger)
@@ -328,6 +330,7 @@ impl Admitted {
                 BodyOutcome::Blocked => return Err(Refusal::blocked(blocked.as_ref(), &record.findings)),
             }
         };
+        let case = case(gateway, &received, &judge, view, original, record)?;
         Ok(Permitted {
             received,
             permit,
@@ -336,8 +339,42 @@ impl Admitted {
             exchanger,
             echoes,
             body,
+            case,
         })
     }
+}
+
+/// What the calls of the answer will be judged by, where the route has agents.
+fn case(
+    gateway: &Gateway,
+    received: &Received,
+    judge: &Judge,
+    view: &RequestView<'_>,
+    body: &Bytes,
+    record: &Record,
+) -> Result<Option<Arc<Case>>, Refusal> {
+    let route = &received.route;
+    let Some(settings) = route.settings.agents.clone().filter(|_| can_call(received.operation)) else {
+        return Ok(None);
+    };
+    let score_min = route.settings.profile.request.get(&ThreatKind::Injection);
+    let keys = Arc::clone(&gateway.keys);
+    let coder: Arc<dyn Coder> = keys;
+    Ok(Some(Arc::new(Case {
+        settings,
+        operation: received.operation,
+        body: body.clone(),
+        limits: json_limits(&received.runtime, received.runtime.bounds().request_bytes_max),
+        untrusted: Untrusted::read(&received.parts.headers, view)?,
+        suspicious: Suspicious::of(&record.findings, score_min.map(|guard| guard.score_min)),
+        judge: judge.clone(),
+        policy: route.digest,
+        coder,
+        released: received
+            .runtime
+            .binds_calls()
+            .then(|| Arc::clone(gateway.released_calls())),
+    })))
 }
 
 /// What the answer is compared with, as far as the route's guards need it.
@@ -404,6 +441,7 @@ pub(crate) struct Permitted {
     /// Marks that the answer must not repeat.
     echoes: Vec<String>,
     body: Bytes,
+    case: Option<Arc<Case>>,
 }
 
 impl Permitted {
@@ -416,6 +454,7 @@ impl Permitted {
             exchanger,
             echoes,
             body,
+            case,
         } = self;
         let uri: Uri = received.target.parse().map_err(|_| Refusal::no_route())?;
         let mut request = Request::new(body);
@@ -452,6 +491,7 @@ impl Permitted {
             leaks,
             exchanger: restore,
             response,
+            case,
         })
     }
 }
@@ -466,6 +506,8 @@ pub(crate) struct Forwarded {
     pub(crate) leaks: Leaks,
     pub(crate) exchanger: Exchanger,
     pub(crate) response: Response<Body>,
+    /// What calls of the answer are judged by.
+    pub(crate) case: Option<Arc<Case>>,
 }
 
 impl Forwarded {
@@ -483,12 +525,12 @@ impl Forwarded {
 
     /// Whether guards look at the answer but nothing can change or stop it.
     pub(crate) fn only_watched(&self) -> bool {
-        !self.route.response.enforces() && matches!(self.exchanger, Exchanger::Nothing)
+        self.case.is_none() && !self.route.response.enforces() && matches!(self.exchanger, Exchanger::Nothing)
     }
 
     /// Whether the answer can pass unread: no guard looks at it and nothing has to be restored in it.
     pub(crate) fn passes_unread(&self) -> bool {
-        self.route.response.is_off() && matches!(self.exchanger, Exchanger::Nothing)
+        self.case.is_none() && self.route.response.is_off() && matches!(self.exchanger, Exchanger::Nothing)
     }
 }
 

@@ -218,6 +218,10 @@ impl Gateway {
         &self.mcp.released
     }
 
+    pub(crate) fn released_calls(&self) -> &Arc<ReleasedCalls> {
+        &self.mcp.released
+    }
+
     /// A name that nobody can guess.
     pub(crate) fn random_name(&self) -> Option<String> {
         let mut random = [0u8; 16];

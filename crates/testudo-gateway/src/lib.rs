@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+mod agent;
 pub mod approvals;
 pub mod auth;
 mod delivery;
@@ -26,6 +27,7 @@ pub mod settings;
 pub mod system_clock;
 pub mod upstream;
 
+pub use agent::UNTRUSTED_HEADER;
 pub use gateway::{Gateway, Parts};
 pub use record::Outcome;
 pub use refusal::{EXCHANGE_HEADER, SUBJECT_HEADER};

@@ -11,6 +11,7 @@ use testudo_types::{
     Action, Clock, ExchangeId, Millis, ModelName, PolicyName, Principal, RouteName, ThreatKind, UpstreamName,
 };
 
+use crate::agent::CallTally;
 use crate::guard::model::ModelWork;
 use crate::guard::{FindingLog, Seen};
 use crate::ledger::{Captured, Ledger, Unrecorded};
@@ -27,6 +28,8 @@ pub enum Outcome {
     Delivered,
     /// Delivered whole, with something masked.
     Masked,
+    /// Calls of the answer were held, and a text stands in their place.
+    Held,
     /// Stopped by a guard.
     Blocked,
     /// Refused before it reached the upstream: malformed, unknown route, too large.
@@ -52,6 +55,7 @@ impl Outcome {
         match self {
             Self::Delivered => "delivered",
             Self::Masked => "masked",
+            Self::Held => "held",
             Self::Blocked => "blocked",
             Self::Refused => "refused",
             Self::Unauthenticated => "unauthenticated",
@@ -93,6 +97,8 @@ pub(crate) struct Record {
     pub(crate) content: Captured,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) findings: FindingLog,
+    /// Calls of tools that the answer asked for.
+    pub(crate) calls: CallTally,
     pub(crate) model_work: ModelWork,
     pub(crate) usage: Option<Usage>,
     pub(crate) status: u16,
@@ -154,6 +160,7 @@ impl Record {
             content: Captured::default(),
             reservation: None,
             findings: FindingLog::default(),
+            calls: CallTally::default(),
             model_work: ModelWork::default(),
             usage: None,
             status: 0,
@@ -274,6 +281,11 @@ impl Record {
             .map(|(_, _, action, _)| action)
             .max()
             .unwrap_or(Action::Pass)
+            .max(if self.calls.is_held() {
+                Action::Hold
+            } else {
+                Action::Pass
+            })
     }
 
     fn rules(&self) -> String {
@@ -304,6 +316,7 @@ impl Record {
         }
         series.models(&self.model_work);
         series.allowed(self.findings.allowed());
+        series.calls(&self.calls);
         for (direction, kind, action, count) in self.findings.counts() {
             series.findings(direction, kind, action, count);
             if kind == ThreatKind::Unscannable {
@@ -331,6 +344,8 @@ impl Record {
             action = self.action().as_str(),
             findings,
             rules = self.rules(),
+            calls = self.calls.asked(),
+            calls_held = self.calls.held(),
             policies = policies.join(","),
             input_tokens = self.usage.and_then(|it| it.input_tokens),
             output_tokens = self.usage.and_then(|it| it.output_tokens),

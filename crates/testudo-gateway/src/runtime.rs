@@ -191,6 +191,12 @@ impl Runtime {
         self.digest
     }
 
+    /// Whether a server executes only calls that an answer on a route to a model let go.
+    pub(crate) fn binds_calls(&self) -> bool {
+        let servers = self.settings.mcp.iter().flat_map(|mcp| &mcp.servers);
+        servers.into_iter().any(|server| server.released_only)
+    }
+
     /// Sizes that nothing may pass.
     #[must_use]
     pub fn bounds(&self) -> &Bounds {
@@ -285,6 +291,9 @@ fn digest_of_route(route: &Route, allow: &AllowList, judges: &Judges) -> [u8; 32
         route.spotlight.map_or("off", Style::as_str)
     );
     lines.push_str(&route.output.line());
+    if let Some(agents) = &route.agents {
+        lines.push_str(&agents.line());
+    }
     for (direction, guards) in [
         (Direction::Request, &route.profile.request),
         (Direction::Response, &route.profile.response),
@@ -309,7 +318,7 @@ fn digest_of_route(route: &Route, allow: &AllowList, judges: &Judges) -> [u8; 32
 }
 
 /// SHA-256 of parts with their lengths, so that no two lists of parts have the same.
-fn hash(parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);

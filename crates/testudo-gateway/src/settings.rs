@@ -18,11 +18,13 @@ use url::Url;
 
 use crate::upstream::Authorities;
 
+mod agents;
 mod approvals;
 mod ledger;
 mod mcp;
 mod output;
 
+pub use agents::{AgentSettings, OnHold};
 pub use approvals::{ApprovalSettings, Approver, WebhookSettings};
 pub use ledger::{Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings};
 pub use mcp::{Asks, HUB, McpServer, McpSettings, McpTransport, StdioSettings, Trust, mcp_route};
@@ -156,6 +158,8 @@ pub struct Route {
     pub allow: Vec<AllowEntry>,
     /// How results of tools and documents are marked for the model; `None` leaves them as they are.
     pub spotlight: Option<Style>,
+    /// The tools of the agents that use this route; `None` lets every call go.
+    pub agents: Option<Arc<AgentSettings>>,
 }
 
 impl Route {

@@ -141,6 +141,30 @@ impl<'v> Files<'v> {
             .ok()
     }
 
+    /// A text that decides something; `name` is the setting that names it.
+    pub(crate) fn text(
+        &mut self,
+        file: &At<String>,
+        bytes_max: usize,
+        name: &str,
+        problems: &mut Problems,
+    ) -> Option<String> {
+        let path = self.resolve(&file.value);
+        self.read.push(path.clone());
+        if let Some(what) = changeable(&path) {
+            let shown = path.display();
+            problems.at(
+                file.line,
+                format!("`{name}` is in `{shown}`: {what}"),
+                format!("run `chmod o-w {shown}`"),
+            );
+            return None;
+        }
+        testudo_bounded::read_text(&path, bytes_max)
+            .map_err(|error| problems.at(file.line, format!("`{name}`: {error}"), ""))
+            .ok()
+    }
+
     /// The policy files that a pattern names; `*` may stand for a part of the last component.
     pub(crate) fn policies(&mut self, pattern: &At<String>, problems: &mut Problems) -> Vec<PolicySource> {
         let paths = self.matching(pattern, problems);

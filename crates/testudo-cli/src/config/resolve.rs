@@ -1,5 +1,6 @@
 //! From the configuration as typed to the settings as used: names resolved, files read, contradictions found.
 
+mod agents;
 pub(crate) mod allow;
 mod ledger;
 mod listeners;

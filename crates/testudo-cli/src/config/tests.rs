@@ -1,5 +1,6 @@
 //! Configurations as a whole; the list of mistakes is in `tests/cmd`.
 
+mod agents;
 mod mcp;
 
 use std::collections::BTreeMap;

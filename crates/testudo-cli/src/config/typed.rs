@@ -9,10 +9,12 @@ use super::problem::Problems;
 use super::quantity::{self, NotThis};
 use super::suggest::did_you_mean;
 
+mod agents;
 mod allow;
 mod ledger;
 mod mcp;
 
+pub(crate) use agents::Agents;
 pub(crate) use allow::{Allow, AllowText};
 pub(crate) use ledger::{Ledger, Recording, Retention, Ship, Witness};
 pub(crate) use mcp::{EnvironmentValue, Mcp, McpServer};
@@ -99,6 +101,7 @@ pub(crate) struct Route {
     pub(crate) hosted_tools: Option<At<bool>>,
     pub(crate) server_history: Option<At<bool>>,
     pub(crate) spotlight: Option<At<String>>,
+    pub(crate) agents: Option<Agents>,
     pub(crate) limits: Limits,
     pub(crate) ledger: Recording,
     pub(crate) allow: Vec<Allow>,
@@ -335,6 +338,7 @@ fn route(name: At<String>, mut section: Section<'_>, problems: &mut Problems) ->
         hosted_tools: section.flag("hosted_tools", problems),
         server_history: section.flag("server_history", problems),
         spotlight: section.text("spotlight", problems),
+        agents: agents::agents(&mut section, problems),
         limits: Limits::default(),
         ledger: section
             .section("ledger", problems)

@@ -101,6 +101,7 @@ fn route(family: Family, name: &str, prefix: &str, profile: &str) -> anyhow::Res
         hosted_tools: false,
         server_history: false,
         spotlight: None,
+        agents: None,
         canaries: Canaries::default(),
         output: OutputSettings::default(),
         recording: Recording::DEFAULT,

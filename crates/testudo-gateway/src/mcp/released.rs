@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use testudo_types::{Clock, KeyId, Millis};
 
+use super::pins::PinDigest;
+
 /// Calls that wait to be made at most.
 const WAITING_MAX: usize = 65_536;
 /// How long a released call may wait.
@@ -18,6 +20,18 @@ pub struct ReleasedCall {
     pub tool: Box<str>,
     /// SHA-256 of the arguments in their canonical spelling (RFC 8785).
     pub arguments: [u8; 32],
+}
+
+impl ReleasedCall {
+    /// The call of a tool, `server__tool`, with the canonical spelling of its arguments.
+    #[must_use]
+    pub fn of(key: &KeyId, tool: &str, canonical: &[u8]) -> Self {
+        Self {
+            key: key.clone(),
+            tool: tool.into(),
+            arguments: PinDigest::of(canonical).bytes(),
+        }
+    }
 }
 
 /// Where calls are looked up before they are made.

@@ -367,11 +367,8 @@ impl Call<'_> {
                 true
             }
         };
-        let call = ReleasedCall {
-            key: self.visit.caller.principal.key.clone(),
-            tool: join_tool(server.name(), own).into(),
-            arguments: PinDigest::of(&canonical).bytes(),
-        };
+        let tool = join_tool(server.name(), own);
+        let call = ReleasedCall::of(&self.visit.caller.principal.key, &tool, &canonical);
         if spelled && self.visit.gateway.mcp().released.take(&call) {
             return Ok(());
         }

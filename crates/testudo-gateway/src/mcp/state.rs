@@ -29,7 +29,7 @@ pub(crate) struct State {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pins: Pins,
     pub(crate) sessions: Sessions,
-    pub(crate) released: ReleasedCalls,
+    pub(crate) released: Arc<ReleasedCalls>,
     known: Mutex<KnownTools>,
 }
 
@@ -38,7 +38,7 @@ impl State {
         Self {
             pins: Pins::new(folder),
             sessions: Sessions::default(),
-            released: ReleasedCalls::new(Arc::clone(&clock)),
+            released: Arc::new(ReleasedCalls::new(Arc::clone(&clock))),
             known: Mutex::default(),
             clock,
         }

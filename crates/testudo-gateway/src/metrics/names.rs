@@ -3,6 +3,7 @@
 pub(super) const REQUESTS: &str = "testudo_requests_total";
 pub(super) const FINDINGS: &str = "testudo_findings_total";
 pub(super) const ALLOWED: &str = "testudo_allowed_values_total";
+pub(super) const CALLS: &str = "testudo_tool_calls_total";
 pub(super) const GUARD_GAPS: &str = "testudo_guard_gaps_total";
 pub(super) const REFUSALS: &str = "testudo_refusals_total";
 pub(super) const TOKENS: &str = "testudo_tokens_total";
@@ -32,6 +33,10 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Exchanges by route, operation and outcome"),
     (FINDINGS, "What detectors saw and what was done about it"),
     (ALLOWED, "Values that rules found and an allow-list let pass"),
+    (
+        CALLS,
+        "Calls of tools that answers asked for, by what was decided and why",
+    ),
     (GUARD_GAPS, "Text that a guard did not scan, and why"),
     (
         REFUSALS,

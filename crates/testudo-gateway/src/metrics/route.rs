@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusRecorder;
 use testudo_types::{Action, Direction, ThreatKind};
 
 use super::{METADATA, names};
+use crate::agent::CallTally;
 use crate::guard::model::ModelWork;
 
 /// More series than the program's own constants can make on one route.
@@ -76,6 +77,22 @@ impl RouteMetrics {
     pub fn allowed(&self, times: u64) {
         if times > 0 {
             self.count(names::ALLOWED, &[], times);
+        }
+    }
+
+    /// Calls of tools that one answer asked for.
+    pub(crate) fn calls(&self, tally: &CallTally) {
+        let gone = tally
+            .asked()
+            .saturating_sub(tally.held())
+            .saturating_sub(tally.endorsed());
+        for (decision, reason, times) in [("let", "", gone), ("let", "endorsed", tally.endorsed())] {
+            if times > 0 {
+                self.count(names::CALLS, &[("decision", decision), ("reason", reason)], times);
+            }
+        }
+        for (reason, times) in tally.reasons() {
+            self.count(names::CALLS, &[("decision", "held"), ("reason", reason)], times);
         }
     }
 

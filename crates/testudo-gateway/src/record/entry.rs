@@ -83,6 +83,7 @@ impl Record {
             | Outcome::Forbidden
             | Outcome::Limited
             | Outcome::Unrecorded => Verdict::Deny,
+            Outcome::Held => Verdict::Escalate,
             Outcome::Delivered | Outcome::Masked | Outcome::UpstreamFailed | Outcome::ClientGone => {
                 match self.action() {
                     Action::Block => Verdict::Deny,
@@ -118,7 +119,8 @@ impl Record {
             }
         }
         let request = Direction::Request.as_str();
-        by_rule
+        let calls = self.call_counts();
+        let findings = by_rule
             .into_iter()
             .map(|((half, kind, rule, action), count)| FindingCount {
                 action,
@@ -126,7 +128,28 @@ impl Record {
                 direction: if half == request { Half::Request } else { Half::Response },
                 kind: kind.to_owned(),
                 rule: rule.to_owned(),
-            })
+            });
+        findings.chain(calls).collect()
+    }
+
+    /// Calls of tools, counted beside the findings: how many were asked for, and held for which reason.
+    fn call_counts(&self) -> Vec<FindingCount> {
+        let count = |action, rule: String, count| FindingCount {
+            action,
+            count,
+            direction: Half::Response,
+            kind: "call".to_owned(),
+            rule,
+        };
+        let asked = [
+            ("call.asked", self.calls.asked()),
+            ("call.endorsed", self.calls.endorsed()),
+        ];
+        let asked = asked.into_iter().filter(|(_, times)| *times > 0);
+        let held = self.calls.reasons();
+        asked
+            .map(|(rule, times)| count(Action::Pass, rule.to_owned(), times))
+            .chain(held.map(|(reason, times)| count(Action::Hold, format!("call.{reason}"), times)))
             .collect()
     }
 

@@ -145,5 +145,6 @@ pub fn mcp_route(
         recording,
         allow: Vec::new(),
         spotlight: None,
+        agents: None,
     })
 }

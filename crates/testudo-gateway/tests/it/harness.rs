@@ -19,8 +19,8 @@ use testudo_gateway::guard::model::Models;
 use testudo_gateway::keys::NewKey;
 use testudo_gateway::server::{Running, Startup, open_keys, start, start_recording, start_scoring};
 use testudo_gateway::settings::{
-    Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, ModelSettings, Profile, Recording, Route, Settings,
-    Timeouts, UpstreamBase, UpstreamSettings,
+    AgentSettings, Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, ModelSettings, Profile, Recording,
+    Route, Settings, Timeouts, UpstreamBase, UpstreamSettings,
 };
 use testudo_recorder::Recorder;
 use testudo_testkit::mock::{MockSettings, MockUpstream};
@@ -47,6 +47,7 @@ pub(crate) struct Plan {
     pub(crate) models: Option<Arc<Models>>,
     pub(crate) neutralise: Option<TokenLevel>,
     pub(crate) spotlight: Option<Style>,
+    pub(crate) agents: Option<Arc<AgentSettings>>,
 }
 
 impl Plan {
@@ -69,6 +70,7 @@ impl Plan {
             models: None,
             neutralise: None,
             spotlight: None,
+            agents: None,
         }
     }
 
@@ -126,6 +128,7 @@ impl Plan {
                 canaries: testudo_detect::Canaries::default(),
                 recording: self.recording,
                 spotlight: self.spotlight,
+                agents: self.agents.clone(),
                 allow: Vec::new(),
             })
         });

@@ -7,6 +7,8 @@
 
 // The attribute tells the lints that helpers in these files are tests too.
 #[cfg(test)]
+mod agents;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod canaries;

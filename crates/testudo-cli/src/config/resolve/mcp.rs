@@ -114,11 +114,26 @@ fn server(
         tools: tools(typed, problems),
         results: results(typed, problems),
         asks: asks(typed, problems),
-        released_only: false,
+        released_only: only_released(typed, all, problems),
         name: server,
         route: Arc::new(route),
         transport: transport?,
     })
+}
+
+/// Whether only calls that a route with agents let go are executed. Without such a route none would be.
+fn only_released(typed: &typed::McpServer, all: &Typed, problems: &mut Problems) -> bool {
+    let Some(only) = typed.only_released.as_ref().filter(|only| only.value) else {
+        return false;
+    };
+    if all.routes.iter().all(|route| route.agents.is_none()) {
+        problems.at(
+            only.line,
+            "`mcp.server.only_released` is set and no route has `agents`, so every call would be refused",
+            "add agents = { tools = \"tools.toml\" } to the route of the model, or remove it",
+        );
+    }
+    true
 }
 
 fn limits(typed: &typed::Limits) -> Limits {

@@ -12,7 +12,7 @@ use testudo_types::{RouteName, UpstreamName};
 use super::allow::{AllowKey, entry};
 use super::outputs::output;
 use super::upstreams::family;
-use super::{OUTPUT_TOKENS, ledger};
+use super::{OUTPUT_TOKENS, agents, ledger};
 use crate::config::document::{At, shown};
 use crate::config::files::Files;
 use crate::config::problem::Problems;
@@ -44,6 +44,7 @@ impl Context<'_> {
         let limits = self.limits(typed, problems);
         let recording = ledger::recording(typed, &self.typed.ledger, problems);
         let spotlight = spotlight(typed, problems);
+        let agents = agents::agents(typed.agents.as_ref(), name, files, problems);
         Some(Route {
             name: parsed.ok()?,
             prefix,
@@ -61,6 +62,7 @@ impl Context<'_> {
             output: output(typed, problems),
             recording,
             spotlight,
+            agents,
             allow: typed.allow.iter().filter_map(|it| entry(it, self.allow_key)).collect(),
         })
     }

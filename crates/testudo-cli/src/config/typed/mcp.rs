@@ -30,6 +30,7 @@ pub(crate) struct McpServer {
     pub(crate) tools: Vec<At<String>>,
     pub(crate) results: Option<At<String>>,
     pub(crate) asks: Vec<At<String>>,
+    pub(crate) only_released: Option<At<bool>>,
     pub(crate) profile: Option<At<String>>,
     pub(crate) limits: Limits,
     pub(crate) ledger: Recording,
@@ -73,6 +74,7 @@ fn server(mut section: Section<'_>, problems: &mut Problems) -> McpServer {
         tools: section.texts("tools", problems),
         results: section.text("results", problems),
         asks: section.texts("asks", problems),
+        only_released: section.flag("only_released", problems),
         profile: section.text("profile", problems),
         limits: limits(&mut section, problems),
         ledger: section

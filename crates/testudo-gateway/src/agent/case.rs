@@ -1,0 +1,411 @@
+//! What the calls of an answer are judged by: the client's own request, its tools, and who may say what.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use testudo_bounded::json::{Document, Limits};
+use testudo_dialects::calls::{AskedCall, CallInput, Readings, ToolCall, Turn, Voice, history};
+use testudo_dialects::{Operation, RequestView, read_request};
+use testudo_policy::labels::Speaker;
+use testudo_policy::provenance::{
+    ArgumentFacts, Conversation, Effect, Limits as IndexLimits, Reading, Reason, ToolFacts,
+};
+use testudo_policy::{ActFacts, Plan, ProposedCall, SessionFacts};
+use testudo_types::{Action, Direction, ThreatKind};
+
+use super::code::{Code, Coder, LastWords};
+use super::tally::CallTally;
+use super::untrusted::Untrusted;
+use crate::guard::{FindingLog, Judge};
+use crate::mcp::released::{ReleasedCall, ReleasedCalls};
+use crate::settings::{AgentSettings, OnHold};
+
+/// Everything that the calls of one answer are judged by; read only when there are any.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) settings: Arc<AgentSettings>,
+    pub(crate) operation: Operation,
+    /// The client's own request, before anything was masked in it.
+    pub(crate) body: Bytes,
+    pub(crate) limits: Limits,
+    pub(crate) untrusted: Untrusted,
+    pub(crate) suspicious: Suspicious,
+    pub(crate) judge: Judge,
+    /// Of the policies and settings that decide.
+    pub(crate) policy: [u8; 32],
+    pub(crate) coder: Arc<dyn Coder>,
+    /// Where calls that go are told to those who execute them.
+    pub(crate) released: Option<Arc<ReleasedCalls>>,
+}
+
+/// Which texts of a request a detector found instructions in.
+#[derive(Debug, Default)]
+pub(crate) struct Suspicious {
+    paths: BTreeSet<Arc<str>>,
+    /// More was found than was kept: any text may be one of them.
+    all: bool,
+}
+
+impl Suspicious {
+    /// By what the guards saw in the request. What could not be read whole may hold anything.
+    pub(crate) fn of(findings: &FindingLog, score_min: Option<u8>) -> Self {
+        let kinds = [ThreatKind::Injection, ThreatKind::Unscannable];
+        let counted = findings
+            .counts()
+            .filter(|(direction, kind, ..)| *direction == Direction::Request && kinds.contains(kind))
+            .fold(0_u64, |sum, (.., count)| sum.saturating_add(count));
+        let mut kept: u64 = 0;
+        let mut paths = BTreeSet::new();
+        for seen in findings.kept().iter().filter(|seen| kinds.contains(&seen.finding.kind)) {
+            kept = kept.saturating_add(1);
+            let sure = seen.finding.score.percent() >= score_min.unwrap_or_default();
+            if sure || seen.finding.kind == ThreatKind::Unscannable {
+                paths.insert(Arc::clone(&seen.finding.place.path));
+            }
+        }
+        Self {
+            paths,
+            all: counted > kept,
+        }
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        self.all || self.paths.contains(path)
+    }
+}
+
+/// Why a call is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Nobody who may has named what it needs.
+    Provenance(Reason),
+    /// It cannot be read as one call.
+    Unreadable,
+    /// A policy holds it for another reason, in the words of whoever wrote that.
+    Policy(Option<Arc<str>>),
+    /// A policy forbids it, whoever asks.
+    Forbidden(Option<Arc<str>>),
+}
+
+impl Hold {
+    /// One word for counters and records.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Provenance(reason) => reason.code(),
+            Self::Unreadable => "unreadable",
+            Self::Policy(_) => "policy",
+            Self::Forbidden(_) => "forbidden",
+        }
+    }
+}
+
+/// A call that is held, with what a person needs to know of it.
+#[derive(Debug)]
+pub(crate) struct HeldCall {
+    pub(crate) tool: String,
+    pub(crate) hold: Hold,
+    /// As they were read; `None` when they cannot be.
+    pub(crate) arguments: Option<Value>,
+    /// Who named which value.
+    pub(crate) facts: Vec<ArgumentFacts>,
+    /// Lets exactly this call go when the user repeats it; `None` when nothing may.
+    pub(crate) code: Option<Code>,
+}
+
+/// What became of the calls of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) held: Vec<HeldCall>,
+    pub(crate) tally: CallTally,
+}
+
+/// One reading of a call, read.
+struct Read {
+    tool: String,
+    /// `None` when it is no JSON object that all readers agree about.
+    arguments: Option<Value>,
+    /// In their one spelling; `None` when they have none.
+    canonical: Option<Vec<u8>>,
+}
+
+impl Case {
+    /// Judges the calls of an answer. One that is not complete, or not all of which is known, is held as a whole.
+    pub(crate) fn judge(&self, readings: &Readings, complete: bool) -> Judged {
+        let mut judged = Judged::default();
+        if readings.is_empty() {
+            return judged;
+        }
+        let Ok(view) = read_request(self.operation, &self.body, &self.limits) else {
+            // It was read before; nothing is judged by what cannot be read.
+            judged.hold_whole();
+            return judged;
+        };
+        let (definitions, turns) = history(&view);
+        let conversation = self.conversation(&view, &definitions, &turns);
+        let facts = ToolFacts::of(&self.settings.specs, &conversation, "", &Value::Null, false);
+        let tainted = facts.is_none_or(|facts| facts.tainted);
+        if tainted && (readings.is_excessive() || !complete) {
+            judged.hold_whole();
+        }
+        let words = LastWords::of(&turns, &self.untrusted, view.server_history);
+        let mut court = Court {
+            case: self,
+            conversation: &conversation,
+            tainted,
+            beginning: beginning(&turns),
+            made: made(turns.get(words.after..).unwrap_or_default(), &self.limits),
+            words,
+        };
+        let mut released = Vec::new();
+        for call in readings.calls() {
+            court.call(&call, &mut judged, &mut released);
+        }
+        if !judged.tally.is_held() {
+            self.release(released);
+        }
+        judged
+    }
+
+    /// The conversation as provenance sees it.
+    fn conversation(
+        &self,
+        view: &RequestView<'_>,
+        definitions: &[testudo_dialects::calls::Definition<'_>],
+        turns: &[Turn<'_>],
+    ) -> Conversation {
+        let reading = if self.settings.knobs.exact {
+            Reading::Close
+        } else {
+            Reading::Plain
+        };
+        let mut conversation = Conversation::new(IndexLimits::default(), reading);
+        for definition in definitions {
+            let value: Value = serde_json::from_slice(definition.json).unwrap_or(Value::Null);
+            if !self.is_reviewed(&definition.name, &value) {
+                conversation.push_definition(&definition.name, &value);
+            }
+        }
+        let nobody = |conversation: &mut Conversation, text: &str, suspicious: bool| {
+            conversation.push_result(&self.settings.specs, "", &Value::Null, text, suspicious);
+        };
+        // What is kept or run upstream is read by the model and not seen here.
+        if view.server_history || !view.hosted_tools.is_empty() {
+            nobody(&mut conversation, "", false);
+        }
+        for turn in turns {
+            let suspicious = self.suspicious.holds(turn.path);
+            let declared = self.untrusted.covers(turn.path);
+            match &turn.voice {
+                Voice::Result(call) => {
+                    let (tool, arguments) = call.as_ref().map_or(("", Value::Null), |call| {
+                        (
+                            call.name.as_str(),
+                            Read::of(call, &self.limits).arguments.unwrap_or(Value::Null),
+                        )
+                    });
+                    // What is declared is not the tool's word either.
+                    let tool = if declared { "" } else { tool };
+                    conversation.push_result(&self.settings.specs, tool, &arguments, turn.text, suspicious);
+                }
+                Voice::System | Voice::User | Voice::Other if declared => {
+                    nobody(&mut conversation, turn.text, suspicious)
+                }
+                Voice::Other => nobody(&mut conversation, turn.text, suspicious),
+                Voice::System => {
+                    let ranges = self.untrusted.ranges(turn.path, turn.text);
+                    conversation.push_message(Speaker::System, turn.text, &ranges, &[]);
+                }
+                Voice::User => conversation.push_user(turn.text, &self.untrusted.ranges(turn.path, turn.text)),
+                // What the model said names nothing.
+                Voice::Model | Voice::Call(_) => {}
+            }
+        }
+        conversation
+    }
+
+    /// Whether a definition is the one that somebody looked at: as it was then, or of a tool whose specification is
+    /// reviewed, where no definitions are given.
+    fn is_reviewed(&self, name: &str, definition: &Value) -> bool {
+        let inner = |value: &Value| value.get("function").unwrap_or(value).clone();
+        if self.settings.definitions.is_empty() {
+            return self.settings.specs.tool(name).is_some_and(|spec| spec.reviewed);
+        }
+        let known = self.settings.definitions.get(name);
+        known.is_some_and(|known| inner(known) == inner(definition))
+    }
+
+    /// Tells those who execute calls which ones go.
+    fn release(&self, calls: Vec<(String, Vec<u8>)>) {
+        let Some(released) = &self.released else { return };
+        for (tool, canonical) in calls {
+            released.release(ReleasedCall::of(&self.judge.principal.key, &tool, &canonical));
+        }
+    }
+}
+
+impl Judged {
+    fn hold_whole(&mut self) {
+        let hold = Hold::Unreadable;
+        self.tally.ask();
+        self.tally.hold(hold.code());
+        self.held.push(HeldCall {
+            tool: String::new(),
+            hold,
+            arguments: None,
+            facts: Vec::new(),
+            code: None,
+        });
+    }
+}
+
+/// One answer's calls before the policy.
+struct Court<'c> {
+    case: &'c Case,
+    conversation: &'c Conversation,
+    tainted: bool,
+    /// What the user said first: a code of one conversation lets nothing go in another.
+    beginning: String,
+    /// Calls since the user's last words, by tool and canonical arguments.
+    made: BTreeSet<(String, Vec<u8>)>,
+    words: LastWords<'c>,
+}
+
+impl Court<'_> {
+    /// A call is held when any reading of it is.
+    fn call(&mut self, call: &AskedCall, judged: &mut Judged, released: &mut Vec<(String, Vec<u8>)>) {
+        judged.tally.ask();
+        let mut endorsed = false;
+        for reading in &call.readings {
+            let read = Read::of(reading, &self.case.limits);
+            let (hold, facts) = self.reading(&read, false);
+            let Some(hold) = hold else {
+                if let Some(canonical) = read.canonical {
+                    released.push((read.tool, canonical));
+                }
+                continue;
+            };
+            let code = self.code(&read, &hold);
+            if let (Some(code), Some(canonical)) = (&code, &read.canonical)
+                && self.words.repeat(code)
+                && self.reading(&read, true).0.is_none()
+                // Each time the code is said it lets one call go.
+                && self.made.insert((read.tool.clone(), canonical.clone()))
+            {
+                endorsed = true;
+                released.push((read.tool, canonical.clone()));
+                continue;
+            }
+            judged.tally.hold(hold.code());
+            judged.held.push(HeldCall {
+                tool: read.tool,
+                hold,
+                arguments: read.arguments,
+                facts,
+                code,
+            });
+            return;
+        }
+        if endorsed {
+            judged.tally.endorse();
+        }
+    }
+
+    /// Why one reading is held, and who named its values. `approved` when the user has said so of exactly this call.
+    fn reading(&self, read: &Read, approved: bool) -> (Option<Hold>, Vec<ArgumentFacts>) {
+        let (settings, judge) = (&self.case.settings, &self.case.judge);
+        let nothing = Value::Null;
+        let arguments = read.arguments.as_ref().unwrap_or(&nothing);
+        let proposed = ProposedCall::of(
+            &settings.knobs,
+            &settings.specs,
+            self.conversation,
+            &read.tool,
+            arguments,
+        );
+        let decision = judge.policy.act(&ActFacts {
+            principal: &judge.principal,
+            route: &judge.route,
+            call: &proposed,
+            session: SessionFacts::default(),
+            plan: Plan::Unset,
+            approved,
+        });
+        let reason = decision.reasons.first().map(|reason| reason.0.clone());
+        let harmless = proposed.facts.effect == Effect::Read || !self.tainted;
+        let hold = match (decision.action, proposed.verdict.reason) {
+            (Action::Block, _) => Some(Hold::Forbidden(reason)),
+            _ if read.arguments.is_none() && !harmless => Some(Hold::Unreadable),
+            (Action::Hold, Some(reason)) => Some(Hold::Provenance(reason)),
+            (Action::Hold, None) => Some(Hold::Policy(reason)),
+            (Action::Mask | Action::Observe | Action::Pass, _) => None,
+        };
+        (hold, proposed.verdict.arguments)
+    }
+
+    fn code(&self, read: &Read, hold: &Hold) -> Option<Code> {
+        if self.case.settings.on_hold != OnHold::Question || matches!(hold, Hold::Forbidden(_)) {
+            return None;
+        }
+        let principal = &self.case.judge.principal;
+        let parts: [&[u8]; 7] = [
+            b"testudo: the user lets a call go",
+            principal.key.as_str().as_bytes(),
+            self.case.judge.route.as_str().as_bytes(),
+            &self.case.policy,
+            self.beginning.as_bytes(),
+            read.tool.as_bytes(),
+            read.canonical.as_deref()?,
+        ];
+        Code::of(self.case.coder.as_ref(), &parts)
+    }
+}
+
+impl Read {
+    fn of(call: &ToolCall, limits: &Limits) -> Self {
+        let tool = call.name.clone();
+        let text = match &call.input {
+            CallInput::Text(text) => {
+                let arguments = json!({ "input": text });
+                return Self::written(tool, &arguments.to_string(), limits);
+            }
+            CallInput::Json(text) if text.trim().is_empty() => "{}",
+            CallInput::Json(text) => text,
+        };
+        Self::written(tool, text, limits)
+    }
+
+    fn written(tool: String, text: &str, limits: &Limits) -> Self {
+        let document = Document::parse(text.as_bytes(), limits).ok();
+        let document = document.filter(|it| it.root().kind() == testudo_bounded::json::Kind::Object);
+        let arguments = document.as_ref().and_then(|_| serde_json::from_str(text).ok());
+        let canonical = document.and_then(|document| {
+            let mut out = Vec::new();
+            document.root().canonical(&mut out).ok().map(|()| out)
+        });
+        Self {
+            tool,
+            arguments,
+            canonical,
+        }
+    }
+}
+
+/// The user's first words.
+fn beginning(turns: &[Turn<'_>]) -> String {
+    let first = turns.iter().find(|turn| turn.voice == Voice::User);
+    first.map(|turn| turn.text.to_owned()).unwrap_or_default()
+}
+
+/// The calls among turns.
+fn made(turns: &[Turn<'_>], limits: &Limits) -> BTreeSet<(String, Vec<u8>)> {
+    let calls = turns.iter().filter_map(|turn| match &turn.voice {
+        Voice::Call(call) => {
+            let read = Read::of(call, limits);
+            Some((read.tool, read.canonical?))
+        }
+        _ => None,
+    });
+    calls.collect()
+}
