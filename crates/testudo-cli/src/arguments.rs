@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use testudo_gateway::settings::{InjectionModels, ModelSettings};
 
+pub(crate) mod approvals;
 pub(crate) mod evaluate;
 pub(crate) mod finding;
 pub(crate) mod inspect;
@@ -46,6 +47,10 @@ pub(crate) enum Command {
     Ledger(Box<ledger::Ledger>),
     #[command(subcommand)]
     Mcp(mcp::Mcp),
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
+    Approve(approvals::Approve),
+    Deny(approvals::Deny),
     Completions(Completions),
 }
 

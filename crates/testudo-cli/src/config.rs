@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use testudo_gateway::server::StartProblem;
 use testudo_gateway::settings::{
-    LedgerSettings, ListenSettings, McpServer, ModelSettings, Profile, Route, Settings, UpstreamSettings,
+    ApprovalSettings, LedgerSettings, ListenSettings, McpServer, ModelSettings, Profile, Route, Settings,
+    UpstreamSettings,
 };
 use testudo_gateway::upstream::ClientProblem;
 use testudo_gateway::{BuildProblem, route_facts};
@@ -292,6 +293,24 @@ pub(crate) fn ledger(path: &Path, variables: &dyn Variables) -> Result<LedgerSet
     };
     let typed = Typed::read(&text, &mut Problems::new(""));
     let settings = resolve::ledger_alone(&typed, Files::new(path, variables), &mut problems);
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(problems.into_sorted())
+    }
+}
+
+/// Who decides held calls, whatever else is wrong in the configuration; no token is read.
+///
+/// # Errors
+/// When the file cannot be read, or there is a mistake in its approvals.
+pub(crate) fn approvals(path: &Path) -> Result<ApprovalSettings, Vec<Problem>> {
+    let mut problems = Problems::new(&path.display().to_string());
+    let Some(text) = read(path, &mut problems) else {
+        return Err(problems.into_sorted());
+    };
+    let typed = Typed::read(&text, &mut Problems::new(""));
+    let settings = resolve::approvals_alone(&typed, &mut problems);
     if problems.is_empty() {
         Ok(settings)
     } else {

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod approvals;
 mod arguments;
 mod check;
 mod config;
@@ -56,6 +57,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Finding(command) => runtime()?.block_on(finding::run(command, &Process, &mut out))?,
         Command::Inspect(inspect) => inspect::run(inspect, &Process, &mut out)?,
         Command::Mcp(command) => mcp::run(command, &mut out)?,
+        Command::Approvals(command) => runtime()?.block_on(approvals::run(command, &mut out))?,
+        Command::Approve(arguments) => runtime()?.block_on(approvals::approve(arguments, &mut out))?,
+        Command::Deny(arguments) => runtime()?.block_on(approvals::deny(arguments, &mut out))?,
         Command::Replay(arguments) => replay::run(arguments, &mut out)?,
         Command::Ledger(command) => runtime()?.block_on(ledger::run(command, &Process, &mut out))?,
     };

@@ -1,4 +1,7 @@
-//! The admin listener: is it alive, is it ready, what does it count. Nothing else, and never on the data listener.
+//! The admin listener: is it alive, is it ready, what does it count, what waits for a person. Nothing else, and never
+//! on the data listener.
+
+mod page;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,10 +18,13 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use testudo_types::Secret;
 
+pub use self::page::{APPROVAL_PATHS, ApprovalPage};
+
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 
-/// Every path of the admin listener; the data listener must know none of them.
+/// Every path of the admin listener for machines; the data listener must know none of them, nor of
+/// [`APPROVAL_PATHS`].
 pub const ADMIN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 const TOKEN_BYTES_MIN: usize = 32;
@@ -100,7 +106,7 @@ pub enum AdminRefused {
     #[error("the admin address `{0}` is not loopback and there is no admin token; set one, or listen on 127.0.0.1")]
     TokenMissing(SocketAddr),
     #[error(
-        "the admin token has {found} bytes; it must have {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} printable ASCII characters without spaces"
+        "the token has {found} bytes; it must have {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} printable ASCII characters without spaces"
     )]
     TokenWeak { found: usize },
     #[error("the system gave no random bytes; try again")]
@@ -141,6 +147,14 @@ impl AdminAccess {
             .and_then(|text| text.split_once(' '))
             .is_some_and(|(scheme, presented)| scheme.eq_ignore_ascii_case("bearer") && token.is(presented))
     }
+}
+
+/// Checks that a token of an approver is one that nobody guesses.
+///
+/// # Errors
+/// When it is too short, too long, or has other than printable ASCII characters.
+pub fn approver_token(token: &Secret) -> Result<(), AdminRefused> {
+    TokenHash::new(token).map(|_| ())
 }
 
 /// The token's keyed hash under a key that lives as long as the process.
@@ -187,6 +201,7 @@ pub struct AdminState {
     pub metrics: Arc<Metrics>,
     pub keys: Arc<KeyRing>,
     pub ledger: LedgerCheck,
+    pub page: ApprovalPage,
 }
 
 impl std::fmt::Debug for AdminState {
@@ -205,8 +220,11 @@ pub fn router(state: AdminState) -> Router {
         .route(health, get(|| async { plain(StatusCode::OK, "alive\n") }))
         .route(ready, get(is_ready))
         .route(metrics, get(render))
+        .merge(page::routes())
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found\n") })
-        .method_not_allowed_fallback(|| async { plain(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n") })
+        .method_not_allowed_fallback(|| async {
+            plain(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here\n")
+        })
         .layer(from_fn_with_state(state.clone(), guard))
         .with_state(state)
 }
@@ -216,12 +234,19 @@ async fn guard(State(state): State<AdminState>, request: Request, next: Next) ->
     if let Err(status) = (state.host_check)(&parts) {
         return plain(status, "this host or origin is not accepted here\n");
     }
+    // Approvers have tokens of their own, which the page asks for.
+    if state.page.guards(parts.uri.path()) {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
     if !state.access.admits(&parts.headers) {
         let body = plain(
             StatusCode::UNAUTHORIZED,
             "send the admin token as `Authorization: Bearer …`\n",
         );
         return ([(WWW_AUTHENTICATE, "Bearer")], body).into_response();
+    }
+    if page::is_part(parts.uri.path()) {
+        return plain(StatusCode::NOT_FOUND, "no approver has a token, so there is no page\n");
     }
     next.run(Request::from_parts(parts, body)).await
 }

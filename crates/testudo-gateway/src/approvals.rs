@@ -9,13 +9,18 @@ mod record;
 mod seal;
 mod store;
 mod texts;
+mod webhook;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sqlx::SqliteConnection;
 use testudo_types::{Clock, KeyId, RouteName};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 pub use error::{ApprovalsOpenError, DecideError, HoldCallError, ShowError, TakeError, UnsoundCall};
 pub use record::{
@@ -26,12 +31,16 @@ pub use record::{
 
 use self::seal::{Part, Sealer, framed};
 use self::store::{Event, Fresh, Row, Store};
+pub(crate) use self::store::{Event as What, Happened};
+use self::webhook::Notice;
 use crate::settings::ApprovalSettings;
 
 /// Approvals of one key that wait, or are approved and not used yet.
 const PER_KEY_MAX: i64 = 32;
 /// Approvals of all keys that wait, or are approved and not used yet.
 const OPEN_MAX: i64 = 1024;
+/// Between two looks at what is over.
+const TIDY_EVERY_MS: u64 = 5_000;
 /// Nothing waits longer, whatever is configured.
 const LASTING_MS_MAX: u64 = 366 * 24 * 3_600_000;
 /// Bytes of all texts and answers.
@@ -44,6 +53,9 @@ pub struct Approvals {
     sealer: Arc<Sealer>,
     settings: Arc<ArcSwap<ApprovalSettings>>,
     clock: Arc<dyn Clock>,
+    notices: mpsc::Sender<Notice>,
+    /// Whoever keeps the store up takes it.
+    noticed: Arc<Mutex<Option<mpsc::Receiver<Notice>>>>,
 }
 
 impl Approvals {
@@ -60,7 +72,10 @@ impl Approvals {
         let pepper = crate::keys::pepper(dir).map_err(crate::keys::StoreOpenError::from)?;
         let sealer = Sealer::new(&pepper).ok_or(ApprovalsOpenError::Cipher)?;
         let store = Store::open(dir, sealer.fingerprint()).await?;
+        let (notices, noticed) = mpsc::channel(webhook::QUEUE_MAX);
         Ok(Self {
+            notices,
+            noticed: Arc::new(Mutex::new(Some(noticed))),
             store,
             sealer: Arc::new(sealer),
             settings: Arc::new(ArcSwap::from_pointee(settings)),
@@ -125,7 +140,26 @@ impl Approvals {
             row: &row,
             calls: &calls,
         };
-        self.insert(&fresh, now).await.map(|same| same.unwrap_or(id))
+        if let Some(same) = self.insert(&fresh, now).await? {
+            return Ok(same);
+        }
+        self.tell(held, &id);
+        Ok(id)
+    }
+
+    /// Never waits: whoever is not told finds the list.
+    fn tell(&self, held: &Held, id: &ApprovalId) {
+        if self.settings.load().webhook.is_none() {
+            return;
+        }
+        let notice = Notice {
+            id: id.clone(),
+            route: held.route.clone(),
+            tools: held.calls.iter().map(|call| call.tool().to_owned()).collect(),
+        };
+        if self.notices.try_send(notice).is_err() {
+            tracing::warn!(%id, "too many messages wait for the webhook; this one is not sent");
+        }
     }
 
     /// Adds a hold unless it is there; gives the id of the one that is.
@@ -301,6 +335,17 @@ impl Approvals {
         Ok(decided)
     }
 
+    /// Notes that somebody signed in to decide, or that a token was nobody's.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn note_login(&self, name: Option<&str>) -> Result<(), sqlx::Error> {
+        let event = if name.is_some() { Event::Login } else { Event::Refused };
+        let mut transaction = self.store.begin().await?;
+        store::note(&mut transaction, "", event, name, self.now()).await?;
+        transaction.commit().await
+    }
+
     /// Ends what nobody decided or used in time, and forgets what was settled long ago.
     ///
     /// # Errors
@@ -314,6 +359,42 @@ impl Approvals {
         store::sweep(&mut transaction, now).await?;
         store::forget(&mut transaction, now).await?;
         transaction.commit().await
+    }
+
+    /// What the ledger is to be told, the oldest first.
+    pub(crate) async fn happened(&self) -> Result<Vec<Happened>, sqlx::Error> {
+        self.store.happened().await
+    }
+
+    /// It was told.
+    pub(crate) async fn entered(&self, happened: &Happened) -> Result<(), sqlx::Error> {
+        self.store.entered(happened.sequence).await
+    }
+
+    /// Ends what is over, and tells people elsewhere of what waits, until told to stop.
+    pub async fn upkeep(self, stop: CancellationToken) {
+        let noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let telling = async {
+            if let Some(noticed) = noticed {
+                let settings = || self.settings.load_full();
+                webhook::send_all(noticed, settings, Arc::clone(&self.clock), stop.clone()).await;
+            }
+        };
+        tokio::join!(telling, self.tidy_often(&stop));
+    }
+
+    async fn tidy_often(&self, stop: &CancellationToken) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(TIDY_EVERY_MS));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.tidy().await {
+                tracing::warn!(%error, "approvals that are over were not ended");
+            }
+        }
     }
 
     /// Finishes what runs and closes the file.

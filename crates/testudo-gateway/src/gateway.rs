@@ -16,6 +16,7 @@ use testudo_ledger::entry::ConfigurationAction;
 use testudo_recorder::{OnFailure, Recorder};
 use testudo_types::{Clock, ExchangeId, Principal};
 
+use crate::approvals::Approvals;
 use crate::delivery::deliver;
 use crate::exchange::{Forwarded, Received, system_text, view, watches_leaks};
 use crate::guard::Structuring;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub recorder: Recorder,
     /// Where approvals of tools are kept.
     pub state_folder: PathBuf,
+    /// Calls that wait for a person.
+    pub approvals: Approvals,
 }
 
 /// Takes requests; shared by all connections.
@@ -69,6 +72,7 @@ pub struct Gateway {
     random: SystemRandom,
     fingerprints: Cache<[u8; 32], Arc<Fingerprint>>,
     mcp: Arc<State>,
+    approvals: Approvals,
 }
 
 impl Gateway {
@@ -95,6 +99,7 @@ impl Gateway {
             hosts: parts.hosts,
             random: SystemRandom::new(),
             fingerprints: Cache::new(FINGERPRINTS_MAX),
+            approvals: parts.approvals,
         }
     }
 
@@ -104,6 +109,7 @@ impl Gateway {
     /// All problems of `settings`; the running configuration stays.
     pub fn reload(&self, settings: Settings) -> Result<(), Vec<BuildProblem>> {
         let models = self.models(settings.models);
+        let approvals = settings.approvals.clone();
         let runtime = match Runtime::build(settings, &self.detector, models) {
             Ok(runtime) => runtime,
             Err(problems) => {
@@ -113,6 +119,7 @@ impl Gateway {
         };
         self.ledger.configuration(ConfigurationAction::Load, runtime.digest, 0);
         self.metrics.configure(&runtime.metered());
+        self.approvals.reconfigure(approvals);
         let before = self.runtime.swap(Arc::new(runtime));
         let digest = |runtime: &Runtime| runtime.mcp.as_ref().map(|servers| servers.digest);
         if digest(&before) != digest(&self.runtime.load()) {
@@ -143,6 +150,11 @@ impl Gateway {
             mcp.sessions.sweep(None).await;
             mcp.begin(&runtime);
         }));
+    }
+
+    /// Calls that wait for a person.
+    pub(crate) fn approvals(&self) -> &Approvals {
+        &self.approvals
     }
 
     /// Answers one request. Dropping the future cancels everything it began.

@@ -18,8 +18,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{
-    AdminAccess, AdminRefused, AdminState, HostCheck, LedgerCheck, LedgerState, Readiness, ReadyState, router,
+    AdminAccess, AdminRefused, AdminState, ApprovalPage, HostCheck, LedgerCheck, LedgerState, Readiness, ReadyState,
+    router,
 };
+use crate::approvals::{Approvals, ApprovalsOpenError};
 use crate::gateway::{Gateway, Parts};
 use crate::guard::model::{ModelProblem, Models};
 use crate::host::{HostRules, HostRulesProblem, check as check_host};
@@ -74,6 +76,8 @@ pub enum StartProblem {
     Keys(#[from] StoreOpenError),
     #[error("the keys cannot be read")]
     Refresh(#[from] RefreshError),
+    #[error("the approvals cannot be used")]
+    Approvals(#[from] ApprovalsOpenError),
     #[error(transparent)]
     Ledger(#[from] LedgerProblem),
     #[error("the counters cannot be set up")]
@@ -152,14 +156,18 @@ async fn run(
         settings,
     } = startup;
     let bounds = settings.bounds;
+    let approval_settings = settings.approvals.clone();
     let detector = Arc::new(Detector::builtin().map_err(StartProblem::Rules)?);
     let runtime = Runtime::build(settings, &detector, models).map_err(StartProblem::Build)?;
     let tls = listen.tls.as_ref().map(acceptor).transpose()?;
     let access = access(&listen, admin_token.as_ref())?;
     let store = KeyStore::open(&data_dir).await?;
     let (keys, refresh) = KeyRing::start_telling(&store, kept.telling()).await?;
+    let approvals = Approvals::load(&data_dir, approval_settings, Arc::clone(&clock)).await?;
+    kept.approvals(&approvals);
     let socket = bind(listen.address).await?;
     let address = socket.local_addr().unwrap_or(listen.address);
+    let page_clock = Arc::clone(&clock);
     let parts = Parts {
         detector,
         keys: Arc::clone(&keys),
@@ -169,6 +177,7 @@ async fn run(
         hosts: HostRules::new(&listen.hosts, &listen.origins, address)?,
         recorder: kept.recorder().clone(),
         state_folder: data_dir,
+        approvals: approvals.clone(),
     };
     let gateway = Arc::new(Gateway::new(parts, runtime));
     let readiness = Arc::new(Readiness::new());
@@ -177,7 +186,7 @@ async fn run(
         (Some(admin), Some(access)) => {
             let socket = bind(admin).await?;
             let bound = socket.local_addr().unwrap_or(admin);
-            let rules = HostRules::new(&listen.hosts, &[], bound)?;
+            let rules = admin_rules(&listen, &approvals, bound)?;
             let state = AdminState {
                 access: Arc::new(access),
                 host_check: host_check(rules),
@@ -185,6 +194,7 @@ async fn run(
                 metrics: Arc::clone(&metrics),
                 keys,
                 ledger: ledger_check(&gateway),
+                page: ApprovalPage::new(approvals.clone(), Arc::clone(&page_clock)),
             };
             Some((bound, serve_admin(socket, state, stop.clone(), bounds)))
         }
@@ -193,6 +203,7 @@ async fn run(
     let mcp = serve_mcp(&gateway, &stop);
     let upkeep = tokio::spawn(Arc::clone(&metrics).upkeep(stop.clone()));
     let told = tokio::spawn(Arc::clone(gateway.ledger()).upkeep(stop.clone()));
+    let approving = tokio::spawn(approvals.clone().upkeep(stop.clone()));
     let serving = tokio::spawn(serve_data(socket, tls, Arc::clone(&gateway), stop.clone(), bounds));
     readiness.set(ReadyState::Accepting);
     Ok(Running {
@@ -208,6 +219,7 @@ async fn run(
         upkeep,
         mcp,
         told,
+        approving,
         kept,
     })
 }
@@ -221,6 +233,27 @@ fn access(listen: &ListenSettings, token: Option<&Secret>) -> Result<Option<Admi
 fn serve_mcp(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinHandle<()> {
     gateway.begin_mcp();
     tokio::spawn(Arc::clone(gateway.mcp()).upkeep(stop.clone()))
+}
+
+/// The admin listener answers the page's own forms, wherever browsers find it.
+fn admin_rules(
+    listen: &ListenSettings,
+    approvals: &Approvals,
+    bound: SocketAddr,
+) -> Result<HostRules, HostRulesProblem> {
+    let mut hosts = listen.hosts.clone();
+    if hosts.is_empty() {
+        // As without a page.
+        hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+    }
+    let mut origins: Vec<String> = ["localhost", "127.0.0.1", "[::1]"]
+        .map(|host| format!("http://{host}:{}", bound.port()))
+        .to_vec();
+    if let Some(page) = &approvals.settings().page {
+        origins.push(page.origin().ascii_serialization());
+        hosts.extend(page.host_str().map(ToOwned::to_owned));
+    }
+    HostRules::new(&hosts, &origins, bound)
 }
 
 fn host_check(rules: HostRules) -> HostCheck {
@@ -320,6 +353,7 @@ pub struct Running {
     upkeep: JoinHandle<()>,
     mcp: JoinHandle<()>,
     told: JoinHandle<()>,
+    approving: JoinHandle<()>,
     kept: OpenLedger,
 }
 
@@ -340,6 +374,12 @@ impl Running {
     #[must_use]
     pub fn released(&self) -> &crate::mcp::released::ReleasedCalls {
         self.gateway.released()
+    }
+
+    /// Calls that wait for a person.
+    #[must_use]
+    pub fn approvals(&self) -> &Approvals {
+        self.gateway.approvals()
     }
 
     /// The store of virtual keys.
@@ -387,7 +427,10 @@ impl Running {
         let _ended = self.upkeep.await;
         let _ended = self.mcp.await;
         let _told = self.told.await;
+        let _ended = self.approving.await;
         self.kept.close().await;
+        // Later than the ledger, which is told of them to the last.
+        self.gateway.approvals().close().await;
         self.refresh.stop().await;
         self.store.close().await;
         report

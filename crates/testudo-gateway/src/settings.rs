@@ -43,6 +43,8 @@ pub struct Settings {
     pub models: ModelSettings,
     /// MCP servers, when there are any.
     pub mcp: Option<McpSettings>,
+    /// How held calls are decided.
+    pub approvals: ApprovalSettings,
 }
 
 /// Which trained models look for injected instructions, and how much they may do.

@@ -2,6 +2,7 @@
 
 mod agents;
 pub(crate) mod allow;
+mod approvals;
 mod ledger;
 mod listeners;
 mod mcp;
@@ -13,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use testudo_gateway::settings::{Bounds, LedgerSettings, ModelSettings, Price, Route, Settings, Timeouts};
+use testudo_gateway::settings::{
+    ApprovalSettings, Bounds, LedgerSettings, ModelSettings, Price, Route, Settings, Timeouts,
+};
 use testudo_types::{ModelName, RouteName};
 
 use self::listeners::listen;
@@ -80,6 +83,7 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         bounds: bounds(&typed.bounds),
         models: models(&typed.models),
         mcp,
+        approvals: approvals::approvals(typed, Some(&mut files), problems),
     };
     let data_dir = files.resolve(typed.data_dir.as_ref().map_or(DATA_DIR, |dir| dir.value.as_str()));
     Draft {
@@ -96,6 +100,11 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
 /// How the ledger is kept, for commands that need nothing else.
 pub(crate) fn ledger_alone(typed: &Typed, mut files: Files<'_>, problems: &mut Problems) -> LedgerSettings {
     ledger::ledger(typed, &mut files, problems)
+}
+
+/// Who decides held calls, for commands that need nothing else; without tokens.
+pub(crate) fn approvals_alone(typed: &Typed, problems: &mut Problems) -> ApprovalSettings {
+    approvals::approvals(typed, None, problems)
 }
 
 /// A control that is bound to nothing protects nothing, and its owner believes that it does.

@@ -11,11 +11,13 @@ use super::suggest::did_you_mean;
 
 mod agents;
 mod allow;
+mod approvals;
 mod ledger;
 mod mcp;
 
 pub(crate) use agents::Agents;
 pub(crate) use allow::{Allow, AllowText};
+pub(crate) use approvals::{Approvals, Approver, Webhook};
 pub(crate) use ledger::{Ledger, Recording, Retention, Ship, Witness};
 pub(crate) use mcp::{EnvironmentValue, Mcp, McpServer};
 
@@ -35,6 +37,7 @@ pub(crate) struct Typed {
     pub(crate) bounds: Bounds,
     pub(crate) models: Models,
     pub(crate) mcp: Mcp,
+    pub(crate) approvals: Approvals,
 }
 
 /// The trained models.
@@ -198,6 +201,10 @@ impl Typed {
             mcp: root
                 .section("mcp", problems)
                 .map(|section| mcp::mcp(section, problems))
+                .unwrap_or_default(),
+            approvals: root
+                .section("approvals", problems)
+                .map(|section| approvals::approvals(section, problems))
                 .unwrap_or_default(),
         };
         root.finish(problems);

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use testudo_detect::Canaries;
 use testudo_dialects::Family;
 use testudo_gateway::settings::{
-    Bounds, LedgerSettings, Limits, ListenSettings, ModelSettings, OutputSettings, Profile, Recording, Route, Settings,
-    UpstreamBase, UpstreamSettings,
+    ApprovalSettings, Bounds, LedgerSettings, Limits, ListenSettings, ModelSettings, OutputSettings, Profile,
+    Recording, Route, Settings, UpstreamBase, UpstreamSettings,
 };
 use testudo_types::{RouteName, Secret, UpstreamName};
 use url::Url;
@@ -69,6 +69,7 @@ pub(super) fn configuration(variables: &dyn Variables) -> anyhow::Result<Configu
             bounds: Bounds::DEFAULT,
             models: ModelSettings::DEFAULT,
             mcp: None,
+            approvals: ApprovalSettings::none(),
         },
         files: Vec::new(),
         places: Places::default(),

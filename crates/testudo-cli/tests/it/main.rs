@@ -1,6 +1,8 @@
 //! The binary from outside.
 
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod evaluate;

@@ -7,27 +7,37 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use testudo_dialects::{Family, Operation};
-use testudo_types::Secret;
+use testudo_types::{Clock, Secret};
 use tower::ServiceExt;
 
 use super::{
-    ADMIN_PATHS, AdminAccess, AdminRefused, AdminState, HostCheck, LedgerState, Readiness, ReadyState, router,
+    ADMIN_PATHS, APPROVAL_PATHS, AdminAccess, AdminRefused, AdminState, ApprovalPage, HostCheck, LedgerState,
+    Readiness, ReadyState, router,
 };
+use crate::approvals::Approvals;
 use crate::keys::{KeyRefresh, KeyRing, KeyStore};
 use crate::metrics::Metrics;
+use crate::settings::ApprovalSettings;
+use crate::system_clock::SystemClock;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-struct Admin {
-    state: AdminState,
+pub(super) struct Admin {
+    pub(super) state: AdminState,
     refresh: Option<KeyRefresh>,
     _dir: tempfile::TempDir,
 }
 
 async fn admin(token: Option<&str>) -> Admin {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    admin_with(token, ApprovalSettings::none(), &clock).await
+}
+
+pub(super) async fn admin_with(token: Option<&str>, settings: ApprovalSettings, clock: &Arc<dyn Clock>) -> Admin {
     let dir = tempfile::tempdir().unwrap();
     let store = KeyStore::open(dir.path()).await.unwrap();
     let (keys, refresh) = KeyRing::start(&store).await.unwrap();
+    let approvals = Approvals::load(dir.path(), settings, Arc::clone(clock)).await.unwrap();
     let token = token.map(|token| Secret::new(token.as_bytes()));
     let host_check: HostCheck = Arc::new(|parts| {
         let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
@@ -44,6 +54,7 @@ async fn admin(token: Option<&str>) -> Admin {
         metrics: Metrics::new().unwrap(),
         keys,
         ledger: Arc::new(|| LedgerState::Writable),
+        page: ApprovalPage::new(approvals, Arc::clone(clock)),
     };
     Admin {
         state,
@@ -144,6 +155,11 @@ async fn there_is_nothing_else() {
         "/healthz/",
         "/metrics/../keys",
         "/debug",
+        // Without an approver who has a token there is no page.
+        "/approvals",
+        "/approvals/",
+        "/approvals/login",
+        "/approvals/aaaaaaaaaaaa",
         "//metrics",
     ] {
         assert_eq!(admin.get(path, None).await.0, StatusCode::NOT_FOUND, "{path}");
@@ -170,7 +186,7 @@ async fn there_is_nothing_else() {
 #[tokio::test]
 async fn the_host_is_checked_first_and_everywhere() {
     let admin = admin(Some(TOKEN)).await;
-    for path in ADMIN_PATHS.into_iter().chain(["/nothing"]) {
+    for path in ADMIN_PATHS.into_iter().chain(APPROVAL_PATHS).chain(["/nothing"]) {
         for host in ["evil.example", "localhost:9090.evil.example", ""] {
             let request = Request::get(path)
                 .header("host", host)
@@ -190,7 +206,7 @@ async fn a_token_is_asked_for_everywhere() {
         admin.get("/healthz", Some(&format!("bearer {TOKEN}"))).await.0,
         StatusCode::OK
     );
-    for path in ADMIN_PATHS.into_iter().chain(["/nothing"]) {
+    for path in ADMIN_PATHS.into_iter().chain(APPROVAL_PATHS).chain(["/nothing"]) {
         for wrong in [
             None,
             Some("Bearer "),
@@ -222,7 +238,7 @@ async fn a_token_is_asked_for_everywhere() {
 fn no_admin_path_is_an_operation_of_the_data_listener() {
     for family in [Family::OpenAi, Family::Anthropic] {
         for method in ["GET", "POST", "HEAD", "DELETE"] {
-            for path in ADMIN_PATHS {
+            for path in ADMIN_PATHS.into_iter().chain(APPROVAL_PATHS) {
                 assert_eq!(Operation::route(family, method, path), None, "{method} {path}");
                 assert_eq!(
                     Operation::route(family, method, &format!("/v1{path}")),

@@ -27,7 +27,7 @@ pub enum ApprovalsOpenError {
 /// Why a call cannot be bound to an approval: it is to be denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnsoundCall {
-    #[error("the tool's name must have 1 to {TOOL_BYTES_MAX} bytes")]
+    #[error("the tool's name must have 1 to {TOOL_BYTES_MAX} bytes and no control characters")]
     Tool,
     #[error("the arguments are no JSON with a canonical spelling of at most {ARGUMENT_BYTES_MAX} bytes")]
     Arguments,

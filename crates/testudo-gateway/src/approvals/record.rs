@@ -130,7 +130,7 @@ impl HeldCall {
     /// When the tool has no name, or the arguments are no JSON, too large, or have no canonical spelling:
     /// such a call cannot be approved, and is to be denied.
     pub fn new(tool: &str, arguments: &[u8]) -> Result<Self, UnsoundCall> {
-        if tool.is_empty() || tool.len() > TOOL_BYTES_MAX {
+        if tool.is_empty() || tool.len() > TOOL_BYTES_MAX || tool.chars().any(char::is_control) {
             return Err(UnsoundCall::Tool);
         }
         Ok(Self {

@@ -26,6 +26,10 @@ const REMEMBERED_MS: i64 = 30 * 24 * 3_600_000;
 /// And so many at most.
 const REMEMBERED_MAX: i64 = 10_000;
 
+/// What the ledger was not told yet; where none is kept, the oldest go.
+const EVENTS_MAX: i64 = 100_000;
+const EVENTS_AT_ONCE: i64 = 100;
+
 /// A tool and the digest of its arguments.
 type Call = (String, [u8; 32]);
 
@@ -37,15 +41,29 @@ pub(super) struct Store {
 
 /// What the ledger is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     Opened,
     Approve,
     Deny,
     Expired,
     Used,
+    /// Somebody has signed in to decide.
+    Login,
+    /// Somebody tried to.
+    Refused,
 }
 
 impl Event {
+    const ALL: [Self; 7] = [
+        Self::Opened,
+        Self::Approve,
+        Self::Deny,
+        Self::Expired,
+        Self::Used,
+        Self::Login,
+        Self::Refused,
+    ];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
@@ -53,8 +71,21 @@ impl Event {
             Self::Deny => "deny",
             Self::Expired => "expired",
             Self::Used => "used",
+            Self::Login => "login",
+            Self::Refused => "refused",
         }
     }
+}
+
+/// Something that the ledger is to be told.
+#[derive(Debug)]
+pub(crate) struct Happened {
+    pub(super) sequence: i64,
+    pub(crate) what: Event,
+    /// Whose doing it was.
+    pub(crate) by: Option<String>,
+    /// What it happened to, while that is known.
+    pub(crate) of: Option<Summary>,
 }
 
 /// A hold that is to be added.
@@ -200,6 +231,35 @@ impl Store {
         Ok(summaries)
     }
 
+    /// What the ledger is to be told, the oldest first; not all at once.
+    pub(super) async fn happened(&self) -> Result<Vec<Happened>, sqlx::Error> {
+        let mut connection = self.connection().await?;
+        let rows: Vec<(i64, String, String, Option<String>)> =
+            sqlx::query_as("SELECT sequence, approval, what, voter FROM events ORDER BY sequence LIMIT ?1")
+                .bind(EVENTS_AT_ONCE)
+                .fetch_all(&mut *connection)
+                .await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for (sequence, id, what, by) in rows {
+            let of = match row(&mut connection, &id).await? {
+                Some(row) => summary(&mut connection, &row).await?,
+                None => None,
+            };
+            let what = Event::ALL.into_iter().find(|it| it.as_str() == what);
+            // The table takes no other words.
+            all.extend(what.map(|what| Happened { sequence, what, by, of }));
+        }
+        Ok(all)
+    }
+
+    pub(super) async fn entered(&self, sequence: i64) -> Result<(), sqlx::Error> {
+        sqlx::query("DELETE FROM events WHERE sequence = ?1")
+            .bind(sequence)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     pub(super) async fn summary(&self, row: &Row) -> Result<Option<Summary>, sqlx::Error> {
         summary(&mut *self.connection().await?, row).await
     }
@@ -209,11 +269,13 @@ impl Store {
         sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM approvals WHERE state IN ('waiting', 'approved') AND expires <= ?1) \
              OR EXISTS (SELECT 1 FROM approvals WHERE state NOT IN ('waiting', 'approved') AND settled <= ?2) \
-             OR (SELECT count(*) FROM approvals) > ?3",
+             OR (SELECT count(*) FROM approvals) > ?3 \
+             OR coalesce((SELECT max(sequence) FROM events) - (SELECT min(sequence) FROM events), 0) > ?4",
         )
         .bind(now)
         .bind(now.saturating_sub(REMEMBERED_MS))
         .bind(REMEMBERED_MAX.saturating_mul(2))
+        .bind(EVENTS_MAX.saturating_mul(2))
         .fetch_one(&self.pool)
         .await
     }
@@ -362,8 +424,12 @@ pub(super) async fn forget(connection: &mut SqliteConnection, now: i64) -> Resul
     )
     .bind(now.saturating_sub(REMEMBERED_MS))
     .bind(REMEMBERED_MAX)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    sqlx::query("DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?1")
+        .bind(EVENTS_MAX)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -13,14 +13,17 @@ use axum::body::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use testudo_types::{Clock, ExchangeId, KeyId, RouteName, TenantId, UnixMillis};
+use testudo_types::{Clock, ExchangeId, KeyId, RouteName, Secret, TenantId, UnixMillis};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     ApprovalId, ApprovalState, Approvals, ApprovalsOpenError, Binding, CALLS_MAX, DecideError, Decided, Decider,
     EvidenceLine, Held, HeldCall, HoldCallError, HumanVerdict, PER_KEY_MAX, ShowError, StoredAnswer, Taken, TakenCall,
-    UnsoundCall,
+    UnsoundCall, What,
 };
-use crate::settings::ApprovalSettings;
+use crate::settings::{ApprovalSettings, WebhookSettings};
 use crate::system_clock::ManualClock;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -302,7 +305,7 @@ async fn another_spelling_of_the_same_arguments_is_the_same_call() {
     ] {
         assert_eq!(HeldCall::new("t", unsound), Err(UnsoundCall::Arguments));
     }
-    for name in ["", &"x".repeat(257)] {
+    for name in ["", &"x".repeat(257), "a\n", "a\u{1b}[2J", "a\u{0}"] {
         assert_eq!(HeldCall::new(name, b"{}"), Err(UnsoundCall::Tool));
     }
 }
@@ -625,8 +628,8 @@ async fn texts_are_sealed_and_gone_once_it_is_settled() {
 #[tokio::test]
 async fn a_damaged_row_releases_nothing() {
     for damage in [
-        "UPDATE approvals SET answer = substr(answer, 1, length(answer) - 1) || x'00'",
-        "UPDATE approvals SET texts = substr(texts, 1, length(texts) - 1) || x'00'",
+        "UPDATE approvals SET answer = CAST(substr(answer, 1, length(answer) - 1) || x'00' AS BLOB)",
+        "UPDATE approvals SET texts = CAST(substr(texts, 1, length(texts) - 1) || x'00' AS BLOB)",
         "UPDATE approvals SET answer = texts",
         "UPDATE approvals SET texts = NULL",
         "UPDATE approvals SET texts = x''",
@@ -813,6 +816,84 @@ async fn a_store_that_is_not_ours_is_refused() {
             ..
         }
     ));
+}
+
+#[tokio::test]
+async fn a_hold_is_told_of_once_and_waits_for_no_webhook() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let rig = rig_with(ApprovalSettings {
+        page: Some("https://approvals.example.com".parse().unwrap()),
+        webhook: Some(WebhookSettings {
+            url: url.parse().unwrap(),
+            secret: Secret::new("key"),
+            allow_private: true,
+        }),
+        ..ApprovalSettings::none()
+    })
+    .await;
+    let stop = CancellationToken::new();
+    let upkeep = tokio::spawn(rig.approvals.clone().upkeep(stop.clone()));
+    // Nobody answers yet.
+    let id = rig.held().await;
+    assert_eq!(rig.held().await, id);
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !has(&request, "Look and decide") {
+        assert_ne!(socket.read_buf(&mut request).await.unwrap(), 0);
+    }
+    let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+    socket.write_all(ok).await.unwrap();
+    let request = String::from_utf8(request).unwrap();
+    assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\ntestudo-signature: t=1700000000,v1="), "{request}");
+    assert!(request.contains(&format!("https://approvals.example.com/approvals/{id}")));
+    for text in [SECRET_TEXT, "recipient", "bill-december", "billing-agent", "ana@"] {
+        assert!(!request.contains(text), "{text}: {request}");
+    }
+    // Being told decides nothing.
+    assert_eq!(rig.state(&id).await, ApprovalState::Waiting);
+    stop.cancel();
+    upkeep.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_happens_is_told_in_order_and_until_it_was_entered() {
+    let rig = rig().await;
+    let first = rig.held().await;
+    rig.approve(&first, "ana").await.unwrap();
+    assert!(matches!(rig.take().await, Taken::Released(_)));
+    let second = rig.held().await;
+    rig.clock.advance_ms(15 * MINUTE);
+    rig.approvals.tidy().await.unwrap();
+    rig.approvals.note_login(Some("ana")).await.unwrap();
+    rig.approvals.note_login(None).await.unwrap();
+    let rig = rig.restart().await;
+    let told: Vec<(What, Option<ApprovalId>, Option<String>)> = rig
+        .approvals
+        .happened()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|it| (it.what, it.of.map(|of| of.id), it.by))
+        .collect();
+    let ana = Some("ana".to_owned());
+    assert_eq!(
+        told,
+        [
+            (What::Opened, Some(first.clone()), None),
+            (What::Approve, Some(first.clone()), ana.clone()),
+            (What::Used, Some(first), None),
+            (What::Opened, Some(second.clone()), None),
+            (What::Expired, Some(second), None),
+            (What::Login, None, ana),
+            (What::Refused, None, None),
+        ]
+    );
+    for happened in rig.approvals.happened().await.unwrap() {
+        rig.approvals.entered(&happened).await.unwrap();
+    }
+    assert!(rig.approvals.happened().await.unwrap().is_empty());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Opens the ledger of a data folder with all that belongs to it, and closes it again.
 
+mod approvals;
 mod keys;
 mod parts;
 
@@ -23,6 +24,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::parts::{Counting, Served};
+use crate::approvals::Approvals;
 use crate::keys::Telling;
 use crate::metrics::{LedgerMetrics, Metrics};
 use crate::settings::LedgerSettings;
@@ -124,6 +126,17 @@ impl OpenLedger {
         };
         self.tasks.push(tokio::spawn(entering.run(news, self.stop.clone())));
         Some(Telling { to, after })
+    }
+
+    /// Enters what becomes of held calls from now on, and what became of them while nothing was entered.
+    pub(super) fn approvals(&mut self, approvals: &Approvals) {
+        let Some(served) = &self.custodian else { return };
+        let entering = approvals::Entering {
+            served: Arc::clone(served),
+            recorder: self.recorder.clone(),
+            approvals: approvals.clone(),
+        };
+        self.tasks.push(tokio::spawn(entering.run(self.stop.clone())));
     }
 
     /// Ends what runs beside the writer, brings everything under a checkpoint and ends the writer.

@@ -19,8 +19,8 @@ use testudo_gateway::guard::model::Models;
 use testudo_gateway::keys::NewKey;
 use testudo_gateway::server::{Running, Startup, open_keys, start, start_recording, start_scoring};
 use testudo_gateway::settings::{
-    AgentSettings, Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, ModelSettings, Profile, Recording,
-    Route, Settings, Timeouts, UpstreamBase, UpstreamSettings,
+    AgentSettings, ApprovalSettings, Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, ModelSettings,
+    Profile, Recording, Route, Settings, Timeouts, UpstreamBase, UpstreamSettings,
 };
 use testudo_recorder::Recorder;
 use testudo_testkit::mock::{MockSettings, MockUpstream};
@@ -140,6 +140,7 @@ impl Plan {
             bounds: self.bounds,
             models: ModelSettings::OFF,
             mcp: None,
+            approvals: ApprovalSettings::none(),
         }
     }
 }

@@ -19,9 +19,9 @@ use testudo_gateway::keys::NewKey;
 use testudo_gateway::mcp::pins::Pins;
 use testudo_gateway::server::{Running, Startup, open_keys, start, start_recording};
 use testudo_gateway::settings::{
-    Asks, Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, McpServer, McpSettings, McpTransport,
-    ModelSettings, Profile, Recording, Settings, StdioSettings, Timeouts, Trust, UpstreamBase, UpstreamSettings,
-    mcp_route,
+    ApprovalSettings, Asks, Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, McpServer, McpSettings,
+    McpTransport, ModelSettings, Profile, Recording, Settings, StdioSettings, Timeouts, Trust, UpstreamBase,
+    UpstreamSettings, mcp_route,
 };
 use testudo_policy::{PolicySource, RouteScope};
 use testudo_types::{
@@ -155,6 +155,7 @@ fn settings(servers: Vec<Behind>, policy: &str) -> Settings {
             servers: servers.collect(),
             hub: Arc::new(mcp_route(None, profile(), Limits::default(), Recording::DEFAULT).unwrap()),
         }),
+        approvals: ApprovalSettings::none(),
     }
 }
 

@@ -60,7 +60,7 @@ CREATE TABLE votes (
 CREATE TABLE events (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     approval TEXT NOT NULL,
-    what TEXT NOT NULL CHECK (what IN ('opened', 'approve', 'deny', 'expired', 'used')),
+    what TEXT NOT NULL CHECK (what IN ('opened', 'approve', 'deny', 'expired', 'used', 'login', 'refused')),
     voter TEXT,
     at INTEGER NOT NULL
 ) STRICT;

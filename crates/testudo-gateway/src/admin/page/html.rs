@@ -1,0 +1,171 @@
+//! HTML that says exactly what is in a text: everything escaped, what cannot be seen spelled out.
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The one style sheet.
+const CSS: &str = include_str!("page.css");
+
+/// The page around every body, and the policy under which browsers show it.
+#[derive(Debug)]
+pub(super) struct Style {
+    policy: String,
+}
+
+impl Style {
+    pub(super) fn new() -> Self {
+        let hash = STANDARD.encode(digest::digest(&digest::SHA256, CSS.as_bytes()));
+        Self {
+            policy: format!(
+                "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; \
+                 frame-ancestors 'none'"
+            ),
+        }
+    }
+
+    /// Nothing is loaded, run or framed; the style sheet is known by its digest.
+    pub(super) fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    #[expect(clippy::unused_self, reason = "the policy and the page belong together")]
+    pub(super) fn page(&self, body: &str) -> String {
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"robots\" content=\"noindex\">\n<title>Testudo approvals</title>\n\
+             <style>{CSS}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        )
+    }
+}
+
+/// A text for HTML: markup escaped; control characters, invisible ones and those that reorder text as boxes with
+/// their numbers, so that no text can look like another.
+pub(super) fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            ' '..='~' => out.push(c),
+            _ if is_shown(c) => out.push(c),
+            _ => out.push_str(&format!("<b class=\"u\">U+{:04X}</b>", u32::from(c))),
+        }
+    }
+    out
+}
+
+/// Whether a character stands for itself on the page.
+fn is_shown(c: char) -> bool {
+    // The standard library escapes what is not printable and what joins the character before it.
+    c != '\u{a0}' && c.escape_debug().count() == 1
+}
+
+/// Canonical JSON with a line for each value; inside a text only letters beyond ASCII are marked.
+pub(super) fn lines(json: &str) -> String {
+    let mut out = String::with_capacity(json.len().saturating_mul(2));
+    let (mut depth, mut inside, mut escaped) = (0_usize, false, false);
+    let mut before = ' ';
+    let indent = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth.min(32)));
+    };
+    for c in json.chars() {
+        if inside {
+            inside = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            if before.is_ascii() != c.is_ascii() {
+                out.push_str(if c.is_ascii() { "</span>" } else { "<span class=\"f\">" });
+            }
+            out.push_str(&text(c.encode_utf8(&mut [0; 4])));
+            before = c;
+            continue;
+        }
+        match c {
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                if before != '{' && before != '[' {
+                    indent(&mut out, depth);
+                }
+            }
+            _ if before == '{' || before == '[' => indent(&mut out, depth),
+            _ => {}
+        }
+        out.push_str(&text(c.encode_utf8(&mut [0; 4])));
+        match c {
+            '{' | '[' => depth = depth.saturating_add(1),
+            ',' => indent(&mut out, depth),
+            ':' => out.push(' '),
+            '"' => inside = true,
+            _ => {}
+        }
+        before = c;
+    }
+    out
+}
+
+/// Letters that may only look like others, with their numbers.
+pub(super) fn foreign(json: &str) -> String {
+    const FOREIGN_MAX: usize = 16;
+    let mut seen: Vec<char> = Vec::new();
+    for c in json.chars().filter(|c| !c.is_ascii()) {
+        if !seen.contains(&c) && seen.len() < FOREIGN_MAX {
+            seen.push(c);
+        }
+    }
+    let spelled = seen.iter().map(|c| {
+        let number = format!("U+{:04X}", u32::from(*c));
+        if is_shown(*c) {
+            format!("{} {number}", text(&c.to_string()))
+        } else {
+            number
+        }
+    });
+    spelled.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{foreign, lines, text};
+
+    #[test]
+    fn no_text_is_markup_or_looks_like_another() {
+        assert_eq!(
+            text("<script>alert('1')</script>&\""),
+            "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;"
+        );
+        let hidden = "a\u{202e}b\u{200b}c\u{1b}d\u{e0041}e\u{fe0f}f\u{a0}g\ne\u{301}";
+        let shown = text(hidden);
+        for c in hidden.chars().filter(|c| !c.is_ascii_alphanumeric()) {
+            assert!(
+                !shown.contains(c) && shown.contains(&format!("U+{:04X}", u32::from(c))),
+                "{shown}"
+            );
+        }
+        assert_eq!(text("größer Привет 日本"), "größer Привет 日本");
+        assert_eq!(foreign("a\u{430}\u{200b}a\u{430}"), "\u{430} U+0430, U+200B");
+    }
+
+    #[test]
+    fn letters_that_may_look_like_others_are_marked() {
+        let shown = lines("{\"a\":\"x\u{430}\u{431}y\u{430}\"}");
+        assert_eq!(
+            shown.replace("&quot;", "\""),
+            "{\n  \"a\": \"x<span class=\"f\">\u{430}\u{431}</span>y<span class=\"f\">\u{430}</span>\"\n}"
+        );
+    }
+
+    #[test]
+    fn lines_change_nothing_but_white_space() {
+        let json = r#"{"a":[],"b":{"c":"x,{\"y\\"},"d":[1,"]"],"e":{}}"#;
+        let shown = lines(json);
+        assert_eq!(
+            shown.replace("&quot;", "\""),
+            "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x,{\\\"y\\\\\"\n  },\n  \"d\": [\n    1,\n    \"]\"\n  ],\n  \"e\": {}\n}"
+        );
+    }
+}
