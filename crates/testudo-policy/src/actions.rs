@@ -87,15 +87,27 @@ impl ActionFacts {
             // A list of arguments begins with the program, and any of them may be a command of its own.
             Role::Command if path.ends_with("[*]") && value.starts_with('-') => {}
             Role::Command => self.command.add(value),
-            Role::Control | Role::Selector if value.contains("://") => self.url.add(value),
-            Role::Control | Role::Selector | Role::Time => {}
+            Role::Control | Role::Selector => self.read_addresses(value),
+            Role::Time => {}
             Role::Quantity if is_key => {}
             Role::Quantity => self.quantity.add(value),
             Role::Data => {
-                for host in links(value).iter().filter_map(|link| url::host_of(link)) {
+                for host in links(value).iter().filter_map(|link| url::host_of(without_marks(link))) {
                     insert(&mut self.link_hosts, &host);
                 }
             }
+        }
+    }
+
+    /// An address is one wherever it says whereto, also when nobody gave the argument that role.
+    fn read_addresses(&mut self, value: &str) {
+        let value = value.trim();
+        if value.contains("://") && !value.contains(char::is_whitespace) {
+            self.url.add(value);
+        } else {
+            links(value)
+                .into_iter()
+                .for_each(|link| self.url.add(without_marks(link)));
         }
     }
 
@@ -109,6 +121,11 @@ impl ActionFacts {
         self.command.add_unparsed();
         self.quantity.add_unparsed();
     }
+}
+
+/// A link without the mark that ends the sentence it stands in.
+fn without_marks(link: &str) -> &str {
+    link.trim_end_matches(['.', ',', ';', ':', '!', '?'])
 }
 
 /// Adds a name; a set that is full holds everything.

@@ -6,6 +6,7 @@ mod names;
 mod walk;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sqlparser::dialect::Dialect;
 use sqlparser::parser::Parser;
@@ -55,13 +56,15 @@ impl SqlFacts {
         if is_disputed(statement) || is_executed_comment(statement, dialect) {
             return self.add_unparsed();
         }
-        // Every language it may be has to understand it: what one cannot read, its database might.
+        // Every language it may be has to understand it: what one cannot read, its database might. A fault of the
+        // parser is no reason to stop the exchange, and none to let the statement pass.
         let any = tried.len() > 1;
-        let understood = stacker::grow(STACK_BYTES, || {
+        let read = AssertUnwindSafe(|| {
             tried
                 .iter()
                 .all(|dialect| self.parse(*dialect, any, statement).is_some())
         });
+        let understood = stacker::grow(STACK_BYTES, || catch_unwind(read)).unwrap_or(false);
         if !understood {
             self.add_unparsed();
         }

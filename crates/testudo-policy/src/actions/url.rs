@@ -96,6 +96,14 @@ impl UrlFacts {
     fn add_host(&mut self, first: bool, host: &Host<String>) {
         let name = name_of(host);
         insert(&mut self.hosts, &name);
+        if matches!(host, Host::Domain(_))
+            && !name
+                .bytes()
+                .all(|it| it.is_ascii_alphanumeric() || b"-._".contains(&it))
+        {
+            // No name that is looked up has such a character, and programs end the host at different ones.
+            self.add_unparsed();
+        }
         let mut under = BTreeSet::from([name.clone()]);
         if let Host::Domain(_) = host {
             let dots = name
@@ -223,7 +231,7 @@ fn is_private_name(name: &str) -> bool {
         name.strip_suffix(*parent)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    !name.contains('.') || PRIVATE_NAMES.iter().any(|parent| below(&parent)) || spells_private(&name)
+    !name.contains('.') || PRIVATE_NAMES.iter().any(below) || spells_private(&name)
 }
 
 /// Wildcard services resolve `10.0.0.1.site.example` and `10-0-0-1.site.example` to the number in the name.

@@ -133,15 +133,15 @@ fn role(name: &str, schema: &Value, effect: Effect) -> (Role, String) {
     for (role, of) in [
         (Role::Sql, &["sql", "statement"][..]),
         (Role::Url, &["url", "uri", "href", "link", "webhook", "endpoint"]),
-        (
-            Role::Command,
-            &["cmd", "command", "commands", "script", "shell", "code"],
-        ),
+        (Role::Command, &["cmd", "command", "commands", "script", "shell"]),
         (Role::Path, &["path", "filepath", "dir", "directory", "cwd"]),
     ] {
         if let Some(word) = has(of).filter(|_| matches!(kind, Kind::Text | Kind::Other)) {
             return because(role, word);
         }
+    }
+    if name == ["code"] && kind == Kind::Text {
+        return because(Role::Command, "code");
     }
     if schema
         .get("format")

@@ -262,85 +262,129 @@ pub(super) fn effect(definition: &Definition) -> Guess {
     }
 }
 
+/// Verbs that are no nouns, so that they count wherever they stand in a name: `list.delete`, `get_or_create`.
+const UNMISTAKABLE: &[&str] = &[
+    "add",
+    "append",
+    "apply",
+    "approve",
+    "assign",
+    "buy",
+    "cancel",
+    "create",
+    "delete",
+    "destroy",
+    "disable",
+    "edit",
+    "enable",
+    "erase",
+    "exec",
+    "execute",
+    "insert",
+    "install",
+    "merge",
+    "modify",
+    "move",
+    "notify",
+    "pay",
+    "publish",
+    "purge",
+    "put",
+    "reject",
+    "remove",
+    "rename",
+    "replace",
+    "reply",
+    "reset",
+    "revoke",
+    "rm",
+    "save",
+    "send",
+    "set",
+    "submit",
+    "subscribe",
+    "terminate",
+    "transfer",
+    "truncate",
+    "unlink",
+    "unsubscribe",
+    "update",
+    "upload",
+    "upsert",
+    "wipe",
+    "write",
+];
+
+fn given(effect: Effect, why: String) -> Guess {
+    Guess { effect, why }
+}
+
 fn by_name(definition: &Definition) -> Guess {
     let name = words(&definition.name);
-    let said = words(
-        definition
-            .description
-            .split(['.', '\n', ';', ':'])
-            .next()
-            .unwrap_or_default(),
-    );
-    let has = |verbs: &[&'static str], words: &[String]| {
-        verbs
-            .iter()
-            .find(|verb| words.iter().any(|word| word == *verb))
-            .copied()
-    };
-    let given = |effect, why: String| Guess { effect, why };
-    let text: Vec<&str> = definition.parameters.keys().map(String::as_str).collect();
-    let takes = |names: &[&str]| {
-        text.iter()
-            .any(|it| words(it).iter().any(|word| names.contains(&word.as_str())))
-    };
+    let taken: Vec<String> = definition.parameters.keys().flat_map(|name| words(name)).collect();
+    let takes = |names: &[&str]| taken.iter().any(|word| names.contains(&word.as_str()));
     if takes(&["sql"]) || name.iter().any(|word| word == "sql") {
         return given(
             Effect::Destroy,
             "a statement can do anything the database lets it".to_owned(),
         );
     }
-    let first = name.first().map(String::as_str).unwrap_or_default();
-    let looks = LOOKS.contains(&first) || GOES_OUT.contains(&first);
-    // Of a name that begins with looking only a verb counts that cannot also be what is looked at.
-    let strict = if looks { [].as_slice() } else { CHANGES };
-    if let Some(verb) = has(RUNS, &name).filter(|_| !looks || takes(&["command", "code", "script"])) {
-        return given(Effect::Execute, format!("\"{verb}\" in its name runs what it is given"));
-    }
     if takes(&["command", "cmd"]) {
         return given(Effect::Execute, "it takes a command".to_owned());
     }
-    if let Some(verb) = has(TAKES_AWAY, &name).filter(|verb| !looks || *verb == first) {
-        return given(Effect::Destroy, format!("\"{verb}\" in its name takes something away"));
-    }
-    if let Some(verb) = has(strict, &name) {
-        return given(
-            Effect::Write,
-            format!("\"{verb}\" in its name changes or sends something"),
-        );
+    let first = name.first().map(String::as_str).unwrap_or_default();
+    let second = name.get(1).map(String::as_str).unwrap_or_default();
+    // To check in, or out, is not to look.
+    let looks =
+        (LOOKS.contains(&first) || GOES_OUT.contains(&first)) && !(first == "check" && matches!(second, "in" | "out"));
+    let mut joined = false;
+    for word in name.iter().map(String::as_str) {
+        let counts =
+            !looks || joined || UNMISTAKABLE.contains(&word) || RUNS.contains(&word) && takes(&["code", "script"]);
+        joined = matches!(word, "and" | "or" | "then");
+        if let Some(effect) = does(word).filter(|_| counts) {
+            return given(effect, format!("\"{word}\" in its name"));
+        }
     }
     if !looks {
         return given(Effect::Write, "nothing in its name says that it only looks".to_owned());
     }
-    let told = said.first().map(String::as_str).unwrap_or_default();
-    let told = told.strip_suffix('s').unwrap_or(told);
-    for (verbs, effect) in [
-        (TAKES_AWAY, Effect::Destroy),
-        (CHANGES, Effect::Write),
-        (RUNS, Effect::Execute),
-    ] {
-        if let Some(verb) = verbs.iter().find(|verb| **verb == told) {
-            return given(effect, format!("its description begins with \"{verb}\""));
-        }
-    }
-    // "and marks it as read": a look that changes something besides.
-    let besides = said.windows(2).any(|two| match two {
-        [and, verb] => {
-            let verb = verb.strip_suffix('s').unwrap_or(verb);
-            matches!(and.as_str(), "and" | "then" | "or")
-                && [CHANGES, TAKES_AWAY].iter().any(|verbs| verbs.contains(&verb))
-        }
-        _ => false,
-    });
-    if besides {
-        return given(
-            Effect::Write,
-            "its description says that it does not only look".to_owned(),
-        );
+    if let Some(guess) = by_description(&definition.description) {
+        return guess;
     }
     if GOES_OUT.contains(&first) {
         return given(Effect::EgressRead, format!("\"{first}\" in its name looks outside"));
     }
     given(Effect::Read, format!("its name begins with \"{first}\""))
+}
+
+/// What a verb does that is none of looking; the worst it can mean.
+fn does(verb: &str) -> Option<Effect> {
+    if RUNS.contains(&verb) {
+        Some(Effect::Execute)
+    } else if TAKES_AWAY.contains(&verb) {
+        Some(Effect::Destroy)
+    } else if CHANGES.contains(&verb) || UNMISTAKABLE.contains(&verb) {
+        Some(Effect::Write)
+    } else {
+        None
+    }
+}
+
+/// What the first sentence of a description says that a tool does besides looking.
+fn by_description(description: &str) -> Option<Guess> {
+    let first = description.split(['.', '\n', ';', ':']).next().unwrap_or_default();
+    let said = words(first);
+    let mut joined = true;
+    for word in &said {
+        let verb = word.strip_suffix('s').unwrap_or(word);
+        // "Reads a mail and marks it as read" does not only look.
+        if let Some(effect) = does(verb).or_else(|| does(word)).filter(|_| joined) {
+            return Some(given(effect, format!("\"{word}\" in its description")));
+        }
+        joined = matches!(word.as_str(), "and" | "or" | "then");
+    }
+    None
 }
 
 /// Whether what the call carries can reach somebody else.

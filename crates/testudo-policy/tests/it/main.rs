@@ -15,6 +15,8 @@ mod properties;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod replayed;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod twins;

@@ -161,8 +161,8 @@ proptest! {
         for part in &parts {
             match *part {
                 "" | "." => {}
-                ".." => depth -= 1,
-                _ => depth += 1,
+                ".." => depth = depth.saturating_sub(1),
+                _ => depth = depth.saturating_add(1),
             }
             left |= depth < 0;
         }

@@ -90,6 +90,8 @@ fn addresses_that_programs_read_differently_are_not_understood() {
         "https://example.com:99999/",
         "https://0x7f.1.1.1.1/",
         "intranet",
+        "http://good.example,.evil.example/",
+        "http://evil.example;good.example/",
     ] {
         let facts = read(value);
         assert!(facts.unparsed, "{value}: {facts:?}");
