@@ -116,7 +116,7 @@ pub async fn start(startup: Startup) -> Result<Running, StartProblem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let kept = ledger::open(&startup.data_dir, &startup.ledger, &clock, &metrics).await?;
     let models = Models::load(startup.settings.models, &clock);
-    run(startup, kept, models, clock, metrics).await
+    Box::pin(run(startup, kept, models, clock, metrics)).await
 }
 
 /// Starts a gateway with trained models that are loaded already, whatever its settings say of them.
@@ -127,7 +127,7 @@ pub async fn start_scoring(startup: Startup, models: Arc<Models>) -> Result<Runn
     let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let kept = ledger::open(&startup.data_dir, &startup.ledger, &clock, &metrics).await?;
-    run(startup, kept, Ok(Some(models)), clock, metrics).await
+    Box::pin(run(startup, kept, Ok(Some(models)), clock, metrics)).await
 }
 
 /// Starts a gateway that enters what happens into a ledger that is open already; closing it is the gateway's.
@@ -138,7 +138,7 @@ pub async fn start_recording(startup: Startup, recorder: Recorder) -> Result<Run
     let metrics = Metrics::new().map_err(StartProblem::Metrics)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let models = Models::load(startup.settings.models, &clock);
-    run(startup, OpenLedger::bare(recorder), models, clock, metrics).await
+    Box::pin(run(startup, OpenLedger::bare(recorder), models, clock, metrics)).await
 }
 
 async fn run(
@@ -167,10 +167,9 @@ async fn run(
     kept.approvals(&approvals);
     let socket = bind(listen.address).await?;
     let address = socket.local_addr().unwrap_or(listen.address);
-    let page_clock = Arc::clone(&clock);
     let parts = Parts {
         detector,
-        keys: Arc::clone(&keys),
+        keys,
         limiter: Arc::new(Limiter::new(Arc::clone(&clock))),
         metrics: Arc::clone(&metrics),
         clock,
@@ -187,15 +186,7 @@ async fn run(
             let socket = bind(admin).await?;
             let bound = socket.local_addr().unwrap_or(admin);
             let rules = admin_rules(&listen, &approvals, bound)?;
-            let state = AdminState {
-                access: Arc::new(access),
-                host_check: host_check(rules),
-                readiness: Arc::clone(&readiness),
-                metrics: Arc::clone(&metrics),
-                keys,
-                ledger: ledger_check(&gateway),
-                page: ApprovalPage::new(approvals.clone(), Arc::clone(&page_clock)),
-            };
+            let state = admin_state(&gateway, access, rules, &readiness);
             Some((bound, serve_admin(socket, state, stop.clone(), bounds)))
         }
         _ => None,
@@ -222,6 +213,23 @@ async fn run(
         approving,
         kept,
     })
+}
+
+fn admin_state(
+    gateway: &Arc<Gateway>,
+    access: AdminAccess,
+    rules: HostRules,
+    readiness: &Arc<Readiness>,
+) -> AdminState {
+    AdminState {
+        access: Arc::new(access),
+        host_check: host_check(rules),
+        readiness: Arc::clone(readiness),
+        metrics: Arc::clone(gateway.metrics()),
+        keys: Arc::clone(&gateway.keys),
+        ledger: ledger_check(gateway),
+        page: ApprovalPage::new(gateway.approvals().clone(), Arc::clone(&gateway.clock)),
+    }
 }
 
 fn access(listen: &ListenSettings, token: Option<&Secret>) -> Result<Option<AdminAccess>, AdminRefused> {

@@ -1,10 +1,5 @@
 //! Approvals from the hold to the release, and each way to get more out of one than was approved.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a test that reads beyond an end fails, which is right"
-)]
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;

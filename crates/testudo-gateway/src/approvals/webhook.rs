@@ -85,7 +85,6 @@ pub(super) async fn send_all(
     }
 }
 
-#[expect(clippy::cognitive_complexity, reason = "the branches are those of the log macros")]
 async fn send(notice: &Notice, webhook: &WebhookSettings, page: Option<&Url>, clock: &Arc<dyn Clock>) {
     let body = Bytes::from(message(notice, page));
     let mut backoff = BACKOFF_FIRST;
