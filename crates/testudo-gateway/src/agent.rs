@@ -3,6 +3,7 @@
 //! Sans-I/O, as the guards are. It stands behind them, where the answer is as the client would get it, and judges by
 //! the client's own request, before anything was masked in it. What is not held leaves byte for byte.
 
+mod approval;
 mod case;
 mod code;
 mod gate;
@@ -11,6 +12,7 @@ mod tally;
 mod untrusted;
 mod wording;
 
+pub(crate) use approval::Waiting;
 pub(crate) use case::{Case, Suspicious};
 pub(crate) use code::Coder;
 pub(crate) use gate::{CallGate, GateBounds};

@@ -1,6 +1,7 @@
 //! The answer on its way to the client: passed unread, guarded whole, or guarded as it streams.
 
 mod confirmed;
+mod withheld;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::response::Parts;
 use http::{HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -16,6 +18,8 @@ use testudo_bounded::json::Limits;
 use testudo_dialects::read_response;
 
 use self::confirmed::{Confirmed, Framing, Holding, Recorded};
+pub(crate) use self::withheld::deliver_kept;
+use self::withheld::stream_withheld;
 use crate::agent::{CallGate, Case, GateBounds, Gated, gate_answer};
 use crate::exchange::{Forwarded, json_limits};
 use crate::guard::{BodyOutcome, StreamBounds, StreamGuard, StreamStep, guard_response};
@@ -142,6 +146,7 @@ async fn stream(mut forwarded: Forwarded, mut record: Record) -> Result<Response
         channels_max: CHANNELS_MAX,
         json: json_limits(&forwarded.runtime, bounds.sse_event_bytes_max),
     };
+    let bytes_max = bounds.response_bytes_max;
     record.scanned_response = forwarded.route.response.kinds();
     let inspection = forwarded.inspection(std::mem::take(&mut record.findings));
     let guard = StreamGuard::new(forwarded.operation, inspection, stream_bounds);
@@ -150,7 +155,8 @@ async fn stream(mut forwarded: Forwarded, mut record: Record) -> Result<Response
         hold_bytes_max: stream_bounds.hold_bytes_max,
         json: stream_bounds.json,
     };
-    let gate = forwarded
+    let waits = forwarded.case.as_ref().is_some_and(|case| case.waiting.is_some());
+    let mut gate = forwarded
         .case
         .clone()
         .map(|case| CallGate::new(case, forwarded.operation, gate_bounds));
@@ -160,6 +166,9 @@ async fn stream(mut forwarded: Forwarded, mut record: Record) -> Result<Response
     parts
         .headers
         .insert("x-accel-buffering", HeaderValue::from_static("no"));
+    if let (Some(case), Some(gate)) = (&forwarded.case, gate.take_if(|_| waits)) {
+        return stream_withheld(parts, body, (guard, gate), case, bytes_max, record).await;
+    }
     let id = record.id.clone();
     let held = record.held_bytes();
     let guarded = Guarded {
@@ -218,7 +227,7 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
         }
     };
     let (bytes, outcome) = match forwarded.case {
-        Some(case) => match gate(&case, bytes, &limits, &mut record) {
+        Some(case) => match gate(&case, (&parts, bytes), &limits, &mut record).await {
             Ok(gated) => gated,
             Err(refusal) => return Err(Box::new((refusal, record))),
         },
@@ -258,7 +267,12 @@ async fn collected(body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
 }
 
 /// Judges the calls of a whole answer; what leaves, and how the exchange ends with it.
-fn gate(case: &Case, bytes: Bytes, limits: &Limits, record: &mut Record) -> Result<(Bytes, Outcome), Refusal> {
+async fn gate(
+    case: &Case,
+    (parts, bytes): (&Parts, Bytes),
+    limits: &Limits,
+    record: &mut Record,
+) -> Result<(Bytes, Outcome), Refusal> {
     let gated = heavy::run(bytes.len().saturating_add(case.body.len()), || {
         gate_answer(case, &bytes, limits)
     });
@@ -268,7 +282,11 @@ fn gate(case: &Case, bytes: Bytes, limits: &Limits, record: &mut Record) -> Resu
             Ok((bytes, Outcome::Delivered))
         }
         Gated::Replaced(judged, said) => {
-            record.calls = judged.tally;
+            record.calls = judged.tally.clone();
+            let answer = (parts.status, &parts.headers, bytes);
+            if let Some(id) = case.wait(&judged, &record.id, answer).await {
+                return Err(Refusal::approval_required(&id));
+            }
             record.edited = true;
             Ok((Bytes::from(said), Outcome::Held))
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt;
 use testudo_bounded::json;
 use testudo_detect::output::{Context, LinkJudge, Review};
@@ -19,7 +19,7 @@ use testudo_policy::{AdmitFacts, Permit};
 use testudo_recorder::SubjectName;
 use testudo_types::{ModelName, Origin, ThreatKind};
 
-use crate::agent::{Case, Coder, Suspicious, Untrusted};
+use crate::agent::{Case, Coder, Suspicious, UNTRUSTED_HEADER, Untrusted, Waiting};
 use crate::auth::presented_key;
 use crate::gateway::Gateway;
 use crate::guard::{Answer, BodyOutcome, Exchanger, FindingLog, Inspection, Judge, Leaks, Schema, guard_request};
@@ -27,8 +27,8 @@ use crate::keys::Caller;
 use crate::limits::{Estimate, estimate_tokens};
 use crate::record::{Outcome, Record};
 use crate::refusal::{Refusal, SUBJECT_HEADER};
-use crate::runtime::{RouteRuntime, Runtime};
-use crate::settings::OutputCheck;
+use crate::runtime::{RouteRuntime, Runtime, hash};
+use crate::settings::{OnHold, OutputCheck};
 
 /// The longest name of a subject that a client may give.
 const SUBJECT_BYTES_MAX: usize = 128;
@@ -359,6 +359,7 @@ fn case(
     };
     let score_min = route.settings.profile.request.get(&ThreatKind::Injection);
     let keys = Arc::clone(&gateway.keys);
+    let waits = settings.on_hold == OnHold::Approval;
     let coder: Arc<dyn Coder> = keys;
     Ok(Some(Arc::new(Case {
         settings,
@@ -370,11 +371,34 @@ fn case(
         judge: judge.clone(),
         policy: route.digest,
         coder,
+        labels: Some(Arc::clone(gateway.labels())),
+        waiting: waits.then(|| Waiting {
+            approvals: gateway.approvals().clone(),
+            request: request_digest(received, body),
+        }),
         released: received
             .runtime
             .binds_calls()
             .then(|| Arc::clone(gateway.released_calls())),
     })))
+}
+
+/// Of all of a request that makes it the same request, beside its key and route.
+fn request_digest(received: &Received, body: &Bytes) -> [u8; 32] {
+    let headers = &received.parts.headers;
+    let named = [
+        UNTRUSTED_HEADER,
+        SUBJECT_HEADER,
+        "anthropic-version",
+        "anthropic-beta",
+        "openai-beta",
+    ];
+    let values = named.iter().flat_map(|name| {
+        let values = headers.get_all(*name).iter().map(HeaderValue::as_bytes);
+        std::iter::once(name.as_bytes()).chain(values)
+    });
+    let parts: Vec<&[u8]> = [received.target.as_bytes(), body].into_iter().chain(values).collect();
+    hash(&parts)
 }
 
 /// What the answer is compared with, as far as the route's guards need it.
@@ -445,6 +469,11 @@ pub(crate) struct Permitted {
 }
 
 impl Permitted {
+    /// What calls of the answer will be judged by.
+    pub(crate) fn case(&self) -> Option<Arc<Case>> {
+        self.case.clone()
+    }
+
     pub(crate) async fn forward(self, record: &mut Record) -> Result<Forwarded, Refusal> {
         let Self {
             received,

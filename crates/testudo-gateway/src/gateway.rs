@@ -1,7 +1,7 @@
 //! The gateway: takes a request through its phases and always gives an answer.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
@@ -13,11 +13,12 @@ use testudo_detect::pseudonym::Pseudonyms;
 use testudo_detect::{Detector, Fingerprint};
 use testudo_dialects::{Family, RequestView};
 use testudo_ledger::entry::ConfigurationAction;
+use testudo_policy::labels::{LabelKey, LabelLimits, LabelStore};
 use testudo_recorder::{OnFailure, Recorder};
 use testudo_types::{Clock, ExchangeId, Principal};
 
-use crate::approvals::Approvals;
-use crate::delivery::deliver;
+use crate::approvals::{Approvals, StoredAnswer};
+use crate::delivery::{deliver, deliver_kept};
 use crate::exchange::{Forwarded, Received, system_text, view, watches_leaks};
 use crate::guard::Structuring;
 use crate::guard::model::{ModelProblem, Models};
@@ -71,6 +72,8 @@ pub struct Gateway {
     hosts: HostRules,
     random: SystemRandom,
     fingerprints: Cache<[u8; 32], Arc<Fingerprint>>,
+    /// What agents have read, by key.
+    labels: Arc<Mutex<LabelStore>>,
     mcp: Arc<State>,
     approvals: Approvals,
 }
@@ -87,8 +90,10 @@ impl Gateway {
         ));
         ledger.configuration(ConfigurationAction::Load, runtime.digest, 0);
         let mcp = Arc::new(State::new(&parts.state_folder, Arc::clone(&parts.clock)));
+        let labels = LabelStore::new(label_key(&parts.keys), LabelLimits::default());
         Self {
             mcp,
+            labels: Arc::new(Mutex::new(labels)),
             runtime: ArcSwap::from_pointee(runtime),
             detector: parts.detector,
             keys: parts.keys,
@@ -173,7 +178,7 @@ impl Gateway {
         let mut record = Record::open(self.surroundings(), id);
         let mut family = family_of(request.headers());
         match self.forward(runtime, request, &mut record, &mut family).await {
-            Ok(forwarded) => match deliver(forwarded, record).await {
+            Ok(answered) => match answered.deliver(record).await {
                 Ok(response) => response,
                 Err(stopped) => {
                     let (refusal, mut record) = *stopped;
@@ -198,7 +203,7 @@ impl Gateway {
         request: Request<Body>,
         record: &mut Record,
         family: &mut Family,
-    ) -> Result<Forwarded, Refusal> {
+    ) -> Result<Answered, Refusal> {
         record.policy_digest = runtime.digest;
         check(request.version(), request.uri(), request.headers(), &self.hosts)?;
         let received = Received::accept(runtime, request, record)?;
@@ -211,7 +216,12 @@ impl Gateway {
             let admitted = authenticated.admit(self, &view, record)?;
             admitted.inspect(self, &view, &body, record)
         })?;
-        permitted.forward(record).await
+        if let Some(case) = permitted.case()
+            && let Some(kept) = case.kept().await?
+        {
+            return Ok(Answered::Kept(kept));
+        }
+        Ok(Answered::Upstream(Box::new(permitted.forward(record).await?)))
     }
 
     /// Which hosts and origins may be named.
@@ -228,6 +238,11 @@ impl Gateway {
     #[must_use]
     pub fn released(&self) -> &ReleasedCalls {
         &self.mcp.released
+    }
+
+    /// What agents have read.
+    pub(crate) fn labels(&self) -> &Arc<Mutex<LabelStore>> {
+        &self.labels
     }
 
     pub(crate) fn released_calls(&self) -> &Arc<ReleasedCalls> {
@@ -312,6 +327,33 @@ impl Gateway {
             self.fingerprints
                 .get_with(key, || Arc::new(Fingerprint::of(&text, LEAK_BYTES_MIN))),
         )
+    }
+}
+
+/// The same after a restart, so that nobody outside can tell which texts have the same hash.
+fn label_key(keys: &KeyRing) -> LabelKey {
+    let mut secret = [0_u8; 32];
+    for (part, number) in secret.chunks_exact_mut(8).zip(0_u8..) {
+        if let Some(code) = keys.code(&[b"testudo: labels of what was read", &[number]]) {
+            part.copy_from_slice(&code);
+        }
+    }
+    LabelKey::new(&secret)
+}
+
+/// Where an answer is from.
+enum Answered {
+    Upstream(Box<Forwarded>),
+    /// It was kept until a person approved it.
+    Kept(StoredAnswer),
+}
+
+impl Answered {
+    async fn deliver(self, record: Record) -> Result<Response<Body>, Box<(Refusal, Record)>> {
+        match self {
+            Self::Upstream(forwarded) => deliver(*forwarded, record).await,
+            Self::Kept(answer) => deliver_kept(answer, record).await,
+        }
     }
 }
 

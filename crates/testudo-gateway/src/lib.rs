@@ -30,5 +30,5 @@ pub mod upstream;
 pub use agent::UNTRUSTED_HEADER;
 pub use gateway::{Gateway, Parts};
 pub use record::Outcome;
-pub use refusal::{EXCHANGE_HEADER, SUBJECT_HEADER};
+pub use refusal::{APPROVAL_HEADER, EXCHANGE_HEADER, SUBJECT_HEADER};
 pub use runtime::{BuildProblem, Runtime, route_facts};

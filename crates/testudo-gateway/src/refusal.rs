@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode};
 use testudo_dialects::{Family, Problem, Refused, problem_body};
 use testudo_types::{Decision, ExchangeId};
 
+use crate::approvals::ApprovalId;
 use crate::auth::AuthError;
 use crate::guard::FindingLog;
 use crate::host::HostRefusal;
@@ -21,6 +22,12 @@ pub const EXCHANGE_HEADER: &str = "x-testudo-exchange";
 /// The header in which a client names the person that an exchange is about; never forwarded.
 pub const SUBJECT_HEADER: &str = "testudo-subject";
 
+/// The header that names the approval which an answer waits for.
+pub const APPROVAL_HEADER: &str = "x-testudo-approval";
+
+/// How soon to ask again; official libraries wait so long and try again by themselves.
+const APPROVAL_RETRY_S: u64 = 15;
+
 /// An exchange that ends without an answer from the upstream.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -28,6 +35,8 @@ pub(crate) struct Refusal {
     problem: Problem,
     retry_after_s: Option<u64>,
     detail: &'static str,
+    /// What has to be approved first.
+    approval: Option<ApprovalId>,
 }
 
 impl Refusal {
@@ -43,6 +52,7 @@ impl Refusal {
             problem,
             retry_after_s: None,
             detail: code,
+            approval: None,
         }
     }
 
@@ -88,6 +98,27 @@ impl Refusal {
         refusal
     }
 
+    /// A call of the answer waits for a person.
+    pub(crate) fn approval_required(id: &ApprovalId) -> Self {
+        let mut refusal = Self::new(
+            Outcome::Held,
+            409,
+            "approval_required",
+            format!("a call of this answer waits for approval {id}; send the same request again once it is approved"),
+        );
+        refusal.retry_after_s = Some(APPROVAL_RETRY_S);
+        refusal.approval = Some(id.clone());
+        refusal
+    }
+
+    /// A person has said no.
+    pub(crate) fn approval_denied(id: &ApprovalId) -> Self {
+        let why = format!("a call of this answer was denied by a person (approval {id})");
+        let mut refusal = Self::new(Outcome::Held, 403, "approval_denied", why);
+        refusal.approval = Some(id.clone());
+        refusal
+    }
+
     /// What the client is told.
     pub(crate) fn problem(&self) -> &Problem {
         &self.problem
@@ -107,7 +138,10 @@ impl Refusal {
 
     /// Writes the answer and tells the record how the exchange ended.
     pub(crate) fn respond(self, family: Family, record: &mut Record) -> Response<Body> {
-        let body = problem_body(family, &self.problem);
+        let mut body = problem_body(family, &self.problem);
+        if let Some(id) = &self.approval {
+            name_approval(&mut body, id);
+        }
         self.respond_with(self.problem.status, body, record)
     }
 
@@ -120,11 +154,25 @@ impl Refusal {
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(id) = &self.approval
+            && let Ok(value) = HeaderValue::from_str(id.as_str())
+        {
+            headers.insert(APPROVAL_HEADER, value);
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         mark(&mut response, &record.id);
         response
+    }
+}
+
+/// Adds the id to the error object, which ends the body in both families.
+fn name_approval(body: &mut Vec<u8>, id: &ApprovalId) {
+    if body.ends_with(b"}}") {
+        body.truncate(body.len().saturating_sub(2));
+        // An id is letters and digits.
+        body.extend_from_slice(format!(",\"approval_id\":\"{id}\"}}}}").as_bytes());
     }
 }
 

@@ -42,7 +42,7 @@ pub enum Voice {
 /// A definition of a tool, as the request has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition<'v> {
-    /// Empty when it has none.
+    /// Its kind when it has none.
     pub name: String,
     pub json: &'v [u8],
 }
@@ -263,8 +263,10 @@ fn definitions<'v>(view: &'v RequestView<'_>) -> Vec<Definition<'v>> {
         let inner = filled(tool, "function")
             .or_else(|| filled(tool, "custom"))
             .unwrap_or(tool);
+        let name = text(inner, "name");
         Definition {
-            name: text(inner, "name"),
+            // A tool of the provider's own is called by its kind.
+            name: if name.is_empty() { text(tool, "type") } else { name },
             json: bytes.get(tool.range()).unwrap_or_default(),
         }
     });

@@ -137,7 +137,7 @@ fn responses() {
         lines(Operation::Responses, &request),
         [
             "definition find",
-            "definition ",
+            "definition web_search",
             "system Be brief.",
             "user Pay Bob",
             "other https://a.example/x",

@@ -1,20 +1,21 @@
 //! What the calls of an answer are judged by: the client's own request, its tools, and who may say what.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use testudo_bounded::json::{Document, Limits};
 use testudo_dialects::calls::{AskedCall, CallInput, Readings, ToolCall, Turn, Voice, history};
 use testudo_dialects::{Operation, RequestView, read_request};
-use testudo_policy::labels::Speaker;
+use testudo_policy::labels::{LabelStore, Speaker};
 use testudo_policy::provenance::{
     ArgumentFacts, Conversation, Effect, Limits as IndexLimits, Reading, Reason, ToolFacts,
 };
 use testudo_policy::{ActFacts, Plan, ProposedCall, SessionFacts};
 use testudo_types::{Action, Direction, ThreatKind};
 
+use super::approval::Waiting;
 use super::code::{Code, Coder, LastWords};
 use super::tally::CallTally;
 use super::untrusted::Untrusted;
@@ -38,6 +39,10 @@ pub(crate) struct Case {
     pub(crate) coder: Arc<dyn Coder>,
     /// Where calls that go are told to those who execute them.
     pub(crate) released: Option<Arc<ReleasedCalls>>,
+    /// What was read before, in any conversation of the key.
+    pub(crate) labels: Option<Arc<Mutex<LabelStore>>>,
+    /// Where calls wait for a person, on routes that say so.
+    pub(crate) waiting: Option<Waiting>,
 }
 
 /// Which texts of a request a detector found instructions in.
@@ -74,6 +79,16 @@ impl Suspicious {
     fn holds(&self, path: &str) -> bool {
         self.all || self.paths.contains(path)
     }
+}
+
+/// How much of an answer's calls is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Complete,
+    /// The answer broke off.
+    Broken,
+    /// More than may wait, or what cannot be told apart.
+    Excessive,
 }
 
 /// Why a call is held.
@@ -118,23 +133,25 @@ pub(crate) struct HeldCall {
 #[derive(Debug, Default)]
 pub(crate) struct Judged {
     pub(crate) held: Vec<HeldCall>,
+    /// Tools whose results were read before; not for records.
+    pub(crate) read: Vec<String>,
     pub(crate) tally: CallTally,
 }
 
 /// One reading of a call, read.
-struct Read {
-    tool: String,
+pub(super) struct Read {
+    pub(super) tool: String,
     /// `None` when it is no JSON object that all readers agree about.
     arguments: Option<Value>,
     /// In their one spelling; `None` when they have none.
-    canonical: Option<Vec<u8>>,
+    pub(super) canonical: Option<Vec<u8>>,
 }
 
 impl Case {
     /// Judges the calls of an answer. One that is not complete, or not all of which is known, is held as a whole.
-    pub(crate) fn judge(&self, readings: &Readings, complete: bool) -> Judged {
+    pub(crate) fn judge(&self, readings: &Readings, extent: Extent) -> Judged {
         let mut judged = Judged::default();
-        if readings.is_empty() {
+        if readings.is_empty() && extent != Extent::Excessive {
             return judged;
         }
         let Ok(view) = read_request(self.operation, &self.body, &self.limits) else {
@@ -146,7 +163,8 @@ impl Case {
         let conversation = self.conversation(&view, &definitions, &turns);
         let facts = ToolFacts::of(&self.settings.specs, &conversation, "", &Value::Null, false);
         let tainted = facts.is_none_or(|facts| facts.tainted);
-        if tainted && (readings.is_excessive() || !complete) {
+        let partial = readings.is_excessive() || extent != Extent::Complete;
+        if extent == Extent::Excessive || (tainted && partial) {
             judged.hold_whole();
         }
         let words = LastWords::of(&turns, &self.untrusted, view.server_history);
@@ -162,7 +180,9 @@ impl Case {
         for call in readings.calls() {
             court.call(&call, &mut judged, &mut released);
         }
-        if !judged.tally.is_held() {
+        if judged.tally.is_held() {
+            judged.read = sources(&turns);
+        } else {
             self.release(released);
         }
         judged
@@ -194,6 +214,12 @@ impl Case {
         if view.server_history || !view.hosted_tools.is_empty() {
             nobody(&mut conversation, "", false);
         }
+        let mut labels = self
+            .labels
+            .as_ref()
+            .filter(|_| reading == Reading::Close)
+            .map(|labels| labels.lock().unwrap_or_else(PoisonError::into_inner));
+        let owner = self.judge.principal.key.as_str();
         for turn in turns {
             let suspicious = self.suspicious.holds(turn.path);
             let declared = self.untrusted.covers(turn.path);
@@ -205,6 +231,17 @@ impl Case {
                             Read::of(call, &self.limits).arguments.unwrap_or(Value::Null),
                         )
                     });
+                    if let Some(labels) = &mut labels {
+                        labels.read(
+                            owner,
+                            if tool.is_empty() {
+                                "a text of unknown origin"
+                            } else {
+                                tool
+                            },
+                            turn.text,
+                        );
+                    }
                     // What is declared is not the tool's word either.
                     let tool = if declared { "" } else { tool };
                     conversation.push_result(&self.settings.specs, tool, &arguments, turn.text, suspicious);
@@ -213,11 +250,18 @@ impl Case {
                     nobody(&mut conversation, turn.text, suspicious)
                 }
                 Voice::Other => nobody(&mut conversation, turn.text, suspicious),
-                Voice::System => {
+                Voice::System | Voice::User => {
+                    let speaker = match turn.voice {
+                        Voice::System => Speaker::System,
+                        _ => Speaker::User,
+                    };
                     let ranges = self.untrusted.ranges(turn.path, turn.text);
-                    conversation.push_message(Speaker::System, turn.text, &ranges, &[]);
+                    let copied = match &mut labels {
+                        Some(labels) => labels.hear(owner, speaker, turn.text),
+                        None => Vec::new(),
+                    };
+                    conversation.push_message(speaker, turn.text, &ranges, &copied);
                 }
-                Voice::User => conversation.push_user(turn.text, &self.untrusted.ranges(turn.path, turn.text)),
                 // What the model said names nothing.
                 Voice::Model | Voice::Call(_) => {}
             }
@@ -237,7 +281,7 @@ impl Case {
     }
 
     /// Tells those who execute calls which ones go.
-    fn release(&self, calls: Vec<(String, Vec<u8>)>) {
+    pub(super) fn release(&self, calls: Vec<(String, Vec<u8>)>) {
         let Some(released) = &self.released else { return };
         for (tool, canonical) in calls {
             released.release(ReleasedCall::of(&self.judge.principal.key, &tool, &canonical));
@@ -363,7 +407,7 @@ impl Court<'_> {
 }
 
 impl Read {
-    fn of(call: &ToolCall, limits: &Limits) -> Self {
+    pub(super) fn of(call: &ToolCall, limits: &Limits) -> Self {
         let tool = call.name.clone();
         let text = match &call.input {
             CallInput::Text(text) => {
@@ -390,6 +434,20 @@ impl Read {
             canonical,
         }
     }
+}
+
+/// Tools whose results were read, most of them.
+fn sources(turns: &[Turn<'_>]) -> Vec<String> {
+    let names = turns.iter().filter_map(|turn| match &turn.voice {
+        Voice::Result(call) => Some(call.as_ref().map_or("", |call| call.name.as_str())),
+        _ => None,
+    });
+    let names: BTreeSet<&str> = names.collect();
+    let name = |name: &str| match name {
+        "" => "a text of unknown origin".to_owned(),
+        name => name.chars().take(80).collect(),
+    };
+    names.into_iter().take(32).map(name).collect()
 }
 
 /// The user's first words.

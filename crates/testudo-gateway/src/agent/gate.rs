@@ -7,7 +7,7 @@ use testudo_dialects::calls::CallReader;
 use testudo_dialects::sse::{Decoder, Event};
 use testudo_dialects::{BlockNotice, Operation, Progress, Saying, StreamReader};
 
-use super::case::Case;
+use super::case::{Case, Extent, Judged};
 use super::tally::CallTally;
 use super::wording::said;
 
@@ -33,7 +33,7 @@ pub(crate) struct CallGate {
     kept_bytes: usize,
     /// A guard ends the stream, and says why.
     blocked: Option<String>,
-    tally: CallTally,
+    judged: Judged,
     over: bool,
 }
 
@@ -48,7 +48,7 @@ impl CallGate {
             kept: Vec::new(),
             kept_bytes: 0,
             blocked: None,
-            tally: CallTally::default(),
+            judged: Judged::default(),
             over: false,
         }
     }
@@ -64,7 +64,7 @@ impl CallGate {
                 Ok(Some(event)) => self.event(event, out),
                 Ok(None) => return,
                 // What follows cannot be framed: whoever reads it otherwise could find a call in it.
-                Err(_) => self.conclude(false, out),
+                Err(_) => self.conclude(Extent::Excessive, out),
             }
         }
     }
@@ -81,13 +81,20 @@ impl CallGate {
         if self.over {
             return;
         }
-        match self.decoder.finish() {
-            Ok(Some(event)) => self.event(event, out),
-            Ok(None) => {}
-            Err(_) => self.conclude(false, out),
+        while !self.over {
+            match self.decoder.finish() {
+                Ok(Some(event)) => self.event(event, out),
+                Ok(None) => break,
+                Err(_) => self.conclude(Extent::Excessive, out),
+            }
         }
         if !self.kept.is_empty() {
-            self.conclude(self.calls.is_complete(), out);
+            let extent = if self.calls.is_complete() {
+                Extent::Complete
+            } else {
+                Extent::Broken
+            };
+            self.conclude(extent, out);
         }
         self.over = true;
     }
@@ -104,7 +111,12 @@ impl CallGate {
 
     /// What was decided so far.
     pub(crate) fn tally(&self) -> &CallTally {
-        &self.tally
+        &self.judged.tally
+    }
+
+    /// All that was decided.
+    pub(crate) fn into_judged(self) -> Judged {
+        self.judged
     }
 
     /// Nothing more leaves.
@@ -124,14 +136,14 @@ impl CallGate {
         self.kept_bytes = self.kept_bytes.saturating_add(event.raw.len());
         self.kept.push((event, progress));
         if self.kept_bytes > self.bounds.hold_bytes_max {
-            self.conclude(false, out);
+            self.conclude(Extent::Excessive, out);
         } else if self.calls.is_ended() {
-            self.conclude(true, out);
+            self.conclude(Extent::Complete, out);
         }
     }
 
     /// Lets go what waits, or says something in its place and ends the answer.
-    fn conclude(&mut self, complete: bool, out: &mut Vec<u8>) {
+    fn conclude(&mut self, extent: Extent, out: &mut Vec<u8>) {
         let kept = std::mem::take(&mut self.kept);
         self.kept_bytes = 0;
         if let Some(message) = self.blocked.take() {
@@ -139,9 +151,8 @@ impl CallGate {
             self.reader.block(&BlockNotice { message }, out);
             return;
         }
-        let judged = self.case.judge(self.calls.readings(), complete);
-        self.tally = judged.tally;
-        if !self.tally.is_held() && complete {
+        self.judged = self.case.judge(self.calls.readings(), extent);
+        if !self.judged.tally.is_held() && extent == Extent::Complete {
             for (event, progress) in &kept {
                 out.extend_from_slice(&event.raw);
                 self.reader.delivered(progress);
@@ -149,8 +160,8 @@ impl CallGate {
             return;
         }
         self.over = true;
-        let text = said(&judged.held, self.case.settings.on_hold);
-        if !self.tally.is_held() {
+        let text = said(&self.judged.held, self.case.settings.on_hold);
+        if !self.judged.tally.is_held() {
             // Nothing was read before: what came of the answer leaves as it came.
             for (event, _) in &kept {
                 out.extend_from_slice(&event.raw);

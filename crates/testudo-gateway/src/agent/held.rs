@@ -3,7 +3,7 @@
 use testudo_bounded::json::{Document, Limits};
 use testudo_dialects::calls::{Readings, replaced};
 
-use super::case::{Case, Judged};
+use super::case::{Case, Extent, Judged};
 use super::wording::said;
 
 /// What became of a whole answer.
@@ -23,7 +23,7 @@ pub(crate) fn gate_answer(case: &Case, bytes: &[u8], limits: &Limits) -> Gated {
         return Gated::Unreadable(Judged::default());
     };
     let readings = Readings::of_answer(case.operation, document.root());
-    let judged = case.judge(&readings, true);
+    let judged = case.judge(&readings, Extent::Complete);
     if !judged.tally.is_held() {
         return Gated::Whole(judged);
     }

@@ -9,6 +9,8 @@ pub(crate) struct CallTally {
     held: u64,
     /// Calls that a code of the user's let go.
     endorsed: u64,
+    /// Answers that were kept and are given out.
+    approved: u64,
     reasons: BTreeMap<&'static str, u64>,
 }
 
@@ -19,6 +21,10 @@ impl CallTally {
 
     pub(crate) fn endorse(&mut self) {
         self.endorsed = self.endorsed.saturating_add(1);
+    }
+
+    pub(crate) fn approve(&mut self) {
+        self.approved = self.approved.saturating_add(1);
     }
 
     pub(crate) fn hold(&mut self, reason: &'static str) {
@@ -41,6 +47,10 @@ impl CallTally {
 
     pub(crate) fn endorsed(&self) -> u64 {
         self.endorsed
+    }
+
+    pub(crate) fn approved(&self) -> u64 {
+        self.approved
     }
 
     /// Why calls were held, and how many each.

@@ -22,7 +22,9 @@ use testudo_types::{KeyId, Principal, PrincipalKind, ProfileName, RouteName, Ten
 
 use super::*;
 use crate::guard::Judge;
+use crate::mcp::released::{Released as _, ReleasedCall, ReleasedCalls};
 use crate::settings::{AgentSettings, OnHold};
+use crate::system_clock::SystemClock;
 
 const SPECS: &str = r#"
 [tools.read_mail]
@@ -125,6 +127,8 @@ fn case_of(operation: Operation, body: &Value, on_hold: OnHold, key: &str, route
         policy: [7; 32],
         coder: Arc::new(Plain),
         released: None,
+        waiting: None,
+        labels: None,
     }
 }
 
@@ -321,8 +325,10 @@ fn more_than_may_wait_is_held() {
             hold_bytes_max: 64,
             ..BOUNDS
         };
-        let (out, tally) = run(&case(operation, true), &recording.cut_every(9), small);
-        assert!(tally.is_held() && !has_calls(operation, &out), "{out}");
+        for read in [true, false] {
+            let (out, tally) = run(&case(operation, read), &recording.cut_every(9), small);
+            assert!(tally.is_held() && !has_calls(operation, &out), "{out}");
+        }
     }
 }
 
@@ -392,6 +398,37 @@ fn a_code_is_of_one_key_route_tool_and_arguments() {
         code("k", "r", "pay", "{\"to\":\"eve@bank.example\",\"amount\":6}"),
     ] {
         assert_ne!(other, one);
+    }
+}
+
+#[test]
+fn calls_that_go_are_told_to_those_who_execute_them() {
+    let key = KeyId::parse("k").unwrap();
+    let taken =
+        |released: &ReleasedCalls, arguments: &str| released.take(&ReleasedCall::of(&key, "pay", arguments.as_bytes()));
+    // As canonical text, whatever the spelling was.
+    let ann = "{\"amount\":5,\"to\":\"ann@bank.example\"}";
+    let eve = "{\"amount\":5,\"to\":\"eve@bank.example\"}";
+    for operation in OPERATIONS {
+        let released = Arc::new(ReleasedCalls::new(Arc::new(SystemClock::new())));
+        let with = |on_hold| {
+            let mut case = case_of(operation, &request(operation, true), on_hold, "k", "r");
+            case.released = Some(Arc::clone(&released));
+            Arc::new(case)
+        };
+        let (good, bad) = (script(&[("pay", ANN)]), script(&[("pay", ANN), ("pay", EVE)]));
+        run(&with(OnHold::Deny), &[stream(operation, &bad).bytes()], BOUNDS);
+        assert!(!taken(&released, ann) && !taken(&released, eve), "{operation:?}");
+        run(&with(OnHold::Deny), &[stream(operation, &good).bytes()], BOUNDS);
+        assert!(taken(&released, ann) && !taken(&released, ann), "{operation:?}");
+        // What a person approved was kept whole.
+        for kept in [stream(operation, &bad).bytes(), body(operation, &bad).into_bytes()] {
+            with(OnHold::Approval).release_kept(&kept);
+            assert!(
+                taken(&released, ann) && taken(&released, eve) && !taken(&released, eve),
+                "{operation:?}"
+            );
+        }
     }
 }
 

@@ -95,7 +95,7 @@ fn ask(call: &HeldCall, out: &mut String) {
 }
 
 /// Where a value came from.
-fn whence(fact: &ArgumentFacts) -> String {
+pub(super) fn whence(fact: &ArgumentFacts) -> String {
     let found = &fact.provenance;
     if found.look_alike {
         return ", which only looks like what you wrote".to_owned();
@@ -117,7 +117,7 @@ fn whence(fact: &ArgumentFacts) -> String {
 }
 
 /// Why a call is held, in one sentence without its values.
-fn why(hold: &Hold) -> String {
+pub(super) fn why(hold: &Hold) -> String {
     let at = |path: &str| {
         if path.is_empty() {
             "a value".to_owned()

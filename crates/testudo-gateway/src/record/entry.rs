@@ -144,6 +144,7 @@ impl Record {
         let asked = [
             ("call.asked", self.calls.asked()),
             ("call.endorsed", self.calls.endorsed()),
+            ("call.approved", self.calls.approved()),
         ];
         let asked = asked.into_iter().filter(|(_, times)| *times > 0);
         let held = self.calls.reasons();
