@@ -87,7 +87,8 @@ impl SqlFacts {
             .with_recursion_limit(RECURSION_MAX)
             .with_tokens_with_locations(tokens);
         let statements = parser.parse_statements().ok()?;
-        if statements.is_empty() {
+        // The parser stops at a lone `END`, whatever follows it.
+        if statements.is_empty() || parser.peek_token().token != Token::EOF {
             return None;
         }
         self.several |= statements.len() > 1;
