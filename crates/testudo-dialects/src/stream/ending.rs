@@ -130,6 +130,11 @@ impl Delivered {
         self.sequence.map_or(0, |last| last.saturating_add(1))
     }
 
+    /// Whether a choice or block has begun.
+    pub(super) fn is_begun(&self) -> bool {
+        self.any
+    }
+
     /// The choices that are open; the first when none has begun.
     pub(super) fn open_or_first(&self) -> Vec<u32> {
         if self.any {

@@ -45,7 +45,12 @@ fn chat(head: &Head, delivered: &Delivered, said: &str, out: &mut Vec<u8>) {
             if last {
                 data.raw(",\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}");
             } else {
-                data.raw(",\"delta\":{\"role\":\"assistant\",\"content\":").string(said);
+                data.raw(",\"delta\":{");
+                // Readers join what is said twice: the role of a choice that has begun was said already.
+                if !delivered.is_begun() {
+                    data.raw("\"role\":\"assistant\",");
+                }
+                data.raw("\"content\":").string(said);
                 data.raw("},\"logprobs\":null,\"finish_reason\":null}]}");
             }
             data.event(None, out);

@@ -580,12 +580,14 @@ fn a_stream_ends_with_a_text_in_the_place_of_calls() {
             complete && out.contains("So:") && out.contains("not \\\"this\\\"") && !out.contains("pay"),
             "{out}"
         );
-        // The client's kit sees a stream that is in order.
+        // The client's kit sees a stream that is in order, and joins what is said twice.
         let mut reader = StreamReader::new(operation);
         let mut sequence = 0;
+        let mut roles = 0;
         for event in events(&out) {
             reader.frame(&event, &LIMITS).unwrap();
             let data: Value = serde_json::from_str(event.data.as_deref().unwrap()).unwrap_or_default();
+            roles += usize::from(data["choices"][0]["delta"]["role"].is_string());
             if operation == Operation::Responses {
                 assert_eq!(data["sequence_number"], sequence, "{data}");
                 sequence += 1;
@@ -595,5 +597,6 @@ fn a_stream_ends_with_a_text_in_the_place_of_calls() {
                 }
             }
         }
+        assert_eq!(roles, usize::from(operation == Operation::ChatCompletions), "{out}");
     }
 }
