@@ -144,7 +144,7 @@ proptest! {
         let mut number: Vec<u8> = head.bytes().map(|byte| byte - b'0').chain(tail).take(len).collect();
         let place = head.len() + place.index(len - head.len());
         // Its weight there is eleven, the modulus: no digit is noticed.
-        prop_assume!((name, place) != ("th-id", 2));
+        prop_assume!(![("th-id", 2), ("kz-iin", 10)].contains(&(name, place)));
         let taken = (0..10).filter(|digit| {
             number[place] = *digit;
             let text: String = number.iter().map(|digit| char::from(b'0' + digit)).collect();
