@@ -33,6 +33,7 @@ mod look;
 mod matching;
 pub mod model;
 pub mod output;
+mod prefix;
 pub mod pseudonym;
 mod required;
 mod rescan;

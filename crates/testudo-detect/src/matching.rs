@@ -6,6 +6,7 @@ use testudo_types::Score;
 use crate::context::Context;
 use crate::digits::DigitsNeeded;
 use crate::exempt::Exempt;
+use crate::prefix::Prefix;
 use crate::required::Run;
 use crate::search::Search;
 use crate::validators::Validator;
@@ -20,6 +21,8 @@ pub(crate) struct Matcher {
     pub(crate) rule: RuleIndex,
     pub(crate) score: Score,
     pub(crate) search: Search,
+    /// Where there is no such text, no match begins.
+    pub(crate) prefix: Option<Prefix>,
     /// The capture group `value`.
     pub(crate) value: Option<usize>,
     pub(crate) validator: Option<Validator>,

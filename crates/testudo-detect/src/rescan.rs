@@ -21,7 +21,7 @@ pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> (S
     let scan = match selection.reading() {
         Reading::Plain => scan::scan(selection, text, false, budget),
         Reading::Whole => {
-            let (scan, views) = whole(selection, text, budget);
+            let (scan, views) = whole(selection, text, false, budget);
             return (scan, Some(views));
         }
         Reading::Growing => {
@@ -37,14 +37,22 @@ pub(crate) fn scan(selection: &Selection, text: &str, budget: &mut Budget) -> (S
     (scan, None)
 }
 
-/// All hits of a text and of all its views.
-pub(crate) fn whole(selection: &Selection, text: &str, budget: &mut Budget) -> (Scan, Views) {
-    let mut found = scan::scan(selection, text, false, budget);
+/// The hits of planted instructions only, in what [`scan`] reads; others may be among them.
+pub(crate) fn phrases(selection: &Selection, text: &str, budget: &mut Budget) -> Scan {
+    match selection.reading() {
+        Reading::Whole => whole(selection, text, true, budget).0,
+        Reading::Plain | Reading::Growing => scan(selection, text, budget).0,
+    }
+}
+
+/// All hits of a text and of all its views; with `guessed` those that a guess is good enough for.
+pub(crate) fn whole(selection: &Selection, text: &str, guessed: bool, budget: &mut Budget) -> (Scan, Views) {
+    let mut found = scan::scan(selection, text, guessed, budget);
     let views = normalise(text, budget);
     found.exhausted |= views.unscanned.is_some();
     let before = found.hits.len();
     for view in &views.views {
-        let seen = scan::scan(selection, &view.text, view.guessed, budget);
+        let seen = scan::scan(selection, &view.text, guessed || view.guessed, budget);
         found.exhausted |= seen.exhausted;
         found
             .hits

@@ -9,12 +9,20 @@ use crate::digits::Digits;
 use crate::exempt::Exempt;
 use crate::load::{Compiled, WORD_MIN};
 use crate::matching::{Gate, Matcher, Stretch};
+use crate::prefix::Prefix;
 use crate::required::Run;
 use crate::views::next_run;
 use crate::{Budget, Hit, Scan, Selection};
 
 /// A character may be needed behind a match to decide that it ends.
 const LOOKAHEAD: usize = 4;
+
+/// Places that are looked at for the cost of one unit.
+const STARTS_A_UNIT: usize = 8;
+/// Of more places the search finds those that count sooner.
+const STARTS_MAX: usize = 256;
+/// So many places are tried alone, before all that are left are searched.
+const STARTS_ALONE: usize = 4;
 
 /// All hits of `text` as it stands; of a guessed text those that a guess is good enough for.
 pub(crate) fn scan(selection: &Selection, text: &str, guessed: bool, budget: &mut Budget) -> Scan {
@@ -79,19 +87,49 @@ fn run(
     if !digits.suffice(matcher.digits, &(at..read_to), budget) {
         return 0;
     }
-    matcher
-        .run(
-            Stretch {
-                text: stretch,
-                at,
-                bound,
-                base: 0,
-                exempt,
-            },
-            budget,
-            hits,
-        )
-        .resume
+    let stretch = Stretch {
+        text: stretch,
+        at,
+        bound,
+        base: 0,
+        exempt,
+    };
+    match &matcher.prefix {
+        Some(prefix) if bound.saturating_sub(at) <= STARTS_MAX => run_where(matcher, prefix, stretch, budget, hits),
+        _ => matcher.run(stretch, budget, hits).resume,
+    }
+}
+
+/// Tries the pattern where a match can begin: at each place alone, or from the first to the last of many.
+fn run_where(
+    matcher: &Matcher,
+    prefix: &Prefix,
+    stretch: Stretch<'_>,
+    budget: &mut Budget,
+    hits: &mut Vec<Hit>,
+) -> usize {
+    budget.spend(stretch.bound.saturating_sub(stretch.at) / STARTS_A_UNIT);
+    let mut starts = prefix.starts(stretch.text.as_bytes(), stretch.at, stretch.bound);
+    let mut resume = 0;
+    for _ in 0..STARTS_ALONE {
+        let Some(at) = starts.next() else {
+            return resume;
+        };
+        if at >= resume {
+            let bound = at.saturating_add(1);
+            resume = matcher
+                .run(Stretch { at, bound, ..stretch }, budget, hits)
+                .resume
+                .max(resume);
+        }
+    }
+    match starts.next() {
+        Some(at) => {
+            let at = at.max(resume);
+            matcher.run(Stretch { at, ..stretch }, budget, hits).resume.max(resume)
+        }
+        None => resume,
+    }
 }
 
 /// The windows of all candidates, by rule, then place; those of a rule do not touch.

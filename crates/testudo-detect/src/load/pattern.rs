@@ -9,6 +9,7 @@ use crate::automaton::{Edge, Program, TooLarge};
 use crate::digits::DigitsNeeded;
 use crate::look::LookBits;
 use crate::matching::{Gate, Matcher};
+use crate::prefix::Prefix;
 use crate::required::{Run, digits_min, literal_end_max, run_end_max};
 use crate::search::Search;
 use crate::{PATTERN_BYTES_MAX, RuleIndex};
@@ -48,6 +49,7 @@ pub(super) fn compile(
         rule,
         score: checked.rule.score,
         search,
+        prefix: Prefix::of(&hir),
         value,
         validator: checked.validator,
         context: checked.context.clone(),

@@ -6,7 +6,7 @@ mod tests;
 use testudo_types::{Score, ThreatKind};
 
 use super::html::{Hiding, Part, PartKind, parts};
-use crate::{Budget, Hit, RuleIndex, Scan, Selection};
+use crate::{Budget, Hit, RuleIndex, Scan, Selection, rescan};
 
 /// Hidden text of fewer words says nothing: labels of icons, counters, fillers.
 const WORDS_MIN: usize = 4;
@@ -100,7 +100,7 @@ fn take_apart(selection: &Selection, part: &Part, budget: &mut Budget, scan: &mu
     if !of_interest || part.text.trim().is_empty() {
         return false;
     }
-    let inner = selection.scan(&part.text, budget);
+    let inner = rescan::phrases(selection, &part.text, budget);
     scan.exhausted |= inner.exhausted;
     let mut orders = false;
     for hit in inner.hits {

@@ -85,7 +85,7 @@ impl Runs {
         }
         let held = word_len(&self.run);
         for derived in decoded(&self.run)? {
-            let (found, _) = whole(&self.selection, &derived.text, budget);
+            let (found, _) = whole(&self.selection, &derived.text, false, budget);
             if found.exhausted {
                 return None;
             }

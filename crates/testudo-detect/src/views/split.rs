@@ -5,12 +5,14 @@ use std::ops::Range;
 
 use super::derived::{Derived, Edit, splice};
 use super::lexicon::LEXICON;
-use super::words::{GUESS_MARGIN, Signs};
+use super::words::{GUESS_MARGIN, Gap, Near, Signs};
 
 /// The longest stretch of letters that is parted into words at once.
 const LETTERS_MAX: usize = 4096;
 /// The widest gap between a row and a sign that belongs to it.
 const GAP_MAX: usize = 8;
+/// So many spaces every phrase allows.
+const SPACES_MAX: usize = 3;
 /// No word of the lexicon is longer.
 const WORD_MAX: usize = 20;
 
@@ -34,13 +36,7 @@ pub(super) fn joined(text: &str, signs: &Signs) -> Option<Derived> {
             });
         }
     }
-    let gaps = signs.gaps.iter().filter(|_| signs.gaps_count).filter_map(|gap| {
-        Some(Edit {
-            range: blank_in(text, gap)?,
-            text: " ".into(),
-        })
-    });
-    edits.extend(gaps);
+    edits.extend(wide_gaps(text, &signs.gaps));
     edits.sort_by_key(|edit| (edit.range.start, std::cmp::Reverse(edit.range.end)));
     let mut end = 0;
     edits.retain(|edit| {
@@ -53,16 +49,43 @@ pub(super) fn joined(text: &str, signs: &Signs) -> Option<Derived> {
     (!edits.is_empty()).then(|| splice(text, &edits, GUESS_MARGIN))
 }
 
-/// The white space within a gap between two words, when there is only one stretch of it.
+/// A space in the place of each gap that phrases do not allow, near words of attacks.
+fn wide_gaps(text: &str, gaps: &[Gap]) -> Vec<Edit> {
+    let blanks: Vec<(Range<usize>, bool)> = gaps
+        .iter()
+        .filter_map(|gap| Some((blank_in(text, &gap.range)?, gap.attack)))
+        .collect();
+    let attacks = blanks
+        .iter()
+        .filter(|(_, attack)| *attack)
+        .map(|(range, _)| range.clone());
+    let mut near = Near::new(attacks);
+    let mut edits = Vec::new();
+    for (range, _) in &blanks {
+        if near.holds(range) {
+            edits.push(Edit {
+                range: range.clone(),
+                text: " ".into(),
+            });
+        }
+    }
+    edits
+}
+
+/// The white space within a gap between two words, when there is only one stretch of it, and besides it nothing but
+/// what stands between the words of a phrase: braces, tags and quotes on both sides part words however narrow the gap is.
 fn blank_in(text: &str, gap: &Range<usize>) -> Option<Range<usize>> {
     let between = text.get(gap.clone())?;
+    let quote = |c: char| "\"'`".contains(c);
+    let sign = |c: char| ",.:!?*_~-[]".contains(c) || quote(c) || !c.is_ascii();
     let start = between.find(char::is_whitespace)?;
     let blank = between.trim_matches(|c: char| !c.is_whitespace());
+    let (before, after) = (between.get(..start)?, between.get(start.saturating_add(blank.len())..)?);
     let start = gap.start.saturating_add(start);
-    blank
-        .chars()
-        .all(char::is_whitespace)
-        .then(|| start..start.saturating_add(blank.len()))
+    let wide = blank.len() > SPACES_MAX || blank.contains(|c| c != ' ');
+    let parted = before.contains(quote) && after.contains(quote);
+    let plain = !parted && before.chars().chain(after.chars()).all(sign);
+    (wide && plain && blank.chars().all(char::is_whitespace)).then(|| start..start.saturating_add(blank.len()))
 }
 
 /// What a row of single letters spells: without the sign between them; wider gaps part words, or else the lexicon does.

@@ -4,6 +4,7 @@
 //! only what it finds is undone, so that ordinary text costs the pass.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
@@ -18,6 +19,9 @@ use super::{ViewKind, split};
 pub(super) const GUESS_MARGIN: usize = 160;
 /// Shuffled words must stand within so many words of another.
 const NEAR: usize = 12;
+
+/// No phrase is longer than what lies on both sides of one of its words.
+const NEAR_BYTES: usize = 200;
 
 /// Of so many words one must be recognised.
 const DENSE: usize = 4;
@@ -39,9 +43,15 @@ pub(super) struct Signs {
     /// Words of the lexicon that gaps split.
     pub(super) split: Vec<Split>,
     /// Gaps wider than phrases allow.
-    pub(super) gaps: Vec<Range<usize>>,
-    /// Some of them stand next to a word of attacks.
-    pub(super) gaps_count: bool,
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// What stands between two words.
+#[derive(Debug, Clone)]
+pub(super) struct Gap {
+    pub(super) range: Range<usize>,
+    /// One of the words is one of attacks.
+    pub(super) attack: bool,
 }
 
 /// A word that is split.
@@ -267,8 +277,10 @@ impl<'l> Scan<'l> {
         let [before, _] = &self.recent;
         let wide = word.start.saturating_sub(before.end) > GAP_MAX;
         if wide && !before.is_none() && signs.gaps.len() < KEPT_MAX {
-            signs.gaps.push(before.end..word.start);
-            signs.gaps_count |= word.sense == Some(Sense::Attack) || before.sense == Some(Sense::Attack);
+            signs.gaps.push(Gap {
+                range: before.end..word.start,
+                attack: word.sense == Some(Sense::Attack) || before.sense == Some(Sense::Attack),
+            });
         }
     }
 
@@ -483,13 +495,15 @@ fn shift_back(text: &str, window: Range<usize>, places: u8, out: &mut Derived) {
     out.copy(&shifted.collect::<String>(), base);
 }
 
-/// Words whose letters carry marks, without them: where some are of attacks, or more are marked than in any language.
+/// Words whose letters carry marks, without them: those near one of attacks or near several known ones, and all where
+/// more are marked than in any language.
 fn unaccented(text: &str) -> Vec<Edit> {
     let mut marked = (0_usize, 0_usize);
-    let (mut attacks, mut known) = (0_usize, 0_usize);
+    let mut attacks = 0_usize;
+    let mut telling: Vec<Range<usize>> = Vec::new();
     for range in accented_words(text) {
         let (mut sum, mut len) = (0, 0_usize);
-        let word = text.get(range).unwrap_or_default();
+        let word = text.get(range.clone()).unwrap_or_default();
         let plain = bare(word, |byte| {
             sum = extend(sum, byte.to_ascii_lowercase());
             len = len.saturating_add(1);
@@ -498,19 +512,27 @@ fn unaccented(text: &str) -> Vec<Edit> {
             let sense = LEXICON.sense(finish(sum));
             attacks = attacks.saturating_add(usize::from(sense == Some(Sense::Attack)));
             // A single letter with a mark is a word of many languages.
-            known = known.saturating_add(usize::from(len > 1 && sense.is_some()));
+            if len > 1 && sense.is_some() {
+                telling.push(range);
+            }
             let marks = word.chars().filter(|c| !c.is_ascii()).count();
             marked = (marked.0.saturating_add(1), marked.1.saturating_add(marks));
         }
     }
     // Vietnamese marks up to 40 of 100.
     let (words, marks) = marked;
-    let beyond_writing = || words > 2 && marks.saturating_mul(20) > letters(text).saturating_mul(9);
-    if attacks == 0 && known < 2 && !beyond_writing() {
+    let beyond = |letters: usize| marks.saturating_mul(20) > letters.saturating_mul(9);
+    let plain = || text.bytes().filter(u8::is_ascii_alphabetic).count();
+    let beyond_writing = words > 2 && beyond(plain()) && beyond(letters(text));
+    if attacks == 0 && telling.len() < 2 && !beyond_writing {
         return Vec::new();
     }
+    let mut near = Near::new(telling.into_iter());
     let mut edits = Vec::new();
     for range in accented_words(text) {
+        if !beyond_writing && !near.holds(&range) {
+            continue;
+        }
         let mut plain = String::new();
         let word = text.get(range.clone()).unwrap_or_default();
         if bare(word, |byte| plain.push(char::from(byte))) && !plain.is_empty() {
@@ -521,6 +543,30 @@ fn unaccented(text: &str) -> Vec<Edit> {
         }
     }
     edits
+}
+
+/// Places that make a guess worth while, asked in order what is near them.
+pub(super) struct Near<I> {
+    places: I,
+    current: Option<Range<usize>>,
+}
+
+impl<I: Iterator<Item = Range<usize>>> Near<I> {
+    pub(super) fn new(mut places: I) -> Self {
+        let current = places.next();
+        Self { places, current }
+    }
+
+    /// Whether a place is near; those asked about later do not begin before it.
+    pub(super) fn holds(&mut self, range: &Range<usize>) -> bool {
+        while let Some(place) = &self.current {
+            if range.start <= place.end.saturating_add(NEAR_BYTES) {
+                return place.start <= range.end.saturating_add(NEAR_BYTES);
+            }
+            self.current = self.places.next();
+        }
+        false
+    }
 }
 
 fn letters(text: &str) -> usize {
@@ -548,24 +594,60 @@ fn accented_words(text: &str) -> impl Iterator<Item = Range<usize>> {
 
 /// Gives out a word's letters without their marks, as long as they are of ASCII; whether all are.
 fn bare(word: &str, mut out: impl FnMut(u8)) -> bool {
-    let mut plain = true;
     for c in word.chars() {
-        match c {
-            '\0'..='\x7F' => out(u8::try_from(c).unwrap_or(0)),
-            '\u{131}' => out(b'i'),
-            '\u{F8}' | '\u{D8}' => out(b'o'),
-            '\u{111}' | '\u{110}' => out(b'd'),
-            '\u{142}' | '\u{141}' => out(b'l'),
-            '\u{127}' => out(b'h'),
-            '\u{167}' => out(b't'),
-            _ => decompose_canonical(c, |part| match u8::try_from(part) {
-                Ok(byte) if byte.is_ascii() => out(byte),
-                _ => plain &= is_combining_mark(part),
-            }),
-        }
-        if !plain {
+        let letter = match u8::try_from(c) {
+            Ok(byte) if byte.is_ascii() => byte,
+            _ => {
+                let place = usize::try_from(u32::from(c)).unwrap_or(usize::MAX);
+                match BARE.get(place) {
+                    Some(letter) => *letter,
+                    None => {
+                        if bare_wide(c, &mut out) {
+                            continue;
+                        }
+                        NOT_BARE
+                    }
+                }
+            }
+        };
+        if letter == NOT_BARE {
             return false;
         }
+        out(letter);
     }
     true
+}
+
+/// Stands for letters that are not one of ASCII with marks.
+const NOT_BARE: u8 = 0;
+
+/// Of the Latin letters with two bytes, the letter without its marks.
+static BARE: LazyLock<[u8; 0x250]> = LazyLock::new(|| {
+    let mut letters = [NOT_BARE; 0x250];
+    for (code, slot) in (0_u32..).zip(&mut letters).skip(0x80) {
+        let mut parts = Vec::new();
+        let plain = char::from_u32(code).is_some_and(|c| bare_wide(c, &mut |byte| parts.push(byte)));
+        if let (true, [letter]) = (plain, parts.as_slice()) {
+            *slot = *letter;
+        }
+    }
+    letters
+});
+
+/// The same for one letter beyond ASCII.
+fn bare_wide(c: char, out: &mut impl FnMut(u8)) -> bool {
+    let mut plain = true;
+    match c {
+        '\u{131}' => out(b'i'),
+        '\u{F8}' | '\u{D8}' => out(b'o'),
+        '\u{111}' | '\u{110}' => out(b'd'),
+        '\u{142}' | '\u{141}' => out(b'l'),
+        '\u{127}' => out(b'h'),
+        '\u{167}' => out(b't'),
+        _ => decompose_canonical(c, |part| match u8::try_from(part) {
+            Ok(byte) if byte.is_ascii() => out(byte),
+            _ => plain &= is_combining_mark(part),
+        }),
+    }
+    plain
 }
