@@ -207,7 +207,7 @@ fn r12_nothing_is_exposed_without_a_word() {
         ("admin = \"0.0.0.0:1\"", "no `listen.admin_token`"),
         (
             "admin = \"0.0.0.0:1\"\nadmin_token = { env = \"W\" }",
-            "admin token has 4 bytes",
+            "the token has 4 bytes",
         ),
         ("admin_token = { env = \"T\" }", "protects nothing"),
         ("dangerous_plaintext = true", "no effect"),

@@ -171,3 +171,62 @@ pub(super) fn read_answer(bytes: &[u8], request: [u8; 32]) -> Option<StoredAnswe
         body: Bytes::copy_from_slice(body.get(1..)?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(
+            words in proptest::collection::vec(any::<String>(), 0..6),
+            subject in any::<Option<String>>(),
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+            status in 100_u16..600,
+        ) {
+            let mut call = HeldCall::new("tool", b"{}").unwrap();
+            for word in &words {
+                call.reason.clone_from(word);
+                call.evidence.push(EvidenceLine {
+                    path: word.clone(),
+                    value: word.clone(),
+                    label: word.clone(),
+                    where_from: word.clone(),
+                });
+            }
+            let texts = Texts { principal: words.concat(), subject, calls: vec![call], read: words };
+            prop_assert_eq!(read_texts(&write_texts(&texts)), Some(texts));
+
+            let mut headers = HeaderMap::new();
+            headers.append("a", HeaderValue::from_static("1"));
+            headers.append("a", HeaderValue::from_static("\"\\"));
+            let answer = StoredAnswer {
+                request: [1; 32],
+                status: StatusCode::from_u16(status).unwrap(),
+                headers,
+                body: body.into(),
+            };
+            let read = read_answer(&write_answer(&answer).unwrap(), [1; 32]).unwrap();
+            prop_assert_eq!((read.status, read.headers, read.body), (answer.status, answer.headers, answer.body));
+        }
+
+        #[test]
+        fn other_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}\",:a\n0-9]{0,60}") {
+            let _texts = read_texts(&bytes);
+            let _answer = read_answer(&bytes, [0; 32]);
+            let _texts = read_texts(text.as_bytes());
+            let _answer = read_answer(text.as_bytes(), [0; 32]);
+        }
+
+        #[test]
+        fn a_cut_keeps_the_beginning(text in any::<String>(), mut left in 0_usize..40) {
+            let before = left;
+            let kept = cut(&text, &mut left);
+            let whole = kept.strip_suffix('…').unwrap_or(&kept);
+            prop_assert!(text.starts_with(whole) || text == kept);
+            prop_assert!(whole.len() <= before || text == kept);
+        }
+    }
+}

@@ -130,7 +130,55 @@ pub(super) fn foreign(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop_assert, proptest};
+    use testudo_bounded::json::{Document, Limits};
+
     use super::{foreign, lines, text};
+
+    /// The page without its own markup, as a reader has it; what is spelled out stays so.
+    fn read(html: &str) -> String {
+        let mut out = html.to_owned();
+        for own in ["<span class=\"f\">", "</span>", "<b class=\"u\">", "</b>"] {
+            out = out.replace(own, "");
+        }
+        for (entity, c) in [
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+            ("&quot;", "\""),
+            ("&#39;", "'"),
+            ("&amp;", "&"),
+        ] {
+            out = out.replace(entity, c);
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_stays_text(words in any::<String>()) {
+            let shown = text(&words);
+            let rest = shown.replace("<b class=\"u\">", "").replace("</b>", "");
+            prop_assert!(!rest.contains(['<', '>', '"', '\'']), "{shown}");
+            prop_assert!(!shown.chars().any(char::is_control));
+        }
+
+        #[test]
+        fn lines_hold_the_same_values(
+            keys in proptest::collection::vec("[ -~\u{430}-\u{440}]{0,12}", 1..4),
+            numbers in proptest::collection::vec(0_u32..100, 0..3),
+        ) {
+            let members: serde_json::Map<String, serde_json::Value> =
+                keys.into_iter().map(|key| (key.clone(), serde_json::json!([key, numbers, {}]))).collect();
+            let value = serde_json::Value::from(members);
+            let written = value.to_string();
+            let limits = Limits { bytes_max: 1 << 16, depth_max: 16, nodes_max: 1000 };
+            let mut canonical = Vec::new();
+            Document::parse(written.as_bytes(), &limits).unwrap().root().canonical(&mut canonical).unwrap();
+            let shown = read(&lines(std::str::from_utf8(&canonical).unwrap()));
+            let back: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            prop_assert!(back == value, "{shown}");
+        }
+    }
 
     #[test]
     fn no_text_is_markup_or_looks_like_another() {
