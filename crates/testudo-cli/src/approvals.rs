@@ -253,6 +253,7 @@ fn print_call(call: &HeldCall, out: &mut impl Write) -> anyhow::Result<()> {
     if call.evidence.is_empty() {
         return Ok(());
     }
+    writeln!(out, "  where its values came from; \"you\" is who asked:")?;
     let header = ["argument", "value", "origin", "where from"];
     let mut rows = vec![header.map(str::to_owned)];
     rows.extend(call.evidence.iter().map(|line| {

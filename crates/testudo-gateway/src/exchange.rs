@@ -375,6 +375,7 @@ fn case(
         waiting: waits.then(|| Waiting {
             approvals: gateway.approvals().clone(),
             request: request_digest(received, body),
+            subject: record.subject.clone(),
         }),
         released: received
             .runtime

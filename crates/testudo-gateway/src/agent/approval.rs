@@ -6,6 +6,7 @@ use testudo_bounded::json::Document;
 use testudo_dialects::calls::{CallReader, Readings};
 use testudo_dialects::sse::Decoder;
 use testudo_policy::provenance::ArgumentFacts;
+use testudo_recorder::SubjectName;
 use testudo_types::ExchangeId;
 
 use super::case::{Case, HeldCall, Hold, Judged, Read};
@@ -20,6 +21,8 @@ pub(crate) struct Waiting {
     pub(crate) approvals: Approvals,
     /// SHA-256 of all of the request that makes it the same request.
     pub(crate) request: [u8; 32],
+    /// Who the caller says it acts for, and who therefore cannot approve.
+    pub(crate) subject: Option<SubjectName>,
 }
 
 impl Case {
@@ -91,6 +94,7 @@ impl Case {
             calls?,
             self.policy,
         );
+        held.subject = waiting.subject.as_ref().map(|it| it.as_str().to_owned());
         held.read.clone_from(&judged.read);
         let answer = StoredAnswer {
             request: waiting.request,

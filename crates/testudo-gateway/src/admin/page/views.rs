@@ -198,7 +198,7 @@ fn push_call(out: &mut String, call: &HeldCall) {
     }
     if !call.evidence.is_empty() {
         out.push_str(
-            "<table><caption class=\"soft small\">Where its values came from</caption><thead><tr>\
+            "<table><caption class=\"soft small\">Where its values came from; “you” is who asked</caption><thead><tr>\
              <th scope=\"col\">Argument</th><th scope=\"col\">Value</th><th scope=\"col\">Origin</th>\
              <th scope=\"col\">Where from</th></tr></thead><tbody>",
         );
