@@ -11,7 +11,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 script = {"amount": None, "asked": 0}
-ORDER = re.compile(r"transfer (\d+) EUR to ([A-Z]{2}\d{2}[A-Z0-9]{10,30})")
+# Values as they are, or as placeholders.
+ORDER = re.compile(r"transfer (\d+) EUR to (\S+)")
 
 
 def call(number: int, name: str, **arguments) -> dict:
@@ -34,7 +35,7 @@ def answer(messages: list) -> dict:
     results = [it["content"] for it in messages if it["role"] == "tool"]
     done = called(messages)
     path = re.search(r"[\w-]+\.txt", user)
-    mail = re.search(r"[\w.]+@[\w.]+\w", user)
+    mail = re.search(r"(?<=summary to )\S+", user)
     if path and "read_file" not in done:
         return call(len(done), "read_file", path=path.group())
     order = next((found for text in results if (found := ORDER.search(text))), None)

@@ -28,6 +28,7 @@ pub(crate) struct Setup {
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
     /// A virtual key that may use every route.
     pub(crate) key: String,
     pub(crate) pid: u32,
@@ -42,9 +43,9 @@ impl Gateway {
             fs::remove_dir_all(&setup.folder)?;
         }
         fs::create_dir_all(&setup.folder)?;
-        let address = free_address()?;
+        let (address, admin) = (free_address()?, free_address()?);
         let configuration = setup.folder.join("testudo.toml");
-        fs::write(&configuration, text(setup, address, free_address()?))?;
+        fs::write(&configuration, text(setup, address, admin))?;
         let key = create_key(&program, &setup.folder, &configuration)?;
         let log = File::create(setup.folder.join("log"))?;
         let child = command(&program, &setup.folder)
@@ -58,6 +59,7 @@ impl Gateway {
             .with_context(|| format!("{} cannot be started", program.display()))?;
         let mut gateway = Self {
             address,
+            admin,
             key,
             pid: child.id(),
             child,

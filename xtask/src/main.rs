@@ -1,5 +1,6 @@
 //! The project's automation: `cargo xtask` alone lists what there is and how long it takes.
 
+mod agent;
 mod bench;
 mod crash;
 mod detect_bench;
@@ -37,6 +38,8 @@ cargo xtask <task>
 
   test                    format, lints, instruction counts, every test; installs what is missing
                           (first run 5-10 min for the build, later about 2 min)
+  agent                   an agent with the official SDK and a model that obeys what it reads, without Testudo and
+                          with each kind of hold, whole and streamed (installs 30 MB once; then about 1 min)
   bench [--quick] [--peers] [--only ID,ID]
                           direct and through the gateway, table and raw numbers under target/bench
                           (release build 5-10 min once; quick 1 min, full 4 min; peers 600 MB once)
@@ -96,6 +99,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             output::text(HELP);
             Ok(())
         }
+        "agent" => agent::agent(rest),
         "test" => suite::test(rest),
         "bench" => bench::bench(rest),
         "bench-measure" => bench::measure(rest),
