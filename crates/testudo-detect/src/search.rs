@@ -237,8 +237,10 @@ mod tests {
         ParserBuilder::new().build().parse(text).unwrap()
     }
 
-    /// Start, end and value of every match; a match that is refused is gone on from at its second character.
-    fn all(search: &Search, text: &str, refused: u8) -> Vec<(usize, usize, Option<(usize, usize)>)> {
+    type Place = (usize, usize);
+
+    /// Every match and its value; a match that is refused is gone on from at its second character.
+    fn all(search: &Search, text: &str, refused: u8) -> Vec<(Place, Option<Place>)> {
         let (mut at, mut asked_to, mut found) = (0, 0, Vec::new());
         while at < text.len() {
             let (Some(next), cost) = search.find(&Input::new(text).span(at..text.len()), &mut asked_to) else {
@@ -248,12 +250,13 @@ mod tests {
             let captures = search.captures(&Input::new(text).span(next.start()..text.len()));
             assert_eq!(captures.get_match(), Some(next));
             let value = search.group("value").and_then(|group| captures.get_group(group));
-            found.push((next.start(), next.end(), value.map(|value| (value.start, value.end))));
+            let value = value.map(|value| (value.start, value.end));
+            found.push(((next.start(), next.end()), value));
             let kept = u8::try_from(found.len() % 3).unwrap() != refused;
             at = if kept {
                 next.end()
             } else {
-                text.ceil_char_boundary(next.start() + 1)
+                text.ceil_char_boundary(next.start().saturating_add(1))
             };
         }
         found
@@ -285,9 +288,9 @@ mod tests {
     fn the_pattern_itself_is_compiled_for_long_matches_only() {
         let search = Search::new(&pattern(r"x[^ ]{3,200}")).unwrap();
         let compiled = || search.exact.as_ref().is_some_and(|exact| exact.regex.get().is_some());
-        assert_eq!(all(&search, &format!("x{} ", "y".repeat(199)), 3), [(0, 200, None)]);
+        assert_eq!(all(&search, &format!("x{} ", "y".repeat(199)), 3), [((0, 200), None)]);
         assert!(!compiled());
-        assert_eq!(all(&search, &format!("x{} ", "y".repeat(300)), 3), [(0, 201, None)]);
+        assert_eq!(all(&search, &format!("x{} ", "y".repeat(300)), 3), [((0, 201), None)]);
         assert!(compiled());
     }
 
