@@ -12,7 +12,9 @@ pub(crate) mod finding;
 pub(crate) mod inspect;
 pub(crate) mod ledger;
 pub(crate) mod mcp;
+pub(crate) mod policy;
 pub(crate) mod replay;
+pub(crate) mod tools;
 
 use crate::config::quantity::{NotThis, cost_micros, count, duration_ms};
 use crate::exit::Exit;
@@ -51,6 +53,10 @@ pub(crate) enum Command {
     Approvals(approvals::Approvals),
     Approve(approvals::Approve),
     Deny(approvals::Deny),
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    #[command(subcommand)]
+    Tools(tools::Tools),
     Completions(Completions),
 }
 

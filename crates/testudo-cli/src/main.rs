@@ -16,10 +16,12 @@ mod ledger;
 mod lines;
 mod mcp;
 mod output;
+mod policy;
 mod progress;
 mod replay;
 mod scanner;
 mod serve;
+mod tools;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -60,6 +62,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Approvals(command) => runtime()?.block_on(approvals::run(command, &mut out))?,
         Command::Approve(arguments) => runtime()?.block_on(approvals::approve(arguments, &mut out))?,
         Command::Deny(arguments) => runtime()?.block_on(approvals::deny(arguments, &mut out))?,
+        Command::Policy(command) => policy::run(command, &Process, &mut out)?,
+        Command::Tools(command) => tools::run(command, &mut out)?,
         Command::Replay(arguments) => replay::run(arguments, &mut out)?,
         Command::Ledger(command) => runtime()?.block_on(ledger::run(command, &Process, &mut out))?,
     };

@@ -1,6 +1,6 @@
 //! `testudo replay`: tries a policy for agents on recorded tool calls.
 
-mod explain;
+pub(crate) mod explain;
 mod input;
 mod report;
 mod suites;

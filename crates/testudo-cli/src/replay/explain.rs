@@ -41,28 +41,34 @@ pub(super) fn show(out: &mut impl Write, trace: &Trace, walked: &Walked, format:
             None => writeln!(out, "\n{number}. {}{by}: goes", printable(&call.tool))?,
         }
         for argument in &call.verdict.arguments {
-            let (label, value) = (label(argument), cut(&argument.value));
-            writeln!(
-                out,
-                "   {} = {value}  [{}: {label}]",
-                printable(&argument.path),
-                argument.role.as_str()
-            )?;
-            if let Some(evidence) = &argument.provenance.evidence {
-                writeln!(
-                    out,
-                    "      message {}, {} at {}, bytes {}..{}: {}",
-                    evidence.index,
-                    evidence.source,
-                    printable(&evidence.path),
-                    evidence.range.start,
-                    evidence.range.end,
-                    cut(&evidence.excerpt)
-                )?;
-            }
+            write_argument(out, argument)?;
         }
     }
     writeln!(out, "\nThe index took {} bytes.", walked.index_bytes)
+}
+
+/// A value, who named it, and where that stands.
+pub(crate) fn write_argument(out: &mut impl Write, argument: &ArgumentFacts) -> io::Result<()> {
+    let (label, value) = (label(argument), cut(&argument.value));
+    writeln!(
+        out,
+        "   {} = {value}  [{}: {label}]",
+        printable(&argument.path),
+        argument.role.as_str()
+    )?;
+    if let Some(evidence) = &argument.provenance.evidence {
+        writeln!(
+            out,
+            "      message {}, {} at {}, bytes {}..{}: {}",
+            evidence.index,
+            evidence.source,
+            printable(&evidence.path),
+            evidence.range.start,
+            evidence.range.end,
+            cut(&evidence.excerpt)
+        )?;
+    }
+    Ok(())
 }
 
 /// The label with what else is known of the value.
@@ -87,32 +93,7 @@ fn label(argument: &ArgumentFacts) -> String {
 }
 
 fn call_json(call: &Judged) -> Value {
-    let arguments: Vec<Value> = call
-        .verdict
-        .arguments
-        .iter()
-        .map(|argument| {
-            let found = &argument.provenance;
-            json!({
-                "path": argument.path,
-                "role": argument.role.as_str(),
-                "value": argument.value,
-                "label": found.label.as_str(),
-                "rank": found.label.rank(),
-                "derived": found.derived,
-                "pointed_at": found.linked,
-                "another_pointed_at": found.outdone,
-                "look_alike": found.look_alike,
-                "evidence": found.evidence.as_ref().map(|evidence| json!({
-                    "source": evidence.source.to_string(),
-                    "message": evidence.index,
-                    "path": evidence.path,
-                    "bytes": [evidence.range.start, evidence.range.end],
-                    "excerpt": evidence.excerpt,
-                })),
-            })
-        })
-        .collect();
+    let arguments: Vec<Value> = call.verdict.arguments.iter().map(argument_json).collect();
     json!({
         "tool": call.tool,
         "by": if call.by_injection { "injection" } else { "user" },
@@ -120,6 +101,29 @@ fn call_json(call: &Judged) -> Value {
         "reason": call.verdict.reason.as_ref().map(testudo_policy::provenance::Reason::code),
         "why": call.verdict.reason.as_ref().map(ToString::to_string),
         "arguments": arguments,
+    })
+}
+
+/// A value, who named it, and where that stands.
+pub(crate) fn argument_json(argument: &ArgumentFacts) -> Value {
+    let found = &argument.provenance;
+    json!({
+        "path": argument.path,
+        "role": argument.role.as_str(),
+        "value": argument.value,
+        "label": found.label.as_str(),
+        "rank": found.label.rank(),
+        "derived": found.derived,
+        "pointed_at": found.linked,
+        "another_pointed_at": found.outdone,
+        "look_alike": found.look_alike,
+        "evidence": found.evidence.as_ref().map(|evidence| json!({
+            "source": evidence.source.to_string(),
+            "message": evidence.index,
+            "path": evidence.path,
+            "bytes": [evidence.range.start, evidence.range.end],
+            "excerpt": evidence.excerpt,
+        })),
     })
 }
 
