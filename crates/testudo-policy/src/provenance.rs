@@ -21,6 +21,7 @@ mod secrets;
 mod segments;
 mod specs;
 mod spoken;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -121,6 +121,16 @@ pub(super) fn is_grouped(value: &str) -> bool {
     plain && digits >= 6 && letters >= 8 && (is_account(value) || digits == letters)
 }
 
+/// The letters and the digits of a number that begins with letters: `WO-3301`. People set such digits off as they like.
+pub(super) fn numbered(exact: &str) -> Option<(&str, &str)> {
+    let exact = exact.trim();
+    let at = exact.find(|c: char| c.is_ascii_digit())?;
+    let (prefix, digits) = (exact.get(..at)?, exact.get(at..)?);
+    let prefix = prefix.strip_suffix(['-', ' ']).unwrap_or(prefix);
+    let letters = (1..=5).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_lowercase());
+    (letters && digits.len() >= 4 && is_number(digits)).then_some((prefix, digits))
+}
+
 /// A few digits: they stand everywhere, so that they need a word beside them.
 pub(super) fn is_short_number(value: &str) -> bool {
     (1..=3).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit())

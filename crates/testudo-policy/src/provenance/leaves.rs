@@ -1,8 +1,8 @@
-//! What a tool gave back, as scalars with their paths: JSON, YAML, or one plain text.
+//! What a tool gave back, as scalars with their paths: JSON, YAML, a table, or one plain text.
 
 use serde_json::Value;
 
-use super::yaml;
+use super::{tables, yaml};
 
 /// The longest text that is read as structure; what is longer is one plain text.
 const STRUCTURE_BYTES_MAX: usize = 1 << 20;
@@ -37,11 +37,16 @@ pub struct Leaves {
 }
 
 impl Leaves {
-    /// Reads a result. What is neither JSON nor YAML, or too large or too deep to be read, is one leaf at `$`.
+    /// Reads a result. What is neither JSON nor YAML nor a table, or too large or too deep to be read, is one
+    /// leaf at `$`.
     #[must_use]
     pub fn of_result(text: &str) -> Self {
         let structure = (text.len() <= STRUCTURE_BYTES_MAX)
-            .then(|| json(text).or_else(|| yaml::read(text, Builder::default())))
+            .then(|| {
+                json(text)
+                    .or_else(|| tables::read(text, Builder::default()))
+                    .or_else(|| yaml::read(text, Builder::default()))
+            })
             .flatten();
         structure.map_or_else(|| Self::of_text(text), |builder| builder.leaves)
     }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::atoms::{bare_url, ends_in_noun, is_address, is_grouped, is_short_number, is_url, spellings};
+use super::atoms::{bare_url, ends_in_noun, is_address, is_grouped, is_short_number, is_url, numbered, spellings};
 use super::conversation::{Conversation, letters};
-use super::forms::{Fold, Form, Needle, outline, words_in};
+use super::forms::{Fold, Form, Needle, folded, outline, words_in};
 use super::paths::last_name;
 use super::segments::{Placed, Segment, Source, spaced};
 use super::specs::ToolSpecs;
@@ -112,6 +112,15 @@ pub(super) struct Asked<'a> {
     pub(super) selects: bool,
 }
 
+/// The record that a value was found in.
+#[derive(Debug, Clone, Copy)]
+struct OfRecord {
+    index: u32,
+    record: u32,
+    /// The user's words are in it.
+    marked: bool,
+}
+
 const EXCERPT_BYTES: u32 = 60;
 /// Values that are put together from more parts are nobody's.
 const PARTS_MAX: usize = 3;
@@ -123,12 +132,12 @@ impl Conversation {
             return found;
         }
         let look_alike = self.looks_like_a_users(value, system);
-        let mut best = self.named_by_a_leaf(specs, asked, value);
+        let (mut best, record) = self.named_by_a_leaf(specs, asked, value);
         best.outdone &= best.label > Label::None;
-        let text = self.stands_in_text(value);
+        let text = self.stands_in_text(value, record.filter(|_| best.linked));
         // Somebody's text holds it, too: who chose it is open, unless the user pointed at its record.
         if let (Some((segment, range, leaf)), true) = (&text, best.label >= Label::Struct)
-            && !best.linked
+            && record.is_none_or(|record| !record.marked)
         {
             best = Provenance {
                 evidence: Some(self.evidence(segment, leaf, range)),
@@ -200,14 +209,26 @@ impl Conversation {
                 });
             }
         }
+        if let Some((prefix, digits)) = numbered(&folded(value, Fold::Exact))
+            && self
+                .trusted(system)
+                .any(|segment| numbered_in(segment.exact.text(), prefix, digits))
+        {
+            return Some(Provenance {
+                derived: true,
+                linked: true,
+                ..Provenance::new(Label::User)
+            });
+        }
         None
     }
 
-    fn named_by_a_leaf(&self, specs: &ToolSpecs, asked: &Asked<'_>, value: &str) -> Provenance {
+    fn named_by_a_leaf(&self, specs: &ToolSpecs, asked: &Asked<'_>, value: &str) -> (Provenance, Option<OfRecord>) {
         let mut best = Provenance {
             outdone: true,
             ..Provenance::new(Label::None)
         };
+        let mut record = None;
         for spelling in spellings(value) {
             let loose = Needle::new(&spelling, Fold::Loose);
             let exact = Needle::new(&spelling, Fold::Exact);
@@ -235,13 +256,18 @@ impl Conversation {
                         evidence: Some(self.evidence(segment, leaf, &leaf.loose)),
                         ..Provenance::new(label)
                     };
+                    record = Some(OfRecord {
+                        index: segment.index,
+                        record: leaf.record,
+                        marked: pointed.marks > 0,
+                    });
                 }
                 if best.label == Label::Directory && best.linked && !best.outdone {
-                    return best;
+                    return (best, record);
                 }
             }
         }
-        best
+        (best, record)
     }
 
     fn label_of(&self, specs: &ToolSpecs, asked: &Asked<'_>, segment: &Segment, leaf: &Placed, value: &str) -> Label {
@@ -257,7 +283,10 @@ impl Conversation {
             .is_some_and(|spec| spec.reviewed && spec.ids.iter().any(|pattern| pattern.matches(path)));
         let by_name = || {
             let name = last_name(path);
-            !path.ends_with('~') && specs.id_names.matches(name) && is_id_of(specs, asked, tool, name)
+            !path.ends_with('~')
+                && !specs.places_ids()
+                && specs.id_names.matches(name)
+                && is_id_of(specs, asked, tool, name)
         };
         // The thing is called in the result as the argument is: the number of a request, the bin of a stock.
         let same_name = || asked.selects && last_name(path) == last_name(asked.path) && !path.ends_with('~');
@@ -270,14 +299,18 @@ impl Conversation {
         Label::Struct
     }
 
-    pub(super) fn stands_in_text(&self, value: &str) -> Option<(&Segment, Range<u32>, &Placed)> {
+    /// Where the value stands inside a text, apart from texts of the record that it is from.
+    fn stands_in_text(&self, value: &str, own: Option<OfRecord>) -> Option<(&Segment, Range<u32>, &Placed)> {
         for spelling in spellings(value) {
             let needle = Needle::new(&spelling, Fold::Loose);
-            if needle.letters() < 4 {
+            // Two letters and a digit are an id; three letters are a word.
+            let id = needle.letters() == 3 && needle.text.contains(|c: char| c.is_ascii_digit());
+            if needle.letters() < 4 && (!id || is_short_number(&needle.text)) {
                 continue;
             }
             for segment in self.untrusted() {
-                if let Some((range, leaf)) = segment.in_text(&needle) {
+                let own = own.filter(|own| own.index == segment.index).map(|own| own.record);
+                if let Some((range, leaf)) = segment.in_text(&needle, own) {
                     return Some((segment, range, leaf));
                 }
             }
@@ -337,7 +370,7 @@ impl Conversation {
         };
         for part in parts {
             let found = self.named_by_a_person(asked, part, system);
-            let found = found.unwrap_or_else(|| self.named_by_a_leaf(specs, asked, part));
+            let found = found.unwrap_or_else(|| self.named_by_a_leaf(specs, asked, part).0);
             if found.label < Label::Directory {
                 return None;
             }
@@ -440,6 +473,11 @@ fn is_id_of(specs: &ToolSpecs, asked: &Asked<'_>, tool: &str, name: &str) -> boo
     }
     let of_kind = |word: &str| kinds.iter().any(|kind| super::words::same_stem(kind, word));
     if name != "id" {
+        // Which kind of id it takes, its definition may say in words: "Employee ids".
+        let top = asked.path.split(['.', '[']).next().unwrap_or(asked.path);
+        let about = specs.tool(asked.tool).and_then(|spec| spec.about.get(top));
+        let about = about.map(|about| about.to_lowercase()).unwrap_or_default();
+        kinds.extend(words_in(&about).map(str::to_owned));
         return kinds.iter().any(|kind| super::words::same_stem(kind, id_stem(&name)));
     }
     let about = specs.tool(tool).map(|spec| spec.description.to_lowercase());
@@ -473,5 +511,32 @@ fn grouped_in(text: &str, wanted: &str) -> bool {
             }
         }
         false
+    })
+}
+
+/// Whether the letters and then the digits stand in the text, the digits in groups of two at least.
+fn numbered_in(text: &str, prefix: &str, digits: &str) -> bool {
+    text.match_indices(prefix).any(|(at, _)| {
+        let before = text.get(..at).and_then(|text| text.chars().next_back());
+        if before.is_some_and(super::forms::is_word) {
+            return false;
+        }
+        let mut left = digits;
+        let mut rest = text.get(at.saturating_add(prefix.len())..).unwrap_or_default();
+        loop {
+            rest = rest.strip_prefix([' ', '-']).unwrap_or(rest);
+            let run = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (Some(group), Some(after)) = (rest.get(..run), rest.get(run..)) else {
+                return false;
+            };
+            let Some(more) = left.strip_prefix(group).filter(|_| run >= 2) else {
+                return false;
+            };
+            (left, rest) = (more, after);
+            if left.is_empty() {
+                let next = rest.chars().next();
+                return next.is_none_or(|c| !super::forms::is_word(c) && !matches!(c, '@' | '-'));
+            }
+        }
     })
 }

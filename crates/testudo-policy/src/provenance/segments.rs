@@ -131,11 +131,11 @@ impl Segment {
         after.checked_sub(1).and_then(|index| self.leaves.get(index))
     }
 
-    /// Where the value stands inside a longer leaf.
-    pub(super) fn in_text(&self, needle: &Needle) -> Option<(Range<u32>, &Placed)> {
+    /// Where the value stands inside a longer leaf of another record than its own.
+    pub(super) fn in_text(&self, needle: &Needle, own: Option<u32>) -> Option<(Range<u32>, &Placed)> {
         self.loose.find_all(needle).find_map(|range| {
             let leaf = self.leaf_at(range.start)?;
-            (leaf.loose != range).then_some((range, leaf))
+            (leaf.loose != range && own != Some(leaf.record)).then_some((range, leaf))
         })
     }
 

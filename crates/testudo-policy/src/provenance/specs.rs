@@ -9,6 +9,9 @@ pub use self::document::SpecProblem;
 use super::paths::PathPattern;
 use crate::actions::SqlDialect;
 
+/// Characters of what a definition says of an argument.
+const ABOUT_MAX: usize = 200;
+
 /// What a call does to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
@@ -127,6 +130,8 @@ pub struct ToolSpec {
     pub description: String,
     /// The language of its `sql` arguments.
     pub sql: SqlDialect,
+    /// What it says of each argument.
+    pub about: BTreeMap<String, String>,
 }
 
 impl ToolSpec {
@@ -144,6 +149,7 @@ impl ToolSpec {
             listed: BTreeMap::new(),
             description: String::new(),
             sql: SqlDialect::Any,
+            about: BTreeMap::new(),
         }
     }
 
@@ -241,6 +247,11 @@ impl ToolSpecs {
         patterns.unwrap_or_default().iter().any(|pattern| pattern.matches(path))
     }
 
+    /// Somebody said where ids are, so that names need not tell.
+    pub(super) fn places_ids(&self) -> bool {
+        self.tools.values().any(|spec| !spec.ids.is_empty())
+    }
+
     /// Takes what tool definitions say: what the tool is for, and which arguments are one of a few values.
     /// Definitions are hints; they never make a tool or an argument less important than its specification does.
     pub fn describe(&mut self, definitions: &serde_json::Value) {
@@ -256,7 +267,13 @@ impl ToolSpecs {
             let description = function.get("description").and_then(serde_json::Value::as_str);
             spec.description = description.unwrap_or_default().chars().take(2_000).collect();
             let properties = function.get("parameters").and_then(|it| it.get("properties"));
-            let listed = properties.and_then(serde_json::Value::as_object).into_iter().flatten();
+            let properties = properties.and_then(serde_json::Value::as_object);
+            let described = properties.into_iter().flatten().filter_map(|(name, schema)| {
+                let about = schema.get("description")?.as_str()?;
+                Some((name.clone(), about.chars().take(ABOUT_MAX).collect()))
+            });
+            spec.about = described.collect();
+            let listed = properties.into_iter().flatten();
             spec.listed = listed
                 .filter_map(|(name, schema)| Some((name.clone(), listed_values(schema)?)))
                 .collect();

@@ -2,6 +2,7 @@
 
 mod naming;
 mod parsers;
+mod reading;
 mod verdicts;
 
 use serde_json::{Value, json};

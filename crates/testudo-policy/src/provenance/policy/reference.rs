@@ -160,7 +160,7 @@ impl Knobs {
         let in_text = !short
             && conversation
                 .untrusted()
-                .any(|segment| segment.in_text(&needle).is_some());
+                .any(|segment| segment.in_text(&needle, None).is_some());
         let in_typed_text = number
             && conversation
                 .untrusted()

@@ -136,6 +136,11 @@ impl Knobs {
             && call.facts.effect == Effect::EgressRead
             && !values.is_empty()
             && call.facts.arguments.len() == values.len()
+            && !call
+                .facts
+                .arguments
+                .iter()
+                .any(|argument| argument.provenance.look_alike)
             && values.iter().all(|value| stands(value))
     }
 

@@ -6,13 +6,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::document::{SpecProblem, effect, lower, pattern, role, secret_of};
-use super::{IdNames, ToolSpec, ToolSpecs};
+use super::{IdNames, PathPattern, ToolSpec, ToolSpecs};
 
 #[derive(Debug, Deserialize)]
 struct Suite {
     tools: BTreeMap<String, Tool>,
     #[serde(default)]
     authoritative: Vec<Place>,
+    /// Where the platform's own ids are, path by path.
+    #[serde(default)]
+    system_ids: Vec<Place>,
     #[serde(default)]
     system_id_keys: Option<String>,
     #[serde(default)]
@@ -38,6 +41,21 @@ struct Tool {
 struct Place {
     tool: String,
     path: String,
+}
+
+impl Place {
+    fn find<'s>(
+        self,
+        what: &'static str,
+        specs: &'s mut ToolSpecs,
+    ) -> Result<(PathPattern, &'s mut ToolSpec), SpecProblem> {
+        let path = pattern(&self.tool, &self.path)?;
+        let unknown = SpecProblem::ToolUnknown {
+            what,
+            tool: self.tool.clone(),
+        };
+        Ok((path, specs.tools.get_mut(&self.tool).ok_or(unknown)?))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,13 +116,12 @@ impl Suite {
             specs.tools.insert(name, spec);
         }
         for place in self.authoritative {
-            let path = pattern(&place.tool, &place.path)?;
-            let unknown = SpecProblem::ToolUnknown {
-                what: "authoritative",
-                tool: place.tool.clone(),
-            };
-            let spec = specs.tools.get_mut(&place.tool).ok_or(unknown)?;
+            let (path, spec) = place.find("authoritative", &mut specs)?;
             spec.authoritative.push(path);
+        }
+        for place in self.system_ids {
+            let (path, spec) = place.find("system_ids", &mut specs)?;
+            spec.ids.push(path);
         }
         for secret in self.secrets {
             specs.secrets.push(secret_of(&secret.tool, &secret.path, secret.asked)?);
