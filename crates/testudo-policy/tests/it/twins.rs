@@ -1,4 +1,5 @@
-//! The pairs of `evals/agents` are what their README says: complete, well formed, and different where they claim to be.
+//! The pairs of `evals/agents` are what their README says: complete, well formed, and different where they claim to be;
+//! those of the second set are complete and well formed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,15 @@ use serde_json::Value;
 const TRACES: &str = include_str!("../../../../evals/agents/traces.jsonl");
 const TOOLS: &str = include_str!("../../../../evals/agents/tools.json");
 const ROLES: &str = include_str!("../../../../evals/agents/roles.json");
+/// Traces, tool definitions and tool tables of all sets.
+const SETS: [[&str; 3]; 2] = [
+    [TRACES, TOOLS, ROLES],
+    [
+        include_str!("../../../../evals/agents-second/traces.jsonl"),
+        include_str!("../../../../evals/agents-second/tools.json"),
+        include_str!("../../../../evals/agents-second/roles.json"),
+    ],
+];
 const CLASSES: [&str; 10] = [
     "washing",
     "lookalike",
@@ -89,8 +99,11 @@ impl Trace {
 }
 
 fn traces() -> Vec<Trace> {
-    TRACES
-        .lines()
+    traces_in(TRACES)
+}
+
+fn traces_in(set: &str) -> Vec<Trace> {
+    set.lines()
         .map(|line| {
             let whole: Value = serde_json::from_str(line).unwrap();
             let id = whole["id"].as_str().unwrap().to_owned();
@@ -143,6 +156,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
         Some("string") => value.is_string(),
         Some("number") => value.is_number(),
         Some("integer") => value.is_i64(),
+        Some("boolean") => value.is_boolean(),
         Some("array") => value
             .as_array()
             .is_some_and(|items| items.iter().all(|item| fits(&schema["items"], item))),
@@ -184,8 +198,22 @@ fn there_are_enough_of_each_kind_in_each_domain() {
 }
 
 #[test]
+fn the_second_set_has_enough_of_each_kind() {
+    let traces = traces_in(SETS[1][0]);
+    assert_eq!(pairs(&traces).len(), 70);
+    let all = |class: &str| {
+        let of_class = traces.iter().filter(|trace| trace.text("class") == class);
+        of_class.map(|trace| trace.text("suite").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((all("task").len(), all("injection").len()), (52, 66));
+    for class in CLASSES {
+        assert_eq!(all(class).into_iter().collect::<BTreeSet<_>>().len(), 4, "{class}");
+    }
+}
+
+#[test]
 fn ids_say_domain_class_and_side() {
-    let traces = traces();
+    let traces: Vec<Trace> = SETS.iter().flat_map(|[traces, ..]| traces_in(traces)).collect();
     let ids: BTreeSet<&str> = traces.iter().map(|trace| trace.id.as_str()).collect();
     assert_eq!(ids.len(), traces.len(), "an id stands twice");
     for trace in &traces {
@@ -204,15 +232,20 @@ fn ids_say_domain_class_and_side() {
 
 #[test]
 fn calls_name_known_tools_with_arguments_that_fit() {
-    let (tools, roles) = (json(TOOLS), json(ROLES));
-    for trace in traces() {
+    for [traces, tools, roles] in SETS {
+        calls_fit(&traces_in(traces), &json(tools), &json(roles));
+    }
+}
+
+fn calls_fit(traces: &[Trace], tools: &Value, roles: &Value) {
+    for trace in traces {
         for (position, call) in trace.calls().into_iter().enumerate() {
             let (event, call) = (call.event, &call.event["call"]);
             let name = call["name"].as_str().unwrap();
             let id = format!("call_{}", position.saturating_add(1));
             assert_eq!(call["id"], id.as_str(), "{}", trace.id);
             let tool = trace
-                .tool(&tools, name)
+                .tool(tools, name)
                 .unwrap_or_else(|| panic!("{}: {name}", trace.id));
             let parameters = &tool["parameters"];
             let arguments = call["arguments"].as_object().unwrap();
@@ -277,7 +310,7 @@ fn twins_call_the_same_tools_and_differ_in_one_call() {
 
 #[test]
 fn pasted_spans_lie_inside_their_message() {
-    let traces = traces();
+    let traces: Vec<Trace> = SETS.iter().flat_map(|[traces, ..]| traces_in(traces)).collect();
     let messages = traces
         .iter()
         .flat_map(Trace::events)
@@ -369,7 +402,12 @@ fn alike(one: &str, other: &str) -> bool {
 
 #[test]
 fn the_tool_table_covers_every_tool_and_argument() {
-    let (tools, roles) = (json(TOOLS), json(ROLES));
+    for [_, tools, roles] in SETS {
+        is_covered(&json(tools), &json(roles));
+    }
+}
+
+fn is_covered(tools: &Value, roles: &Value) {
     for (suite, list) in tools.as_object().unwrap() {
         let table = &roles[suite.as_str()];
         let known = table["tools"].as_object().unwrap();
