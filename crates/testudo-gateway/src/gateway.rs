@@ -178,7 +178,7 @@ impl Gateway {
         let mut record = Record::open(self.surroundings(), id);
         let mut family = family_of(request.headers());
         match self.forward(runtime, request, &mut record, &mut family).await {
-            Ok(answered) => match answered.deliver(record).await {
+            Ok(answered) => match Box::pin(answered.deliver(record)).await {
                 Ok(response) => response,
                 Err(stopped) => {
                     let (refusal, mut record) = *stopped;

@@ -36,7 +36,7 @@ pub(crate) struct Refusal {
     retry_after_s: Option<u64>,
     detail: &'static str,
     /// What has to be approved first.
-    approval: Option<ApprovalId>,
+    approval: Option<Box<ApprovalId>>,
 }
 
 impl Refusal {
@@ -107,7 +107,7 @@ impl Refusal {
             format!("a call of this answer waits for approval {id}; send the same request again once it is approved"),
         );
         refusal.retry_after_s = Some(APPROVAL_RETRY_S);
-        refusal.approval = Some(id.clone());
+        refusal.approval = Some(Box::new(id.clone()));
         refusal
     }
 
@@ -115,7 +115,7 @@ impl Refusal {
     pub(crate) fn approval_denied(id: &ApprovalId) -> Self {
         let why = format!("a call of this answer was denied by a person (approval {id})");
         let mut refusal = Self::new(Outcome::Held, 403, "approval_denied", why);
-        refusal.approval = Some(id.clone());
+        refusal.approval = Some(Box::new(id.clone()));
         refusal
     }
 

@@ -1,7 +1,5 @@
 //! The gate on its own: however a stream is cut, and wherever it breaks off, no call leaves that was not let go.
 
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

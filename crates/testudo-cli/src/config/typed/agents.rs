@@ -5,7 +5,6 @@ use crate::config::document::{At, Section};
 
 #[derive(Debug)]
 pub(crate) struct Agents {
-    pub(crate) line: usize,
     /// A file with specifications of tools.
     pub(crate) tools: Option<At<String>>,
     /// A file with the definitions that were reviewed.
@@ -21,7 +20,6 @@ pub(super) fn agents(route: &mut Section<'_>, problems: &mut Problems) -> Option
     let mut section = route.section("agents", problems)?;
     section.require("tools", "\"tools.toml\", the specifications of the tools", problems);
     let agents = Agents {
-        line: section.line,
         tools: section.text("tools", problems),
         definitions: section.text("definitions", problems),
         policy: section.text("policy", problems),
