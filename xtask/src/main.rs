@@ -1,6 +1,7 @@
 //! The project's automation: `cargo xtask` alone lists what there is and how long it takes.
 
 mod agent;
+mod agents_bench;
 mod bench;
 mod crash;
 mod detect_bench;
@@ -50,6 +51,8 @@ cargo xtask <task>
                           (release build once; quick 1 min, full 4 min)
   bench-detect [--quick]  rules, n-grams and encoder on one core, memory, and how many windows of harmless
                           rows reach the encoder (release build of 2 min once; then 1 min)
+  bench-agents [--quick]  who named the values of a call, on one core: time, memory, labels per second
+                          (release build of 2 min once; then 10 s)
   crash [--kills N]       kills a process that writes a ledger, 200 times; nothing acknowledged may
                           be lost (1-2 min)
   instructions [--record] instructions per call of the hot paths against recorded numbers, +-3 %
@@ -105,6 +108,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "bench-measure" => bench::measure(rest),
         "bench-query" => query_bench::run(rest),
         "bench-detect" => detect_bench::run(rest),
+        "bench-agents" => agents_bench::run(rest),
         "bench-ledger" => ledger_bench::bench(rest),
         "bench-ledger-measure" => ledger_bench::measure(rest),
         "crash" => crash::crash(rest),

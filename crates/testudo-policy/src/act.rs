@@ -58,6 +58,8 @@ pub struct SessionFacts {
     pub held_24h: u64,
     /// Pages fetched from addresses that only a text named.
     pub fetches_24h: u64,
+    /// What the choice of those addresses can have told their owners: log₂ of how many there were to choose from.
+    pub fetch_bits_24h: u64,
     /// A value that was laid out as bait stands in the arguments.
     pub canary: bool,
 }

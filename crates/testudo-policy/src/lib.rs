@@ -10,6 +10,7 @@
 mod act;
 pub mod actions;
 mod call;
+mod counters;
 pub mod drafting;
 mod engine;
 mod facts;
@@ -28,6 +29,7 @@ mod vocabulary;
 
 pub use act::{ActFacts, Plan, ProposedCall, SessionFacts};
 pub use call::{CallFacts, CallHints, MCP_PREFIX};
+pub use counters::{CounterLimits, Outcome, SessionCounters};
 pub use engine::PolicyEngine;
 pub use facts::{AdmitFacts, FindingFacts, Guard, RouteFacts};
 pub use index::{EffectivePolicy, Question};

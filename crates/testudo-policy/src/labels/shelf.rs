@@ -93,7 +93,7 @@ impl Shelf {
     pub(super) fn copied(&self, key: &LabelKey, text: &str, speaker: Speaker, text_bytes_max: usize) -> Vec<Copied> {
         let letters = Letters::of(text, text_bytes_max);
         let mut spans: Vec<Copied> = Vec::new();
-        for run in self.runs(key, &letters.bytes) {
+        for run in self.runs(&key.winnow(&letters.bytes), &key.marks(&letters.bytes)) {
             let Some(source) = run.source else { continue };
             let range = letters.range(text, run.letters.start, run.letters.end);
             let copied = text.get(range.clone()).unwrap_or_default();
@@ -143,9 +143,10 @@ impl Shelf {
             return;
         }
         let kept = key.winnow(&letters);
+        let marks = key.marks(&letters);
         // Of the other side's words nothing is taken over.
         let others: Vec<Range<usize>> = self
-            .runs(key, &letters)
+            .runs(&kept, &marks)
             .into_iter()
             .filter(|run| run.source.is_some() != source.is_some())
             .map(|run| run.letters)
@@ -172,27 +173,26 @@ impl Shelf {
         }
         self.young.texts.push(Text {
             source: source.map(str::to_owned),
-            marks: key.marks(&letters),
+            marks,
         });
         self.young.bytes = self.young.bytes.saturating_add(bytes);
     }
 
     /// Runs that stand in remembered texts, in order and apart.
-    fn runs(&self, key: &LabelKey, letters: &[u8]) -> Vec<Run<'_>> {
-        let marks = key.marks(letters);
+    fn runs(&self, kept: &[(u64, u32)], marks: &[u8]) -> Vec<Run<'_>> {
         let mut runs: Vec<Run<'_>> = Vec::new();
-        for (hash, at) in key.winnow(letters) {
-            let at = at as usize;
+        for (hash, at) in kept {
+            let at = *at as usize;
             let known = runs
                 .last()
                 .is_some_and(|run| run.letters.end >= at.saturating_add(PIECE_LETTERS));
             if known {
                 continue;
             }
-            let Some((text, there)) = self.young.find(hash).or_else(|| self.old.find(hash)) else {
+            let Some((text, there)) = self.young.find(*hash).or_else(|| self.old.find(*hash)) else {
                 continue;
             };
-            let run = text.followed(&marks, at, there);
+            let run = text.followed(marks, at, there);
             let source = text.source.as_deref();
             match runs.last_mut() {
                 Some(last)

@@ -185,6 +185,7 @@ fn session(facts: &SessionFacts) -> Result<RestrictedExpression, String> {
         pair("sum_24h", count(facts.sum_24h)),
         pair("held_24h", count(facts.held_24h)),
         pair("fetches_24h", count(facts.fetches_24h)),
+        pair("fetch_bits_24h", count(facts.fetch_bits_24h)),
         pair("canary", truth(facts.canary)),
     ])
 }
