@@ -84,10 +84,10 @@ fn unbracketed(text: &str) -> Option<String> {
 
 fn sign(word: &str) -> Option<char> {
     let is = |known: &&str| word.eq_ignore_ascii_case(known);
-    if word == "@" || AT.iter().any(|known| is(known)) {
+    if word == "@" || AT.iter().any(is) {
         return Some('@');
     }
-    (word == "." || DOT.iter().any(|known| is(known))).then_some('.')
+    (word == "." || DOT.iter().any(is)).then_some('.')
 }
 
 fn push(out: &mut String, word: &str) {
