@@ -146,6 +146,8 @@ def main():
             mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
             if done % 50 == 0:
                 print(f"epoch {number} step {done}/{total} loss {mean:.4f} {time.time() - began:.0f} s", flush=True)
+            if done % 400 == 0:
+                torch.save(model.state_dict(), given.out)
         torch.save(model.state_dict(), given.out)
     if given.unmeasured:
         return
