@@ -20,6 +20,8 @@ const SEARCH_UNITS: usize = 16;
 pub(crate) struct Matcher {
     pub(crate) rule: RuleIndex,
     pub(crate) score: Score,
+    /// The score of a match that is a quotation in prose.
+    pub(crate) quoted: Option<Score>,
     pub(crate) search: Search,
     /// Where there is no such text, no match begins.
     pub(crate) prefix: Option<Prefix>,
@@ -123,7 +125,7 @@ impl Matcher {
                         start: start.saturating_add(base),
                         rule: self.rule,
                         end: end.saturating_add(base),
-                        score: self.score,
+                        score: self.score_of(text, found.start(), found.end()),
                     });
                 }
                 None => at = next_char(text, found.start()),
@@ -143,6 +145,13 @@ impl Matcher {
         valid.then_some((from, to))
     }
 
+    fn score_of(&self, text: &str, start: usize, end: usize) -> Score {
+        match self.quoted {
+            Some(quoted) if is_quotation(text, start, end) => quoted,
+            _ => self.score,
+        }
+    }
+
     fn value_of(&self, text: &str, start: usize) -> Option<(usize, usize)> {
         let group = self.value?;
         let captures = self.search.captures(&Input::new(text).span(start..text.len()));
@@ -151,7 +160,52 @@ impl Matcher {
     }
 }
 
+/// Whether the stretch alone stands in quotation marks, behind a word: a value of JSON stands behind a colon or a comma.
+fn is_quotation(text: &str, start: usize, end: usize) -> bool {
+    let mut before = text.get(..start).unwrap_or_default().chars().rev();
+    let close = text.get(end..).and_then(|rest| rest.chars().next());
+    let (Some(open), Some(' '), Some(last), Some(close)) = (before.next(), before.next(), before.next(), close) else {
+        return false;
+    };
+    let is_pair = matches!(
+        (open, close),
+        ('"', '"') | ('\'', '\'') | ('`', '`') | ('“' | '„', '”') | ('„', '“') | ('‘' | '‚', '’') | ('«', '»')
+    );
+    is_pair && last.is_alphanumeric()
+}
+
 /// The offset of the character after the one at `at`.
 pub(crate) fn next_char(text: &str, at: usize) -> usize {
     text.ceil_char_boundary(at.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_quotation;
+
+    fn quoted(text: &str) -> bool {
+        let start = text.find("drop it").unwrap();
+        is_quotation(text, start, start + "drop it".len())
+    }
+
+    #[test]
+    fn only_what_stands_alone_in_marks_behind_a_word_is_a_quotation() {
+        assert!(quoted("What does “drop it” mean?"));
+        assert!(quoted("he said \"drop it\" twice"));
+        assert!(quoted("das Wort „drop it“ steht da"));
+        for text in [
+            "drop it",
+            "\"drop it\"",
+            "{\"text\": \"drop it\"}",
+            "[\"a\", \"drop it\"]",
+            "say 'drop it\"",
+            "say \"drop it now\"",
+            "say \"please drop it\"",
+            "say \"drop it",
+            "say: 'drop it'",
+            "say\n\"drop it\"",
+        ] {
+            assert!(!quoted(text), "{text}");
+        }
+    }
 }

@@ -48,6 +48,7 @@ pub(super) fn compile(
     let matcher = Matcher {
         rule,
         score: checked.rule.score,
+        quoted: checked.quoted,
         search,
         prefix: Prefix::of(&hir),
         value,

@@ -29,6 +29,8 @@ pub(crate) struct RuleText {
     kind: String,
     severity: String,
     score: u32,
+    /// The score of a match that is a quotation in prose.
+    quoted: Option<u32>,
     #[serde(default)]
     refs: Vec<String>,
     #[serde(default)]
@@ -68,6 +70,7 @@ pub(super) struct Checked {
     pub(super) literals: Vec<String>,
     pub(super) validator: Option<Validator>,
     pub(super) context: Option<Context>,
+    pub(super) quoted: Option<Score>,
 }
 
 pub(super) type Faults = Vec<(&'static str, RuleFault)>;
@@ -93,10 +96,8 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
         "low, medium, high, critical",
         faults,
     );
-    let score = u8::try_from(text.score).ok().and_then(Score::new);
-    if score.is_none() {
-        faults.push(("score", RuleFault::Score(text.score)));
-    }
+    let score = score_of("score", text.score, faults);
+    let quoted = text.quoted.and_then(|number| score_of("quoted", number, faults));
     let mut refs = Vec::new();
     for reference in &text.refs {
         match RefId::parse(reference) {
@@ -139,7 +140,16 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
         literals: text.literals,
         validator: check,
         context,
+        quoted,
     })
+}
+
+fn score_of(field: &'static str, number: u32, faults: &mut Faults) -> Option<Score> {
+    let score = u8::try_from(number).ok().and_then(Score::new);
+    if score.is_none() {
+        faults.push((field, RuleFault::Score(number)));
+    }
+    score
 }
 
 fn known<T>(
