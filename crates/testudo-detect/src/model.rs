@@ -307,7 +307,7 @@ impl InjectionModel {
         for (position, it) in scored.iter().enumerate() {
             let text = views.get(it.view).and_then(|text| text.get(it.range.clone()));
             let Some(text) = text else { continue };
-            if it.ngram_logit >= unsure_from || self.ngram.is_foreign(head, text) {
+            if it.ngram_logit >= unsure_from || self.ngram.is_foreign(head, text, it.ngram_logit) {
                 asked.push((position, text));
             }
         }

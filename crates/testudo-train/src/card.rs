@@ -61,7 +61,7 @@ const LIMITS: &str = "
 
 * It knows words, not meaning. Recall on a source of attacks that it never saw is far below that on known ones (first table); the second tier is for that.
 * Plain tasks planted in a document (the `bipia` and `stray` rows) read like ordinary prose, and most of them pass the first tier.
-* Languages: English first; phrases of 36 others are in the training. A language that is in none of the data is not covered by n-grams beyond shared words (table of languages); such windows are marked foreign and left to the encoder.
+* Languages: English first; phrases of 78 others are in the training. A language that is in none of the data is not covered by n-grams beyond shared words (table of languages); such windows are marked foreign and left to the encoder.
 * Texts that quote attacks (security articles, bug reports) score higher than other prose.
 * Encoded and disguised texts are scored through the views of the normaliser; the model itself decodes nothing.
 * The generated rows share their templates: figures on `generated/` families that were not left out would be flattering, and none are given.

@@ -213,7 +213,7 @@ pub(crate) fn second_tier(
             let mut any = false;
             for text in it.windows.iter().filter_map(|range| it.row.text.get(range.clone())) {
                 let logit = model.score(head, text);
-                let (unsure, is_foreign) = (logit >= unsure_from, model.is_foreign(head, text));
+                let (unsure, is_foreign) = (logit >= unsure_from, model.is_foreign(head, text, logit));
                 any |= unsure || is_foreign;
                 if !it.row.is_attack() {
                     all = all.saturating_add(1);

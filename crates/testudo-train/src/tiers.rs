@@ -145,7 +145,7 @@ fn pairs(
     for window in windows(text).filter_map(|range| text.get(range)) {
         count = count.saturating_add(1);
         let logit = ngram.score(head, window);
-        if logit >= unsure_from || ngram.is_foreign(head, window) {
+        if logit >= unsure_from || ngram.is_foreign(head, window, logit) {
             asked.push((logit, window));
         }
     }
