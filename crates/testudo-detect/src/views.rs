@@ -5,6 +5,7 @@
 //! which bytes of the original text each of its bytes stands for, so that what
 //! is found in a view is found in the original.
 
+mod accents;
 mod characters;
 mod cleaned;
 mod derived;
