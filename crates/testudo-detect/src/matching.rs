@@ -185,7 +185,7 @@ mod tests {
 
     fn quoted(text: &str) -> bool {
         let start = text.find("drop it").unwrap();
-        is_quotation(text, start, start + "drop it".len())
+        is_quotation(text, start, start.saturating_add("drop it".len()))
     }
 
     #[test]
