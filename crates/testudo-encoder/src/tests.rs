@@ -250,6 +250,7 @@ mod shipped {
     #[test]
     fn the_weights_fit_into_the_repository() {
         let weights = Weights::shipped();
-        assert!(weights.graph.len() + weights.tensors.len() + weights.pieces.len() < 32_000_000);
+        // With the n-grams' 2.1 MB less than the 40 MB that all weights may take.
+        assert!(weights.graph.len() + weights.tensors.len() + weights.pieces.len() < 37_000_000);
     }
 }

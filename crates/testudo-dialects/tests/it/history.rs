@@ -26,17 +26,19 @@ fn lines(operation: Operation, request: &Value) -> Vec<String> {
     definitions.chain(turns).collect()
 }
 
+// Members stand in alphabetical order where their order is seen: serde_json keeps it or sorts, by its features.
 #[test]
 fn a_chat() {
     let request = json!({"model": "m", "user": "u", "metadata": {"a": "b"}, "stop": "END",
         "messages": [
             {"role": "system", "content": "Be brief."},
-            {"role": "user", "name": "ann", "content": [{"type": "text", "text": "Pay"}, {"type": "text", "text": "Bob"},
-                {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{}", "A".repeat(64))}}]},
+            {"content": [{"type": "text", "text": "Pay"}, {"type": "text", "text": "Bob"},
+                {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{}", "A".repeat(64))}}],
+                "name": "ann", "role": "user"},
             {"role": "assistant", "content": "Looking.", "tool_calls": [
                 {"id": "1", "type": "function", "function": {"name": "find", "arguments": "{\"q\":\"Bob\"}"}}]},
             {"role": "tool", "tool_call_id": "1", "content": "[{\"iban\":\"X\"}]"},
-            {"role": "tool", "tool_call_id": "2", "name": "find", "content": "Y"},
+            {"content": "Y", "name": "find", "role": "tool", "tool_call_id": "2"},
             {"role": "oracle", "content": "Z"},
         ],
         "tools": [{"type": "function", "function": {"name": "find", "description": "Finds"}}]});
@@ -125,7 +127,7 @@ fn responses() {
     let request = json!({"model": "m", "instructions": "Be brief.", "metadata": {"k": "v"},
         "input": [
             {"role": "user", "content": [{"type": "input_text", "text": "Pay Bob"},
-                {"type": "input_file", "filename": "evil.txt", "file_url": "https://a.example/x"}]},
+                {"file_url": "https://a.example/x", "filename": "evil.txt", "type": "input_file"}]},
             {"type": "function_call", "call_id": "1", "name": "find", "arguments": "{\"q\":\"Bob\"}"},
             {"type": "function_call_output", "call_id": "1", "output": "X"},
             {"type": "function_call_output", "call_id": "7", "output": "Y"},
