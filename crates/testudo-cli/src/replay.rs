@@ -2,6 +2,7 @@
 
 pub(crate) mod explain;
 mod input;
+mod recorded;
 mod report;
 mod suites;
 mod tally;
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Replay, out: &mut impl Write) -> anyhow::Result<Ex
     let mut progress = Progress::new("replayed");
     let mut bad: u64 = 0;
     for path in &arguments.traces {
-        input::each_trace(path, &mut |given| {
+        input::each_trace(path, arguments.from_ledger, &mut |given| {
             let judged = given.and_then(|trace| match suites.of(&trace.suite) {
                 Some(suite) => Ok((trace, suite)),
                 None => Err(format!(

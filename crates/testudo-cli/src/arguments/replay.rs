@@ -15,7 +15,8 @@ Examples:
   testudo replay traces.jsonl.gz --tools tools.json --roles roles.json
   testudo replay traces.jsonl --roles roles.json --by class --policy q3
   testudo replay traces.jsonl --specs tools.toml --explain billing/17
-  testudo replay traces.jsonl --roles roles.json --format json | tail -1";
+  testudo replay traces.jsonl --roles roles.json --format json | tail -1
+  testudo replay recorded.jsonl --from-ledger --specs tools.toml";
 
 /// Tries a policy for agents on recorded tool calls
 ///
@@ -33,6 +34,10 @@ pub(crate) struct Replay {
     /// Files of traces, one JSON object a line, also compressed with gzip; - for standard input
     #[arg(value_name = "TRACES", required = true)]
     pub(crate) traces: Vec<PathBuf>,
+    /// The lines are what `testudo ledger show ID --content --format json` printed: each exchange whose answer asks for
+    /// calls is a trace, its route the suite
+    #[arg(long)]
+    pub(crate) from_ledger: bool,
     /// The definitions of the tools by suite, as they were when their table was reviewed
     #[arg(long, value_name = "FILE")]
     pub(crate) tools: Option<PathBuf>,

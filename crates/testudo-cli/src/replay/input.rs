@@ -6,6 +6,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::recorded;
 use super::trace::Trace;
 use crate::lines::{Line, read_line};
 
@@ -18,14 +19,15 @@ const LINE_BYTES_MAX: usize = 32 << 20;
 /// Only what `give` returns.
 pub(super) fn each_trace(
     path: &Path,
+    from_ledger: bool,
     give: &mut impl FnMut(Result<Trace, String>) -> io::Result<()>,
 ) -> io::Result<()> {
     let name = path.display().to_string();
     if name == "-" {
-        return each_of(io::stdin().lock(), &name, give);
+        return each_of(io::stdin().lock(), &name, from_ledger, give);
     }
     match File::open(path) {
-        Ok(file) => each_of(BufReader::new(file), &name, give),
+        Ok(file) => each_of(BufReader::new(file), &name, from_ledger, give),
         Err(error) => give(Err(format!("{name}: cannot be opened ({error})"))),
     }
 }
@@ -35,6 +37,7 @@ pub(super) fn each_trace(
 fn each_of(
     mut reader: impl BufRead,
     name: &str,
+    from_ledger: bool,
     give: &mut impl FnMut(Result<Trace, String>) -> io::Result<()>,
 ) -> io::Result<()> {
     let packed = match reader.fill_buf() {
@@ -55,6 +58,11 @@ fn each_of(
         match read_line(&mut reader, &mut line, LINE_BYTES_MAX) {
             Ok(Line::End) => return Ok(()),
             Ok(Line::Whole) if line.trim_ascii().is_empty() => {}
+            Ok(Line::Whole) if from_ledger => match recorded::read(&line) {
+                Ok(None) => {}
+                Ok(Some(trace)) => give(Ok(trace))?,
+                Err(what) => give(wrong(what))?,
+            },
             Ok(Line::Whole) => give(Trace::read(&line).or_else(wrong))?,
             Ok(Line::TooLong(bytes)) => give(wrong(format!(
                 "is a line of {bytes} bytes; at most {LINE_BYTES_MAX} are read"

@@ -19,6 +19,8 @@ pub(crate) struct Trace {
     pub(crate) suite: String,
     pub(crate) class: Option<String>,
     pub(crate) kind: Kind,
+    /// From the ledger: which calls have consequences, and which definitions were reviewed, the specifications say.
+    pub(crate) recorded: bool,
     pub(crate) extra_tools: Vec<Value>,
     pub(crate) events: Vec<Event>,
 }
@@ -32,6 +34,8 @@ pub(crate) enum Event {
         pasted: Vec<Range<usize>>,
     },
     Call(Box<Call>),
+    /// A result that is read; the call was judged elsewhere.
+    Read(Box<Call>),
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +84,7 @@ impl Trace {
             suite,
             class: text(&object, "class").ok(),
             kind,
+            recorded: false,
             extra_tools: object
                 .get("extra_tools")
                 .and_then(Value::as_array)

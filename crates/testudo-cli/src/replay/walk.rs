@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use testudo_policy::provenance::{Conversation, Knobs, Limits, Reading, ToolSpecs, Verdict};
+use testudo_policy::provenance::{Conversation, Effect, Knobs, Limits, Reading, ToolSpecs, Verdict};
 
-use super::trace::{Event, Kind, Trace};
+use super::trace::{Call, Event, Kind, Trace};
 
 /// Tools of one suite: what they do, and how they were defined when somebody looked.
 #[derive(Debug, Default)]
@@ -61,17 +61,16 @@ impl Walk {
                     let verdict = self
                         .knobs
                         .judge(&suite.specs, &conversation, &call.tool, &call.arguments);
+                    let only_reads = trace.recorded && suite.only_reads(&call.tool);
                     calls.push(Judged {
                         tool: call.tool.clone(),
                         by_injection: call.by_injection,
-                        consequential: call.consequential,
+                        consequential: call.consequential && !only_reads,
                         verdict,
                     });
-                    if let Some(result) = &call.result {
-                        let found = suspicious(result);
-                        conversation.push_result(&suite.specs, &call.tool, &call.arguments, result, found);
-                    }
+                    read(&mut conversation, suite, call, suspicious);
                 }
+                Event::Read(call) => read(&mut conversation, suite, call, suspicious),
             }
         }
         let attack = matches!(trace.kind, Kind::Attack(_));
@@ -87,10 +86,27 @@ impl Walk {
     fn read_definitions(&self, trace: &Trace, suite: &Suite, conversation: &mut Conversation) {
         for definition in &trace.extra_tools {
             let Some(name) = name_of(definition) else { continue };
-            if suite.definitions.get(name) != Some(definition) {
+            // Where nobody gave the reviewed definitions, the specification is what was reviewed.
+            let reviewed = trace.recorded
+                && suite.definitions.is_empty()
+                && suite.specs.tool(name).is_some_and(|spec| spec.reviewed);
+            if !reviewed && suite.definitions.get(name) != Some(definition) {
                 conversation.push_definition(name, definition);
             }
         }
+    }
+}
+
+impl Suite {
+    fn only_reads(&self, tool: &str) -> bool {
+        self.specs.tool(tool).is_some_and(|spec| spec.effective() == Effect::Read)
+    }
+}
+
+fn read(conversation: &mut Conversation, suite: &Suite, call: &Call, suspicious: &mut dyn FnMut(&str) -> bool) {
+    if let Some(result) = &call.result {
+        let found = suspicious(result);
+        conversation.push_result(&suite.specs, &call.tool, &call.arguments, result, found);
     }
 }
 
