@@ -172,7 +172,7 @@ fn a_recorded_exchange_is_a_trace() {
 
 #[test]
 fn a_streamed_answer_is_put_together() {
-    let delta = |delta: serde_json::Value| format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta }] }));
+    let delta = |delta: Value| format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta }] }));
     let call = json!({ "index": 0, "id": "c2", "type": "function", "function": { "name": "send_mail", "arguments": "{\"to\": " } });
     let more = json!({ "index": 0, "function": { "arguments": "\"eve\"}" } });
     let answer = delta(json!({ "tool_calls": [call] })) + &delta(json!({ "tool_calls": [more] })) + "data: [DONE]\n\n";
