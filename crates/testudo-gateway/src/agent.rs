@@ -6,6 +6,7 @@
 mod approval;
 mod case;
 mod code;
+mod counted;
 mod gate;
 mod held;
 mod tally;
@@ -15,6 +16,7 @@ mod wording;
 pub(crate) use approval::Waiting;
 pub(crate) use case::{Case, Suspicious};
 pub(crate) use code::Coder;
+pub(crate) use counted::Counted;
 pub(crate) use gate::{CallGate, GateBounds};
 pub(crate) use held::{Gated, gate_answer};
 pub(crate) use tally::CallTally;

@@ -371,6 +371,7 @@ fn case(
         judge: judge.clone(),
         policy: route.digest,
         coder,
+        counted: Arc::clone(gateway.counted()),
         labels: Some(Arc::clone(gateway.labels())),
         waiting: waits.then(|| Waiting {
             approvals: gateway.approvals().clone(),

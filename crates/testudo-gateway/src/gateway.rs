@@ -17,6 +17,7 @@ use testudo_policy::labels::{LabelKey, LabelLimits, LabelStore};
 use testudo_recorder::{OnFailure, Recorder};
 use testudo_types::{Clock, ExchangeId, Principal};
 
+use crate::agent::Counted;
 use crate::approvals::{Approvals, StoredAnswer};
 use crate::delivery::{deliver, deliver_kept};
 use crate::exchange::{Forwarded, Received, system_text, view, watches_leaks};
@@ -74,6 +75,7 @@ pub struct Gateway {
     fingerprints: Cache<[u8; 32], Arc<Fingerprint>>,
     /// What agents have read, by key.
     labels: Arc<Mutex<LabelStore>>,
+    counted: Arc<Counted>,
     mcp: Arc<State>,
     approvals: Approvals,
 }
@@ -94,6 +96,7 @@ impl Gateway {
         Self {
             mcp,
             labels: Arc::new(Mutex::new(labels)),
+            counted: Arc::new(Counted::new(Arc::clone(&parts.clock))),
             runtime: ArcSwap::from_pointee(runtime),
             detector: parts.detector,
             keys: parts.keys,
@@ -238,6 +241,11 @@ impl Gateway {
     #[must_use]
     pub fn released(&self) -> &ReleasedCalls {
         &self.mcp.released
+    }
+
+    /// What the calls of each key have come to.
+    pub(crate) fn counted(&self) -> &Arc<Counted> {
+        &self.counted
     }
 
     /// What agents have read.

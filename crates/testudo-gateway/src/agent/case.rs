@@ -12,11 +12,12 @@ use testudo_policy::labels::{LabelStore, Speaker};
 use testudo_policy::provenance::{
     ArgumentFacts, Conversation, Effect, Limits as IndexLimits, Reading, Reason, ToolFacts,
 };
-use testudo_policy::{ActFacts, Plan, ProposedCall, SessionFacts};
+use testudo_policy::{ActFacts, Plan, ProposedCall};
 use testudo_types::{Action, Direction, ThreatKind};
 
 use super::approval::Waiting;
 use super::code::{Code, Coder, LastWords};
+use super::counted::Counted;
 use super::tally::CallTally;
 use super::untrusted::Untrusted;
 use crate::guard::{FindingLog, Judge};
@@ -40,6 +41,8 @@ pub(crate) struct Case {
     /// Where calls that go are told to those who execute them.
     pub(crate) released: Option<Arc<ReleasedCalls>>,
     /// What was read before, in any conversation of the key.
+    /// What calls of the key have come to.
+    pub(crate) counted: Arc<Counted>,
     pub(crate) labels: Option<Arc<Mutex<LabelStore>>>,
     /// Where calls wait for a person, on routes that say so.
     pub(crate) waiting: Option<Waiting>,
@@ -333,6 +336,7 @@ impl Court<'_> {
             let code = self.code(&read, &hold);
             if let (Some(code), Some(canonical)) = (&code, &read.canonical)
                 && self.words.repeat(code)
+                && !self.made.contains(&(read.tool.clone(), canonical.clone()))
                 && self.reading(&read, true).0.is_none()
                 // Each time the code is said it lets one call go.
                 && self.made.insert((read.tool.clone(), canonical.clone()))
@@ -368,13 +372,16 @@ impl Court<'_> {
             &read.tool,
             arguments,
         );
-        let decision = judge.policy.act(&ActFacts {
-            principal: &judge.principal,
-            route: &judge.route,
-            call: &proposed,
-            session: SessionFacts::default(),
-            plan: Plan::Unset,
-            approved,
+        let key = &judge.principal.key;
+        let decision = self.case.counted.decide(key, &read.tool, &proposed, |session| {
+            judge.policy.act(&ActFacts {
+                principal: &judge.principal,
+                route: &judge.route,
+                call: &proposed,
+                session,
+                plan: Plan::Unset,
+                approved,
+            })
         });
         let reason = decision.reasons.first().map(|reason| reason.0.clone());
         let harmless = proposed.facts.effect == Effect::Read || !self.tainted;

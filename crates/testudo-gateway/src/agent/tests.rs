@@ -11,7 +11,7 @@ use testudo_dialects::Operation;
 use testudo_dialects::calls::CallReader;
 use testudo_dialects::sse::Decoder;
 use testudo_policy::provenance::{Knobs, PolicyName as Chosen, ToolSpecs};
-use testudo_policy::{PolicyEngine, RouteFacts};
+use testudo_policy::{PolicyEngine, PolicySource, RouteFacts};
 use testudo_testkit::recorded::{
     Recording, Script, ToolCall, chat_body, chat_stream, messages_body, messages_stream, responses_body,
     responses_stream,
@@ -93,7 +93,7 @@ fn request(operation: Operation, read: bool) -> Value {
     }
 }
 
-fn case_of(operation: Operation, body: &Value, on_hold: OnHold, key: &str, route: &str) -> Case {
+fn engine(route: &str, own: &str) -> PolicyEngine {
     let facts = RouteFacts {
         name: RouteName::parse(route).unwrap(),
         profile: ProfileName::parse("p").unwrap(),
@@ -102,7 +102,15 @@ fn case_of(operation: Operation, body: &Value, on_hold: OnHold, key: &str, route
         hosted_tools: false,
         server_history: false,
     };
-    let policy = PolicyEngine::new(&PolicyEngine::default_sources(), &[facts]).unwrap();
+    let mut sources = PolicyEngine::default_sources();
+    sources.push(PolicySource {
+        name: "own".to_owned(),
+        text: own.to_owned(),
+    });
+    PolicyEngine::new(&sources, &[facts]).unwrap()
+}
+
+fn case_of(operation: Operation, body: &Value, on_hold: OnHold, key: &str, route: &str) -> Case {
     Case {
         settings: Arc::new(AgentSettings {
             specs: Arc::new(ToolSpecs::from_toml(SPECS).unwrap()),
@@ -118,7 +126,7 @@ fn case_of(operation: Operation, body: &Value, on_hold: OnHold, key: &str, route
         untrusted: Untrusted::default(),
         suspicious: Suspicious::default(),
         judge: Judge {
-            policy: Arc::new(policy),
+            policy: Arc::new(engine(route, "")),
             principal: Arc::new(principal(key)),
             route: RouteName::parse(route).unwrap(),
         },
@@ -126,6 +134,7 @@ fn case_of(operation: Operation, body: &Value, on_hold: OnHold, key: &str, route
         coder: Arc::new(Plain),
         released: None,
         waiting: None,
+        counted: Arc::new(Counted::new(Arc::new(SystemClock::new()))),
         labels: None,
     }
 }
@@ -190,6 +199,27 @@ fn has_calls(operation: Operation, stream: &str) -> bool {
 
 const ANN: &[&str] = &["{\"to\":", "\"ann@bank.example\"", ",\"amount\":5}"];
 const EVE: &[&str] = &["{\"to\":\"eve", "@bank.example\"", ",\"amount\":5}"];
+
+#[test]
+fn what_a_key_has_spent_counts_in_one_answer_and_across_conversations() {
+    let limit = r#"@id("limit") forbid (principal, action == Action::"act", resource)
+        when { context.quantity.sum + context.session.sum_24h > 1200 };"#;
+    let operation = Operation::ChatCompletions;
+    let counted = Arc::new(Counted::new(Arc::new(SystemClock::new())));
+    let paying = |key: &str, times: usize| {
+        let mut case = case_of(operation, &request(operation, true), OnHold::Deny, key, "r");
+        case.judge.policy = Arc::new(engine("r", limit));
+        case.counted = Arc::clone(&counted);
+        let recording = stream(operation, &script(&vec![("pay", ANN); times]));
+        run(&Arc::new(case), &[recording.bytes()], BOUNDS).1
+    };
+    assert!(!paying("a", 1).is_held());
+    // Each alone would be within the limit of 12; both with the first are not.
+    assert!(paying("a", 2).is_held());
+    assert!(paying("a", 1).is_held());
+    assert!(!paying("b", 2).is_held());
+    assert!(paying("b", 1).is_held());
+}
 
 #[test]
 fn how_a_stream_is_cut_changes_nothing() {
