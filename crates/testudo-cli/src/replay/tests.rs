@@ -159,15 +159,31 @@ const ASKED: &str = r#"{"choices": [{"index": 0, "message": {"role": "assistant"
 
 #[test]
 fn a_recorded_exchange_is_a_trace() {
-    let trace = super::recorded::read(recorded(RECORDED, ASKED).as_bytes()).unwrap().unwrap();
-    assert_eq!((trace.id.as_str(), trace.suite.as_str(), trace.extra_tools.len()), ("ex_1", "agent", 1));
-    let [Event::System(system), Event::User { content, .. }, Event::Read(read), Event::Call(call)] = trace.events.as_slice()
+    let trace = super::recorded::read(recorded(RECORDED, ASKED).as_bytes())
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (trace.id.as_str(), trace.suite.as_str(), trace.extra_tools.len()),
+        ("ex_1", "agent", 1)
+    );
+    let [
+        Event::System(system),
+        Event::User { content, .. },
+        Event::Read(read),
+        Event::Call(call),
+    ] = trace.events.as_slice()
     else {
         panic!("{:?}", trace.events);
     };
     assert_eq!((system.as_str(), content.as_str()), ("You help.", "What is new?"));
-    assert_eq!((read.tool.as_str(), &read.arguments), ("read_mail", &json!({ "folder": "inbox" })));
-    assert_eq!((call.tool.as_str(), &call.arguments), ("send_mail", &json!({ "to": "eve@evil.example" })));
+    assert_eq!(
+        (read.tool.as_str(), &read.arguments),
+        ("read_mail", &json!({ "folder": "inbox" }))
+    );
+    assert_eq!(
+        (call.tool.as_str(), &call.arguments),
+        ("send_mail", &json!({ "to": "eve@evil.example" }))
+    );
 }
 
 #[test]
@@ -176,9 +192,17 @@ fn a_streamed_answer_is_put_together() {
     let call = json!({ "index": 0, "id": "c2", "type": "function", "function": { "name": "send_mail", "arguments": "{\"to\": " } });
     let more = json!({ "index": 0, "function": { "arguments": "\"eve\"}" } });
     let answer = delta(json!({ "tool_calls": [call] })) + &delta(json!({ "tool_calls": [more] })) + "data: [DONE]\n\n";
-    let trace = super::recorded::read(recorded(RECORDED, &answer).as_bytes()).unwrap().unwrap();
-    let calls: Vec<_> = trace.events.iter().filter(|event| matches!(event, Event::Call(_))).collect();
-    let [Event::Call(call)] = calls.as_slice() else { panic!("{calls:?}") };
+    let trace = super::recorded::read(recorded(RECORDED, &answer).as_bytes())
+        .unwrap()
+        .unwrap();
+    let calls: Vec<_> = trace
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::Call(_)))
+        .collect();
+    let [Event::Call(call)] = calls.as_slice() else {
+        panic!("{calls:?}")
+    };
     assert_eq!(call.arguments, json!({ "to": "eve" }));
 }
 
@@ -187,9 +211,13 @@ fn what_cannot_be_replayed_is_said() {
     let whole = recorded(RECORDED, ASKED);
     let read = |line: &str| super::recorded::read(line.as_bytes());
     assert!(read(&recorded(RECORDED, r#"{"choices": []}"#)).unwrap().is_none());
-    assert!(read(&whole.replace("chat_completions", "embeddings")).unwrap().is_none());
+    assert!(
+        read(&whole.replace("chat_completions", "embeddings"))
+            .unwrap()
+            .is_none()
+    );
     for (line, what) in [
-        (whole.replace("\"content\":{\"answer", "\"other\":{\"answer"), "ledger show"),
+        (whole.replace("\"content\":{", "\"other\":{"), "ledger show"),
         (whole.replace("\"of\":", "\"of\":9"), "cut after"),
         (recorded("[]", ASKED), "request cannot be read"),
         (recorded(RECORDED, "{"), "answer cannot be read"),

@@ -99,7 +99,9 @@ impl Walk {
 
 impl Suite {
     fn only_reads(&self, tool: &str) -> bool {
-        self.specs.tool(tool).is_some_and(|spec| spec.effective() == Effect::Read)
+        self.specs
+            .tool(tool)
+            .is_some_and(|spec| spec.effective() == Effect::Read)
     }
 }
 
