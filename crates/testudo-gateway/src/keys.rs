@@ -10,7 +10,6 @@ pub use pepper::{PepperError, pepper};
 pub use record::{Caller, KeyRecord, NewKey, NewKeyError};
 pub(crate) use ring::{KeyNews, Telling};
 pub use ring::{KeyRefresh, KeyRing, RefreshError};
-pub(crate) use store::{BUSY_MS, connect, make_private};
 pub use store::{CreateKeyError, CreatedKey, KeyStore, ReadKeysError, RevokeKeyError, StoreOpenError};
 pub use token::{KeyToken, PresentedKey, TOKEN_BYTES_MAX, TokenError};
 

@@ -24,6 +24,7 @@ mod refusal;
 mod runtime;
 pub mod server;
 pub mod settings;
+mod sqlite;
 pub mod system_clock;
 pub mod upstream;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::record::{ANSWER_BYTES_MAX, ARGUMENT_BYTES_MAX, ApprovalId, ApprovalState, CALLS_MAX, TOOL_BYTES_MAX};
 use crate::keys::StoreOpenError;
+use crate::sqlite::Problem;
 
 /// Why the store of approvals did not open.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,17 @@ pub enum ApprovalsOpenError {
     OtherPepper { path: PathBuf },
     #[error("the cipher for approvals cannot be set up")]
     Cipher,
+}
+
+impl ApprovalsOpenError {
+    pub(super) fn of(path: PathBuf, problem: Problem) -> Self {
+        match problem {
+            Problem::Database(source) => Self::Database { path, source },
+            Problem::Newer { found, known } => Self::Newer { path, found, known },
+            Problem::OtherPepper => Self::OtherPepper { path },
+            problem @ (Problem::File(_) | Problem::Permissions { .. }) => Self::Store(StoreOpenError::of(path, problem)),
+        }
+    }
 }
 
 /// Why a call cannot be bound to an approval: it is to be denied.

@@ -1,24 +1,23 @@
 //! Approvals on disk: one SQLite file, bound parameters only; every change of a state is one `UPDATE` from that state.
 
 use std::path::Path;
-use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Sqlite, Transaction};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Sqlite, Transaction};
 use testudo_types::{ExchangeId, KeyId, RouteName, TenantId, UnixMillis};
 
 use super::error::ApprovalsOpenError;
 use super::record::{ApprovalId, ApprovalState, Binding, Decider, HumanVerdict, Summary, Vote};
-use crate::keys::{BUSY_MS, connect, make_private};
+use crate::sqlite;
 
-mod migrations;
 mod row;
 
 pub(super) use self::row::Row;
 
 const FILE_NAME: &str = "approvals.db";
+const STEPS: sqlite::Steps = &[(1, include_str!("store/migrations/1.sql"))];
 /// Lines of a list at most.
 const LIST_MAX: i64 = 1000;
 /// What is settled is listed for so long.
@@ -114,36 +113,14 @@ pub(super) struct FoundCall {
 impl Store {
     pub(super) async fn open(dir: &Path, fingerprint: &[u8]) -> Result<Self, ApprovalsOpenError> {
         let path = dir.join(FILE_NAME);
-        make_private(&path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+        // What was deleted is overwritten.
+        let options = sqlite::options(&path)
             .foreign_keys(true)
-            // What was deleted is overwritten.
-            .pragma("secure_delete", "ON")
-            .busy_timeout(Duration::from_millis(BUSY_MS))
-            .disable_statement_logging();
-        let failed = |source| ApprovalsOpenError::Database {
-            path: path.clone(),
-            source,
-        };
-        let pool = connect(&options).await.map_err(failed)?;
-        let mut connection = pool.acquire().await.map_err(failed)?;
-        if let Some(found) = migrations::run(&mut connection).await.map_err(failed)? {
-            return Err(ApprovalsOpenError::Newer {
-                path,
-                found,
-                known: migrations::LATEST,
-            });
-        }
-        let own = migrations::claim(&mut connection, fingerprint).await.map_err(failed)?;
-        drop(connection);
-        if own {
-            Ok(Self { pool })
-        } else {
-            Err(ApprovalsOpenError::OtherPepper { path })
-        }
+            .pragma("secure_delete", "ON");
+        let pool = sqlite::open(&path, &options, STEPS, fingerprint)
+            .await
+            .map_err(|problem| ApprovalsOpenError::of(path, problem))?;
+        Ok(Self { pool })
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {

@@ -1,20 +1,17 @@
 //! Keys on disk: one SQLite file, bound parameters only, hashes and never tokens.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use aws_lc_rs::rand;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, SqlitePool};
 use testudo_types::{KeyId, UnixMillis};
 
 use super::pepper::{PepperError, pepper};
 use super::record::{KeyRecord, NewKey, NewKeyError};
 use super::token::{KeyHash, KeyHasher, KeyToken, RANDOM_BYTES};
+use crate::sqlite::{self, Problem};
 
-mod migrations;
 mod row;
 
 use row::KeyRow;
@@ -23,11 +20,7 @@ use row::KeyRow;
 pub(super) const KEYS_MAX: usize = 1_000_000;
 const PAGE_ROWS: i64 = 10_000;
 const FILE_NAME: &str = "keys.db";
-/// How long to wait for another process that is writing.
-pub(crate) const BUSY_MS: u64 = 5_000;
-/// Between two attempts to connect to a file that is locked.
-const BUSY_PAUSE_MS: u64 = 20;
-
+const STEPS: sqlite::Steps = &[(1, include_str!("store/migrations/1.sql"))];
 /// Why the key store did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreOpenError {
@@ -51,6 +44,18 @@ pub enum StoreOpenError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the keys in `{}` were made with another pepper; restore the `pepper` file that belongs to it", path.display())]
     OtherPepper { path: PathBuf },
+}
+
+impl StoreOpenError {
+    pub(crate) fn of(path: PathBuf, problem: Problem) -> Self {
+        match problem {
+            Problem::File(source) => Self::File { path, source },
+            Problem::Permissions { mode } => Self::Permissions { path, mode },
+            Problem::Database(source) => Self::Database { path, source },
+            Problem::Newer { found, known } => Self::Newer { path, found, known },
+            Problem::OtherPepper => Self::OtherPepper { path },
+        }
+    }
 }
 
 /// Why a key was not made.
@@ -99,27 +104,6 @@ pub struct KeyStore {
     hasher: KeyHasher,
 }
 
-/// Connects; a file that another process is just switching to write-ahead logging is tried again.
-///
-/// SQLite waits for locks by itself (`busy_timeout`), but not for the one that this switch takes.
-pub(crate) async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
-    let pool = SqlitePoolOptions::new().max_connections(2);
-    for _ in 0..BUSY_MS / BUSY_PAUSE_MS {
-        match pool.clone().connect_with(options.clone()).await {
-            Err(error) if is_busy(&error) => tokio::time::sleep(Duration::from_millis(BUSY_PAUSE_MS)).await,
-            settled => return settled,
-        }
-    }
-    pool.connect_with(options.clone()).await
-}
-
-/// `SQLITE_BUSY` and its extended codes, whose low byte is 5.
-fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == 5)
-}
-
 impl KeyStore {
     /// Opens the store in a data folder, making folder, pepper and file (0700, 0600, 0600) when absent.
     ///
@@ -129,35 +113,11 @@ impl KeyStore {
     pub async fn open(dir: &Path) -> Result<Self, StoreOpenError> {
         let hasher = KeyHasher::new(&pepper(dir)?);
         let path = dir.join(FILE_NAME);
-        make_private(&path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_millis(BUSY_MS))
-            .disable_statement_logging();
-        let failed = |source| StoreOpenError::Database {
-            path: path.clone(),
-            source,
-        };
-        let pool = connect(&options).await.map_err(failed)?;
-        let mut connection = pool.acquire().await.map_err(failed)?;
-        if let Some(found) = migrations::run(&mut connection).await.map_err(failed)? {
-            return Err(StoreOpenError::Newer {
-                path,
-                found,
-                known: migrations::LATEST,
-            });
-        }
-        let own = migrations::claim(&mut connection, hasher.fingerprint().bytes())
+        let options = sqlite::options(&path);
+        let pool = sqlite::open(&path, &options, STEPS, hasher.fingerprint().bytes())
             .await
-            .map_err(failed)?;
-        drop(connection);
-        if own {
-            Ok(Self { pool, options, hasher })
-        } else {
-            Err(StoreOpenError::OtherPepper { path })
-        }
+            .map_err(|problem| StoreOpenError::of(path, problem))?;
+        Ok(Self { pool, options, hasher })
     }
 
     /// Makes a key.
@@ -280,28 +240,5 @@ pub(super) async fn changes_since(
             Some(last) if full => after = last.sequence,
             _ => return Ok(changes),
         }
-    }
-}
-
-/// Makes the file 0600 before SQLite does; its side files inherit the mode.
-pub(crate) fn make_private(path: &Path) -> Result<(), StoreOpenError> {
-    let failed = |source| StoreOpenError::File {
-        path: path.to_owned(),
-        source,
-    };
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(problem) if problem.kind() == std::io::ErrorKind::AlreadyExists => {
-            let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
-            if mode & 0o077 == 0 {
-                Ok(())
-            } else {
-                Err(StoreOpenError::Permissions {
-                    path: path.to_owned(),
-                    mode,
-                })
-            }
-        }
-        Err(problem) => Err(failed(problem)),
     }
 }

@@ -122,7 +122,7 @@ fn r02_key_grammar_and_bound_queries() {
     for source in [
         include_str!("store.rs"),
         include_str!("store/row.rs"),
-        include_str!("store/migrations.rs"),
+        include_str!("../sqlite.rs"),
     ] {
         for way in ["format!", "AssertSqlSafe", "QueryBuilder", "push_str", "concat!"] {
             assert!(!source.contains(way), "SQL may be built from strings with {way}");
