@@ -1,15 +1,15 @@
 //! `cargo xtask agent`: an agent written with the official SDK, a model that obeys what it reads, and what becomes of the money.
 
-use std::fs::{self, File};
-use std::net::{SocketAddr, TcpStream};
+use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use crate::gateway::{Gateway, Setup, free_address};
+use crate::python::Server;
 use crate::{output, python, shell};
 
 const PACKAGES: [&str; 1] = ["openai==3.54.0"];
@@ -77,40 +77,21 @@ fn configuration(folder: &Path) -> anyhow::Result<String> {
     Ok(out)
 }
 
-/// The scripted model; stopped when dropped.
+/// The scripted model.
 struct Model {
     address: SocketAddr,
-    child: Child,
+    _server: Server,
 }
 
 impl Model {
     fn start(python: &Path, folder: &Path) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let log = File::create(folder.join("model.log"))?;
-        let child = Command::new(python)
-            .arg(shell::workspace().join("tests/agent/model.py"))
-            .arg(address.port().to_string())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("the scripted model cannot be started")?;
-        let model = Self { address, child };
-        for _ in 0..600 {
-            if TcpStream::connect(address).is_ok() {
-                return Ok(model);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        bail!("the scripted model does not listen after 30 s")
-    }
-}
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        // Already gone is as good as stopped.
-        let _killed = self.child.kill();
-        let _waited = self.child.wait();
+        let script = shell::workspace().join("tests/agent/model.py");
+        let server = Server::start(python, &script, address, &[], &folder.join("model.log"))?;
+        Ok(Self {
+            address,
+            _server: server,
+        })
     }
 }
 

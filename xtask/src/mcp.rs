@@ -3,14 +3,15 @@
 mod conformance;
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use crate::gateway::{Gateway, Setup, build, free_address};
+use crate::python::Server;
 use crate::{output, python, shell};
 
 const PYTHON_PACKAGES: [&str; 1] = ["mcp==2.3.0"];
@@ -31,17 +32,6 @@ pub(crate) fn mcp(arguments: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A process that is ended when this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Already gone is as good as stopped.
-        let _killed = self.0.kill();
-        let _waited = self.0.wait();
-    }
-}
-
 fn cache() -> anyhow::Result<PathBuf> {
     python::cache("testudo-mcp")
 }
@@ -55,26 +45,10 @@ fn scripts() -> PathBuf {
     shell::workspace().join("tests/mcp")
 }
 
-/// A Python server that listens on `address`.
-fn serve(python: &Path, script: &str, address: SocketAddr, folder: &Path) -> anyhow::Result<Running> {
-    let log = fs::File::create(folder.join(format!("{script}.log")))?;
-    let child = Command::new(python)
-        .arg(scripts().join(script))
-        .arg(address.port().to_string())
-        .arg(folder)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()
-        .with_context(|| format!("{script} cannot be started"))?;
-    let running = Running(child);
-    for _ in 0..600 {
-        if TcpStream::connect(address).is_ok() {
-            return Ok(running);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    bail!("{script} does not listen after 30 s")
+/// A server of ours that listens on `address`.
+fn serve(python: &Path, script: &str, address: SocketAddr, folder: &Path) -> anyhow::Result<Server> {
+    let log = folder.join(format!("{script}.log"));
+    Server::start(python, &scripts().join(script), address, &[folder.as_os_str()], &log)
 }
 
 /// A gateway in front of MCP servers; its model routes lead nowhere.

@@ -1,10 +1,13 @@
-//! Python packages in virtual environments of their own, installed once, at fixed versions.
+//! Python: packages in virtual environments of their own, installed once, at fixed versions; scripts that serve.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::{output, shell};
 
@@ -33,4 +36,46 @@ pub(crate) fn environment(folder: &Path, packages: &[&str]) -> anyhow::Result<Pa
     shell::run(Command::new(&python).args(pip).args(packages).stdout(Stdio::null()))?;
     fs::write(&done, &wanted)?;
     Ok(python)
+}
+
+/// A process that serves; stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct Server(Child);
+
+impl Server {
+    /// Starts a script with the port and what else it is told, and waits until it listens.
+    pub(crate) fn start(
+        python: &Path,
+        script: &Path,
+        address: SocketAddr,
+        arguments: &[&OsStr],
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let log = File::create(log)?;
+        let child = Command::new(python)
+            .arg(script)
+            .arg(address.port().to_string())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} cannot be started", script.display()))?;
+        let server = Self(child);
+        for _ in 0..600 {
+            if TcpStream::connect(address).is_ok() {
+                return Ok(server);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("{} does not listen after 30 s", script.display())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already gone is as good as stopped.
+        let _killed = self.0.kill();
+        let _waited = self.0.wait();
+    }
 }

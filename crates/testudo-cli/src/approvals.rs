@@ -13,7 +13,7 @@ use testudo_gateway::system_clock::SystemClock;
 use testudo_types::{Clock as _, UnixMillis};
 use tokio::net::UnixStream;
 
-use crate::arguments::approvals::{Approvals as Command, ApprovalsList, ApprovalsShow, Approve, Deny};
+use crate::arguments::approvals::{Approvals as Command, ApprovalsList, ApprovalsShow, Decide};
 use crate::arguments::{Format, Store};
 use crate::config;
 use crate::exit::Exit;
@@ -28,16 +28,6 @@ pub(crate) async fn run(command: &Command, out: &mut impl Write) -> anyhow::Resu
         Command::List(arguments) => list(arguments, out).await,
         Command::Show(arguments) => show(arguments, out).await,
     }
-}
-
-pub(crate) async fn approve(arguments: &Approve, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let asked = (&*arguments.id, arguments.name.as_deref(), &arguments.store);
-    decide(asked, HumanVerdict::Approve, out).await
-}
-
-pub(crate) async fn deny(arguments: &Deny, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let asked = (&*arguments.id, arguments.name.as_deref(), &arguments.store);
-    decide(asked, HumanVerdict::Deny, out).await
 }
 
 async fn list(arguments: &ApprovalsList, out: &mut impl Write) -> anyhow::Result<Exit> {
@@ -75,13 +65,10 @@ async fn show(arguments: &ApprovalsShow, out: &mut impl Write) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-async fn decide(
-    (id, name, store): (&str, Option<&str>, &Store),
-    verdict: HumanVerdict,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
+pub(crate) async fn decide(arguments: &Decide, verdict: HumanVerdict, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let Decide { id, name, store } = arguments;
     let id = parse(id)?;
-    let decider = decider(name, &settings(store)?)?;
+    let decider = decider(name.as_deref(), &settings(store)?)?;
     let approvals = open(store).await?;
     let decided = approvals.decide(&id, &decider, verdict).await;
     approvals.close().await;
@@ -243,7 +230,7 @@ fn print(shown: &Shown, now: UnixMillis, out: &mut impl Write) -> anyhow::Result
 
 fn print_call(call: &HeldCall, out: &mut impl Write) -> anyhow::Result<()> {
     writeln!(out, "\n{} {}", printable(call.tool()), printable(call.arguments()))?;
-    let foreign = foreign(call.arguments());
+    let foreign = foreign(&call.foreign());
     if !foreign.is_empty() {
         writeln!(out, "  beyond ASCII: {foreign}")?;
     }
@@ -269,18 +256,15 @@ fn print_call(call: &HeldCall, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 /// Letters that may only look like others, with their numbers.
-fn foreign(text: &str) -> String {
-    let mut seen: Vec<char> = Vec::new();
-    for c in text.chars().filter(|c| !c.is_ascii()) {
-        if !seen.contains(&c) && seen.len() < FOREIGN_MAX {
-            seen.push(c);
-        }
+fn foreign(letters: &[char]) -> String {
+    let spelled = letters.iter().take(FOREIGN_MAX);
+    let spelled = spelled.map(|c| format!("{} U+{:04X}", printable(&c.to_string()), u32::from(*c)));
+    let mut out = spelled.collect::<Vec<_>>().join(", ");
+    let more = letters.len().saturating_sub(FOREIGN_MAX);
+    if more > 0 {
+        out.push_str(&format!(" and {more} more"));
     }
-    let spelled: Vec<String> = seen
-        .iter()
-        .map(|c| format!("{} U+{:04X}", printable(&c.to_string()), u32::from(*c)))
-        .collect();
-    spelled.join(", ")
+    out
 }
 
 fn summary_json(summary: &Summary) -> Value {

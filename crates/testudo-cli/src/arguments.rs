@@ -51,8 +51,14 @@ pub(crate) enum Command {
     Mcp(mcp::Mcp),
     #[command(subcommand)]
     Approvals(approvals::Approvals),
-    Approve(approvals::Approve),
-    Deny(approvals::Deny),
+    /// Lets a call that waits be made, exactly as it is and once
+    ///
+    /// Look at it first: `testudo approvals show ID`. The decision is recorded under the number of your user on this
+    /// machine, or under the name of the approver whose `uid` it is in the configuration. Whoever asked for a call
+    /// cannot approve it.
+    Approve(approvals::Decide),
+    /// Refuses a call that waits, for good
+    Deny(approvals::Decide),
     #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use testudo_gateway::approvals::HumanVerdict;
 
 use crate::arguments::{Arguments, Command};
 use crate::environment::Process;
@@ -60,8 +61,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Inspect(inspect) => inspect::run(inspect, &Process, &mut out)?,
         Command::Mcp(command) => mcp::run(command, &mut out)?,
         Command::Approvals(command) => runtime()?.block_on(approvals::run(command, &mut out))?,
-        Command::Approve(arguments) => runtime()?.block_on(approvals::approve(arguments, &mut out))?,
-        Command::Deny(arguments) => runtime()?.block_on(approvals::deny(arguments, &mut out))?,
+        Command::Approve(arguments) => {
+            runtime()?.block_on(approvals::decide(arguments, HumanVerdict::Approve, &mut out))?
+        }
+        Command::Deny(arguments) => runtime()?.block_on(approvals::decide(arguments, HumanVerdict::Deny, &mut out))?,
         Command::Policy(command) => policy::run(command, &Process, &mut out)?,
         Command::Tools(command) => tools::run(command, &mut out)?,
         Command::Replay(arguments) => replay::run(arguments, &mut out)?,

@@ -13,13 +13,7 @@ use testudo_detect::views::normalise;
 use testudo_detect::{Budget, Canaries, Detector, Fingerprint, GuardScanner, Scope, Selection};
 use testudo_types::{Direction, Origin, ThreatKind};
 
-const CHAT: &str = "Sure, here is how I would plan the trip. Start in Lisbon on Monday morning and take the \
-train to Porto, which runs about 3 hours; tickets cost 25 to 40 euros when you book early. On Tuesday, walk \
-along the river and have lunch near the market. If it rains, the museum is open until 18:00 and entry is free \
-for students. For the hotel I'd look at something close to the station, so that you can leave your bags. \
-\n\n1. Pack light: one jacket, two pairs of shoes.\n2. Bring a charger and the key to your bike lock.\n\
-3. Keep a copy of your passport.\n\nLet me know if you want more ideas for the second week, or a cheaper \
-version of this plan. Happy travels!\n";
+const CHAT: &str = include_str!("texts/chat.txt");
 
 fn main() {
     let began = Instant::now();

@@ -192,7 +192,7 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
     let bytes_max = forwarded.runtime.bounds().response_bytes_max;
     record.scanned_response = forwarded.route.response.kinds();
     let inspection = forwarded.inspection(std::mem::take(&mut record.findings));
-    let (mut parts, body) = forwarded.response.into_parts();
+    let (parts, body) = forwarded.response.into_parts();
     let bytes = match collected(body, bytes_max).await {
         Ok(bytes) => bytes,
         Err(refusal) => return Err(Box::new((refusal, record))),
@@ -233,6 +233,16 @@ async fn whole(mut forwarded: Forwarded, mut record: Record) -> Result<Response<
         },
         None => (bytes, Outcome::Delivered),
     };
+    finish(parts, bytes, outcome, record).await
+}
+
+/// Gives out an answer whole, once its entry is where the route wants it.
+async fn finish(
+    mut parts: Parts,
+    bytes: Bytes,
+    outcome: Outcome,
+    mut record: Record,
+) -> Result<Response<Body>, Box<(Refusal, Record)>> {
     record.response_bytes = length(&bytes);
     record.content.answer(&bytes);
     record.first_byte();

@@ -372,7 +372,7 @@ fn case(
         policy: route.digest,
         coder,
         counted: Arc::clone(gateway.counted()),
-        labels: Some(Arc::clone(gateway.labels())),
+        labels: Arc::clone(gateway.labels()),
         waiting: waits.then(|| Waiting {
             approvals: gateway.approvals().clone(),
             request: request_digest(received, body),

@@ -14,6 +14,7 @@ mod heavy;
 pub mod host;
 pub mod keys;
 mod ledger;
+mod legible;
 pub mod limits;
 pub mod listener;
 pub mod mcp;

@@ -25,8 +25,8 @@ impl ProposedCall {
         let spec = specs.tool(tool).unwrap_or(&unknown);
         let facts = ToolFacts::of(specs, conversation, tool, arguments, knobs.trust_system);
         Self {
+            verdict: knobs.judge_by(specs, conversation, tool, arguments, facts.as_ref()),
             facts: facts.unwrap_or_else(|| ToolFacts::without_arguments(specs, conversation, tool)),
-            verdict: knobs.judge(specs, conversation, tool, arguments),
             actions: ActionFacts::of(spec, arguments),
         }
     }

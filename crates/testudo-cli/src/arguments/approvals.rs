@@ -31,25 +31,9 @@ pub(crate) struct ApprovalsShow {
     pub(crate) format: Format,
 }
 
-/// Lets a call that waits be made, exactly as it is and once
-///
-/// Look at it first: `testudo approvals show ID`. The decision is recorded under the number of your user on this
-/// machine, or under the name of the approver whose `uid` it is in the configuration. Whoever asked for a call
-/// cannot approve it.
+/// A person's decision about a call that waits
 #[derive(Debug, Args)]
-pub(crate) struct Approve {
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-    /// Decides as this approver of the configuration
-    #[arg(long = "as", value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    #[command(flatten)]
-    pub(crate) store: Store,
-}
-
-/// Refuses a call that waits, for good
-#[derive(Debug, Args)]
-pub(crate) struct Deny {
+pub(crate) struct Decide {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// Decides as this approver of the configuration

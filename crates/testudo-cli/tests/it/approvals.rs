@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 use testudo_gateway::approvals::{ApprovalId, Approvals, Binding, EvidenceLine, Held, HeldCall, TakenCall};
@@ -10,21 +10,8 @@ use testudo_gateway::settings::ApprovalSettings;
 use testudo_gateway::system_clock::SystemClock;
 use testudo_types::{ExchangeId, KeyId, RouteName, TenantId};
 
+use crate::program::{said, testudo};
 use crate::serve::Served;
-
-fn testudo(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_testudo"))
-        .args(arguments)
-        .current_dir(dir)
-        .env_clear()
-        .output()
-        .unwrap()
-}
-
-fn said(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
 
 fn refused(output: &Output) -> String {
     assert!(!output.status.success());

@@ -1,22 +1,8 @@
 //! Keys from the command line: shown once, listed without secrets, revoked for good.
 
+use crate::program::{said, testudo};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
 
-fn testudo(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_testudo"))
-        .args(arguments)
-        .current_dir(dir)
-        .env_clear()
-        .output()
-        .unwrap()
-}
-
-fn said(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
 
 #[test]
 fn a_key_is_shown_once_and_never_again() {

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::program::testudo;
 use crate::serve::{Served, address, chat_about, chat_at, create_key};
 
 const CONFIGURATION: &str = "[listen]\naddress = \"127.0.0.1:0\"\n\
@@ -15,15 +15,6 @@ const CONFIGURATION: &str = "[listen]\naddress = \"127.0.0.1:0\"\n\
     [routes.fast]\nprefix = \"/fast\"\nupstream = \"u\"\nledger = { level = \"queued\" }\n[ledger]\ncheckpoint_interval = \"20ms\"\n";
 const PERSON: &str = "jo@fields.example";
 const TEXT: &str = "the quick brown fox asks";
-
-fn testudo(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_testudo"))
-        .args(arguments)
-        .current_dir(dir)
-        .env_clear()
-        .output()
-        .unwrap()
-}
 
 /// What a command prints that must succeed.
 pub(crate) fn said(dir: &Path, arguments: &[&str]) -> String {

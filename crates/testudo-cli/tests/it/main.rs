@@ -15,4 +15,6 @@ mod keys;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
 mod serve;

@@ -71,7 +71,7 @@ impl ApprovalPage {
     }
 
     fn html(&self, status: StatusCode, body: &str) -> Response {
-        let mut response = (status, self.style.page(body)).into_response();
+        let mut response = (status, Style::page(body)).into_response();
         let headers = response.headers_mut();
         let mut set = |name: HeaderName, value: &'static str| {
             headers.insert(name, HeaderValue::from_static(value));

@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 use testudo_bounded::json::{Document, Limits};
 use testudo_dialects::calls::{AskedCall, CallInput, Readings, ToolCall, Turn, Voice, history};
 use testudo_dialects::{Operation, RequestView, read_request};
-use testudo_policy::labels::{LabelStore, Speaker};
-use testudo_policy::provenance::{
-    ArgumentFacts, Conversation, Effect, Limits as IndexLimits, Reading, Reason, ToolFacts,
-};
+use testudo_policy::labels::{Copied, LabelStore, Speaker};
+use testudo_policy::provenance::{ArgumentFacts, Conversation, Effect, Limits as IndexLimits, Reading, Reason};
 use testudo_policy::{ActFacts, Plan, ProposedCall};
 use testudo_types::{Action, Direction, ThreatKind};
 
@@ -43,7 +41,7 @@ pub(crate) struct Case {
     /// What was read before, in any conversation of the key.
     /// What calls of the key have come to.
     pub(crate) counted: Arc<Counted>,
-    pub(crate) labels: Option<Arc<Mutex<LabelStore>>>,
+    pub(crate) labels: Arc<Mutex<LabelStore>>,
     /// Where calls wait for a person, on routes that say so.
     pub(crate) waiting: Option<Waiting>,
 }
@@ -164,8 +162,7 @@ impl Case {
         };
         let (definitions, turns) = history(&view);
         let conversation = self.conversation(&view, &definitions, &turns);
-        let facts = ToolFacts::of(&self.settings.specs, &conversation, "", &Value::Null, false);
-        let tainted = facts.is_none_or(|facts| facts.tainted);
+        let tainted = conversation.is_tainted();
         let partial = readings.is_excessive() || extent != Extent::Complete;
         if extent == Extent::Excessive || (tainted && partial) {
             judged.hold_whole();
@@ -217,13 +214,8 @@ impl Case {
         if view.server_history || !view.hosted_tools.is_empty() {
             nobody(&mut conversation, "", false);
         }
-        let mut labels = self
-            .labels
-            .as_ref()
-            .filter(|_| reading == Reading::Close)
-            .map(|labels| labels.lock().unwrap_or_else(PoisonError::into_inner));
-        let owner = self.judge.principal.key.as_str();
-        for turn in turns {
+        let marked = self.marked(turns, reading);
+        for (turn, copied) in turns.iter().zip(&marked) {
             let suspicious = self.suspicious.holds(turn.path);
             let declared = self.untrusted.covers(turn.path);
             match &turn.voice {
@@ -234,17 +226,6 @@ impl Case {
                             Read::of(call, &self.limits).arguments.unwrap_or(Value::Null),
                         )
                     });
-                    if let Some(labels) = &mut labels {
-                        labels.read(
-                            owner,
-                            if tool.is_empty() {
-                                "a text of unknown origin"
-                            } else {
-                                tool
-                            },
-                            turn.text,
-                        );
-                    }
                     // What is declared is not the tool's word either.
                     let tool = if declared { "" } else { tool };
                     conversation.push_result(&self.settings.specs, tool, &arguments, turn.text, suspicious);
@@ -254,22 +235,41 @@ impl Case {
                 }
                 Voice::Other => nobody(&mut conversation, turn.text, suspicious),
                 Voice::System | Voice::User => {
-                    let speaker = match turn.voice {
-                        Voice::System => Speaker::System,
-                        _ => Speaker::User,
-                    };
+                    let speaker = speaker(&turn.voice);
                     let ranges = self.untrusted.ranges(turn.path, turn.text);
-                    let copied = match &mut labels {
-                        Some(labels) => labels.hear(owner, speaker, turn.text),
-                        None => Vec::new(),
-                    };
-                    conversation.push_message(speaker, turn.text, &ranges, &copied);
+                    conversation.push_message(speaker, turn.text, &ranges, copied);
                 }
                 // What the model said names nothing.
                 Voice::Model | Voice::Call(_) => {}
             }
         }
         conversation
+    }
+
+    /// What of each turn was read before; remembers all of them. The store is held no longer than that takes.
+    fn marked(&self, turns: &[Turn<'_>], reading: Reading) -> Vec<Vec<Copied>> {
+        if reading != Reading::Close {
+            return vec![Vec::new(); turns.len()];
+        }
+        let owner = self.judge.principal.key.as_str();
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = turns.iter().map(|turn| match &turn.voice {
+            Voice::Result(call) => {
+                let name = call.as_ref().map_or("", |call| call.name.as_str());
+                let source = if name.is_empty() {
+                    "a text of unknown origin"
+                } else {
+                    name
+                };
+                labels.read(owner, source, turn.text);
+                Vec::new()
+            }
+            Voice::System | Voice::User if !self.untrusted.covers(turn.path) => {
+                labels.hear(owner, speaker(&turn.voice), turn.text)
+            }
+            Voice::System | Voice::User | Voice::Other | Voice::Model | Voice::Call(_) => Vec::new(),
+        });
+        turns.collect()
     }
 
     /// Whether a definition is the one that somebody looked at: as it was then, or of a tool whose specification is
@@ -455,6 +455,13 @@ fn sources(turns: &[Turn<'_>]) -> Vec<String> {
         name => name.chars().take(80).collect(),
     };
     names.into_iter().take(32).map(name).collect()
+}
+
+fn speaker(voice: &Voice) -> Speaker {
+    match voice {
+        Voice::System => Speaker::System,
+        _ => Speaker::User,
+    }
 }
 
 /// The user's first words.

@@ -1,7 +1,7 @@
 //! The gate on its own: however a stream is cut, and wherever it breaks off, no call leaves that was not let go.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -10,6 +10,7 @@ use testudo_bounded::json::Limits;
 use testudo_dialects::Operation;
 use testudo_dialects::calls::CallReader;
 use testudo_dialects::sse::Decoder;
+use testudo_policy::labels::{LabelKey, LabelLimits, LabelStore};
 use testudo_policy::provenance::{Knobs, PolicyName as Chosen, ToolSpecs};
 use testudo_policy::{PolicyEngine, PolicySource, RouteFacts};
 use testudo_testkit::recorded::{
@@ -135,7 +136,10 @@ fn case_of(operation: Operation, body: &Value, on_hold: OnHold, key: &str, route
         released: None,
         waiting: None,
         counted: Arc::new(Counted::new(Arc::new(SystemClock::new()))),
-        labels: None,
+        labels: Arc::new(Mutex::new(LabelStore::new(
+            LabelKey::new(&[1; 32]),
+            LabelLimits::default(),
+        ))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use testudo_policy::provenance::{ArgumentFacts, Label, Leaves, Reason, Source};
 
 use super::case::{HeldCall, Hold};
+use crate::legible::is_seen;
 use crate::settings::OnHold;
 
 /// Calls that are spoken of one by one.
@@ -152,7 +153,7 @@ fn quoted(text: &str, chars_max: usize) -> String {
     for c in chars.by_ref().take(chars_max) {
         match c {
             '`' => out.push('\''),
-            c if is_plain(c) => out.push(c),
+            c if is_seen(c) => out.push(c),
             c => out.extend(c.escape_unicode()),
         }
     }
@@ -162,13 +163,4 @@ fn quoted(text: &str, chars_max: usize) -> String {
         let _written = write!(out, " (and {more} more characters)");
     }
     out
-}
-
-/// Shown as itself: what people see as it is, in the order in which it stands.
-fn is_plain(c: char) -> bool {
-    let hidden = matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..='\u{e0fff}');
-    !c.is_control() && !hidden
 }

@@ -31,7 +31,9 @@ impl ApprovalsOpenError {
             Problem::Database(source) => Self::Database { path, source },
             Problem::Newer { found, known } => Self::Newer { path, found, known },
             Problem::OtherPepper => Self::OtherPepper { path },
-            problem @ (Problem::File(_) | Problem::Permissions { .. }) => Self::Store(StoreOpenError::of(path, problem)),
+            problem @ (Problem::File(_) | Problem::Permissions { .. }) => {
+                Self::Store(StoreOpenError::of(path, problem))
+            }
         }
     }
 }

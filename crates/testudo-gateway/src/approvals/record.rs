@@ -1,5 +1,6 @@
 //! What is held, what an approver sees, and what comes back.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -151,6 +152,14 @@ impl HeldCall {
     #[must_use]
     pub fn arguments(&self) -> &str {
         &self.arguments
+    }
+
+    /// The letters beyond ASCII in the arguments, each once, in their order: those that may only look like others.
+    #[must_use]
+    pub fn foreign(&self) -> Vec<char> {
+        let mut seen = BTreeSet::new();
+        let letters = self.arguments.chars().filter(|c| !c.is_ascii());
+        letters.filter(|c| seen.insert(*c)).collect()
     }
 
     /// SHA-256 of [`Self::arguments`].

@@ -114,9 +114,7 @@ impl Store {
     pub(super) async fn open(dir: &Path, fingerprint: &[u8]) -> Result<Self, ApprovalsOpenError> {
         let path = dir.join(FILE_NAME);
         // What was deleted is overwritten.
-        let options = sqlite::options(&path)
-            .foreign_keys(true)
-            .pragma("secure_delete", "ON");
+        let options = sqlite::options(&path).foreign_keys(true).pragma("secure_delete", "ON");
         let pool = sqlite::open(&path, &options, STEPS, fingerprint)
             .await
             .map_err(|problem| ApprovalsOpenError::of(path, problem))?;

@@ -7,12 +7,12 @@ use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 use http_body_util::BodyExt as _;
 
-use super::length;
+use super::finish;
 use crate::agent::{CallGate, Case};
 use crate::approvals::StoredAnswer;
 use crate::guard::{StreamGuard, StreamStep};
 use crate::record::{Outcome, Record};
-use crate::refusal::{Refusal, mark};
+use crate::refusal::Refusal;
 
 /// Gives out an answer that was kept and is approved.
 pub(crate) async fn deliver_kept(
@@ -86,24 +86,4 @@ pub(super) async fn stream_withheld(
         Some(id) => Err(Box::new((Refusal::approval_required(&id), record))),
         None => finish(parts, Bytes::from(out), Outcome::Held, record).await,
     }
-}
-
-async fn finish(
-    mut parts: Parts,
-    bytes: Bytes,
-    outcome: Outcome,
-    mut record: Record,
-) -> Result<Response<Body>, Box<(Refusal, Record)>> {
-    record.response_bytes = length(&bytes);
-    record.content.answer(&bytes);
-    record.first_byte();
-    record.end(outcome);
-    if let Err(unrecorded) = record.settle().await {
-        record.withheld();
-        return Err(Box::new((unrecorded.into(), record)));
-    }
-    parts.headers.remove(CONTENT_LENGTH);
-    let mut response = Response::from_parts(parts, Body::from(bytes));
-    mark(&mut response, &record.id);
-    Ok(response)
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::conversation::Conversation;
-use super::facts::ArgumentFacts;
+use super::facts::{ArgumentFacts, ToolFacts};
 use super::naming::Label;
 use super::specs::{Role, ToolSpecs};
 
@@ -223,8 +223,24 @@ impl Knobs {
     /// Judges a proposed call by everything said before it.
     #[must_use]
     pub fn judge(&self, specs: &ToolSpecs, conversation: &Conversation, tool: &str, arguments: &Value) -> Verdict {
+        let needed = self.exact && !self.rule_of_two;
+        let facts = needed
+            .then(|| ToolFacts::of(specs, conversation, tool, arguments, self.trust_system))
+            .flatten();
+        self.judge_by(specs, conversation, tool, arguments, facts.as_ref())
+    }
+
+    /// The same with the call's facts, which were found out already; `None` when it is too much to be judged.
+    pub(crate) fn judge_by(
+        &self,
+        specs: &ToolSpecs,
+        conversation: &Conversation,
+        tool: &str,
+        arguments: &Value,
+        facts: Option<&ToolFacts>,
+    ) -> Verdict {
         if self.exact && !self.rule_of_two {
-            self.judge_exactly(specs, conversation, tool, arguments)
+            self.judge_exactly(specs, conversation, tool, arguments, facts)
         } else {
             self.judge_as_reference(specs, conversation, tool, arguments)
         }

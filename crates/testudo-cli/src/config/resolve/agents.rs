@@ -32,12 +32,6 @@ pub(super) fn agents(
 ) -> Option<Arc<AgentSettings>> {
     let typed = typed?;
     let name = |key: &str| format!("routes.{route}.agents.{key}");
-    let (specs_text, mut specs) = specs(typed.tools.as_ref()?, &name("tools"), files, problems)?;
-    let (definitions_text, definitions) = match &typed.definitions {
-        Some(file) => definitions(file, &name("definitions"), files, problems)?,
-        None => Default::default(),
-    };
-    specs.describe(&Value::Array(definitions.values().cloned().collect()));
     let policy = chosen(
         typed.policy.as_ref(),
         &name("policy"),
@@ -57,6 +51,16 @@ pub(super) fn agents(
     if let Some(fetch) = &typed.fetch {
         knobs.verbatim_get = chosen(Some(fetch), &name("fetch"), FETCH, VerbatimGet::Never, problems);
     }
+    let specs = typed
+        .tools
+        .as_ref()
+        .and_then(|file| specs(file, &name("tools"), files, problems));
+    let (definitions_text, definitions) = match &typed.definitions {
+        Some(file) => definitions(file, &name("definitions"), files, problems)?,
+        None => Default::default(),
+    };
+    let (specs_text, mut specs) = specs?;
+    specs.describe(&Value::Array(definitions.values().cloned().collect()));
     Some(Arc::new(AgentSettings {
         digest: AgentSettings::digest_of(&[specs_text.as_bytes(), definitions_text.as_bytes()]),
         specs: Arc::new(specs),

@@ -4,6 +4,10 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::legible::is_seen;
+
+/// Letters that are spelled out.
+const FOREIGN_MAX: usize = 16;
 /// The one style sheet.
 const CSS: &str = include_str!("page.css");
 
@@ -29,8 +33,8 @@ impl Style {
         &self.policy
     }
 
-    #[expect(clippy::unused_self, reason = "the policy and the page belong together")]
-    pub(super) fn page(&self, body: &str) -> String {
+    /// A body with all that stands around it.
+    pub(super) fn page(body: &str) -> String {
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -62,7 +66,7 @@ pub(super) fn text(text: &str) -> String {
 /// Whether a character stands for itself on the page.
 fn is_shown(c: char) -> bool {
     // The standard library escapes what is not printable and what joins the character before it.
-    c != '\u{a0}' && c.escape_debug().count() == 1
+    c != '\u{a0}' && is_seen(c) && c.escape_debug().count() == 1
 }
 
 /// Canonical JSON with a line for each value; inside a text only letters beyond ASCII are marked.
@@ -109,15 +113,8 @@ pub(super) fn lines(json: &str) -> String {
 }
 
 /// Letters that may only look like others, with their numbers.
-pub(super) fn foreign(json: &str) -> String {
-    const FOREIGN_MAX: usize = 16;
-    let mut seen: Vec<char> = Vec::new();
-    for c in json.chars().filter(|c| !c.is_ascii()) {
-        if !seen.contains(&c) && seen.len() < FOREIGN_MAX {
-            seen.push(c);
-        }
-    }
-    let spelled = seen.iter().map(|c| {
+pub(super) fn foreign(letters: &[char]) -> String {
+    let spelled = letters.iter().take(FOREIGN_MAX).map(|c| {
         let number = format!("U+{:04X}", u32::from(*c));
         if is_shown(*c) {
             format!("{} {number}", text(&c.to_string()))
@@ -125,7 +122,12 @@ pub(super) fn foreign(json: &str) -> String {
             number
         }
     });
-    spelled.collect::<Vec<_>>().join(", ")
+    let mut out = spelled.collect::<Vec<_>>().join(", ");
+    let more = letters.len().saturating_sub(FOREIGN_MAX);
+    if more > 0 {
+        out.push_str(&format!(" and {more} more"));
+    }
+    out
 }
 
 #[cfg(test)]
@@ -186,7 +188,7 @@ mod tests {
             text("<script>alert('1')</script>&\""),
             "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;"
         );
-        let hidden = "a\u{202e}b\u{200b}c\u{1b}d\u{e0041}e\u{fe0f}f\u{a0}g\ne\u{301}";
+        let hidden = "a\u{202e}b\u{200b}c\u{1b}d\u{e0041}e\u{fe0f}f\u{a0}g\ne\u{301}\u{115f}\u{3164}";
         let shown = text(hidden);
         for c in hidden.chars().filter(|c| !c.is_ascii_alphanumeric()) {
             assert!(
@@ -195,7 +197,9 @@ mod tests {
             );
         }
         assert_eq!(text("größer Привет 日本"), "größer Привет 日本");
-        assert_eq!(foreign("a\u{430}\u{200b}a\u{430}"), "\u{430} U+0430, U+200B");
+        assert_eq!(foreign(&['\u{430}', '\u{200b}']), "\u{430} U+0430, U+200B");
+        let many: Vec<char> = ('\u{430}'..='\u{441}').collect();
+        assert!(foreign(&many).ends_with("U+043F and 2 more"), "{}", foreign(&many));
     }
 
     #[test]

@@ -189,7 +189,7 @@ fn push_call(out: &mut String, call: &HeldCall) {
         let _written = write!(out, "<p class=\"why\">Held because {}</p>", text(&call.reason));
     }
     let _written = write!(out, "<pre>{}</pre>", lines(call.arguments()));
-    let foreign = foreign(call.arguments());
+    let foreign = foreign(&call.foreign());
     if !foreign.is_empty() {
         let _written = write!(
             out,

@@ -31,6 +31,7 @@ impl Knobs {
         conversation: &Conversation,
         tool: &str,
         arguments: &Value,
+        facts: Option<&ToolFacts>,
     ) -> Verdict {
         let unknown = ToolSpec::unknown();
         let spec = specs.tool(tool).unwrap_or(&unknown);
@@ -38,7 +39,6 @@ impl Knobs {
         if spec.effective() == Effect::Read || !conversation.tainted {
             return Verdict::allowed();
         }
-        let facts = ToolFacts::of(specs, conversation, tool, arguments, self.trust_system);
         let (Some(facts), Some(leaves)) = (facts, Leaves::of_arguments(arguments)) else {
             return Verdict::held(Reason::TooMuch);
         };
@@ -46,13 +46,13 @@ impl Knobs {
             specs,
             conversation,
             spec,
-            facts: &facts,
+            facts,
             anchors: Anchors::of(conversation, tool, spec, &leaves.leaves),
         };
         let reason = self.reason(&call, &leaves);
         Verdict {
             reason,
-            arguments: facts.arguments,
+            arguments: facts.arguments.clone(),
         }
     }
 
