@@ -3,7 +3,6 @@
 use crate::program::{said, testudo};
 use std::fs;
 
-
 #[test]
 fn a_key_is_shown_once_and_never_again() {
     let dir = tempfile::tempdir().unwrap();
