@@ -63,10 +63,14 @@ pub(crate) fn exists(program: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The workspace's root.
+/// The workspace's root: of the checkout that cargo was called in, which need not be the one that compiled this
+/// program when two share a target folder.
 pub(crate) fn workspace() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().unwrap_or(own).to_path_buf()
+    let own = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .filter(|folder| folder.ends_with("xtask"))
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    own.parent().map_or_else(|| own.clone(), Path::to_path_buf)
 }
 
 /// Cargo's target folder, where caches and results may lie too.
