@@ -80,7 +80,7 @@ impl Origin {
             "assistant" => Self::Assistant,
             "tool_result" | "tool" => Self::ToolResult { tool: None },
             "document" => Self::Document,
-            "tool_definition" => Self::ToolDefinition,
+            "tool_definition" | "tool_description" => Self::ToolDefinition,
             "model" => Self::Model,
             "unknown" => Self::Unknown,
             _ => return None,
@@ -112,6 +112,7 @@ mod tests {
         for origin in Origin::ALL {
             assert_eq!(Origin::from_name(origin.as_str()), Some(origin));
         }
+        assert_eq!(Origin::from_name("tool_description"), Some(Origin::ToolDefinition));
         assert_eq!(Origin::from_name("root"), None);
     }
 }
