@@ -102,8 +102,9 @@ struct Answers {
 
 impl Bench {
     /// Our own program.
-    fn ours(&self, mode: &str, rows: &Path) -> anyhow::Result<Answers> {
-        answers("testudo", Command::new(&self.ours).arg(mode).arg(rows), &self.work)
+    fn ours(&self, name: &'static str, mode: &str, rows: &Path) -> anyhow::Result<Answers> {
+        output::step(name);
+        answers(name, Command::new(&self.ours).arg(mode).arg(rows), &self.work)
     }
 
     /// A program of `tests/peers` under a peer's interpreter; `None`, with a line, when it does not run.
@@ -153,11 +154,11 @@ fn answers(name: &'static str, command: &mut Command, work: &Path) -> anyhow::Re
     Ok(found)
 }
 
-/// Writes rows without their labels, so that no program can read the truth.
+/// Writes rows without their labels and kinds, so that no program can read the truth.
 fn blind(rows: &[Value], path: &Path) -> anyhow::Result<()> {
     let mut text = String::new();
     for row in rows {
-        let shown = serde_json::json!({"id": row["id"], "text": row["text"], "kind": row["kind"]});
+        let shown = serde_json::json!({"id": row["id"], "text": row["text"], "origin": row["origin"]});
         text.push_str(&shown.to_string());
         text.push('\n');
     }

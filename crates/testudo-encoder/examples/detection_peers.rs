@@ -22,7 +22,7 @@ use testudo_types::{Direction, Origin, ThreatKind};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [mode, path] = arguments.as_slice() else {
-        return Err("usage: detection_peers score|spans ROWS".into());
+        return Err("usage: detection_peers score|score-ngrams|spans ROWS".into());
     };
     let mut rows: Vec<Value> = Vec::new();
     for line in BufReader::new(File::open(path)?).lines() {
@@ -31,7 +31,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let detector = Arc::new(Detector::builtin().map_err(|problems| format!("{problems:?}"))?);
     let began = Instant::now();
     match mode.as_str() {
-        "score" => score(&rows, &detector)?,
+        "score" => {
+            let encoder = CalibratedEncoder {
+                encoder: Arc::new(Transformer::shipped(NonZeroUsize::MIN)?),
+                calibration: Calibration::from_toml(CALIBRATION)?,
+            };
+            score(&rows, &detector, &InjectionModel::builtin()?.with_encoder(encoder))?;
+        }
+        "score-ngrams" => score(&rows, &detector, &InjectionModel::builtin()?)?,
         "spans" => spans(&rows, &detector),
         other => return Err(format!("there is no mode `{other}`").into()),
     }
@@ -58,20 +65,19 @@ fn selection(detector: &Arc<Detector>, origin: Origin, kinds: &[ThreatKind]) -> 
     })
 }
 
-/// The higher of the rules' and the model's score, with the model's logit to order equal ones.
-fn score(rows: &[Value], detector: &Arc<Detector>) -> Result<(), Box<dyn Error>> {
-    let model = InjectionModel::builtin()?.with_encoder(CalibratedEncoder {
-        encoder: Arc::new(Transformer::shipped(NonZeroUsize::MIN)?),
-        calibration: Calibration::from_toml(CALIBRATION)?,
-    });
+/// The higher of the rules' and the models' score, with their logit to order equal ones.
+fn score(rows: &[Value], detector: &Arc<Detector>, model: &InjectionModel) -> Result<(), Box<dyn Error>> {
     let kinds = [ThreatKind::Injection];
-    let [user, document] = [Origin::User, Origin::Document].map(|origin| {
-        let rules = selection(detector, origin.clone(), &kinds);
-        (origin, rules)
-    });
+    let rules: Vec<(Origin, Selection)> = Origin::ALL
+        .iter()
+        .map(|origin| (origin.clone(), selection(detector, origin.clone(), &kinds)))
+        .collect();
     for row in rows {
-        let indirect = row.get("kind").and_then(Value::as_str) == Some("indirect");
-        let (origin, rules) = if indirect { &document } else { &user };
+        let name = row.get("origin").and_then(Value::as_str).unwrap_or("user");
+        let (origin, rules) = rules
+            .iter()
+            .find(|(origin, _)| origin.as_str() == name)
+            .ok_or_else(|| format!("there is no origin `{name}`"))?;
         let scan = rules.scan(text(row), &mut Budget::unlimited());
         let of_rules = scan.hits.iter().map(|hit| hit.score.percent()).max().unwrap_or(0);
         let verdict = model.judge(&[text(row)], origin, &mut Budget::unlimited());

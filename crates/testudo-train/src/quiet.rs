@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use testudo_detect::model::metrics::default_origin;
 use testudo_detect::output::{Context, Declared, HostList, LinkJudge, LinkPolicy, Sink};
 use testudo_detect::structure::special::{SpecialTokens, TokenLevel};
 use testudo_detect::{Budget, Canaries, Detector, Scan, Scope, Selection, scan_all};
@@ -41,7 +42,7 @@ pub(crate) fn quiet(direction: &str, files: &[&str]) -> anyhow::Result<String> {
             let tally = texts.entry(family.clone()).or_default();
             *tally = tally.saturating_add(1);
             let origin = if direction == "request" {
-                origin(&row, &family)
+                default_origin(row.kind.as_str(), &family)
             } else {
                 Origin::Model
             };
@@ -97,17 +98,6 @@ fn select(detector: &Arc<Detector>, direction: &str, origin: &Origin) -> Selecti
         sinks,
     };
     detector.select_declared(&scope, &declared)
-}
-
-/// As `testudo evaluate detect` takes it.
-fn origin(row: &Row, family: &str) -> Origin {
-    match (row.kind.as_str(), family) {
-        ("indirect", _) | (_, "tool_json" | "bipia_ctx") => Origin::ToolResult { tool: None },
-        (_, "docs" | "kb_docs" | "speeches" | "udhr" | "atlas" | "threat_intel" | "policy" | "code_snippet") => {
-            Origin::Document
-        }
-        _ => Origin::User,
-    }
 }
 
 /// The rules that spoke, with their highest scores.

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use testudo_detect::model::metrics::{Labelled, area_under_curve, recall, recall_at, threshold};
+use testudo_detect::model::metrics::{Labelled, area_under_curve, default_origin, recall, recall_at, threshold};
 
 use super::{Answers, Bench, Options, blind, install, percent, table};
 use crate::output;
@@ -19,7 +19,10 @@ pub(super) fn compare(bench: &Bench, options: &Options) -> anyhow::Result<()> {
     let path = bench.work.join("injection.jsonl");
     blind(&rows, &path)?;
     output::step(&format!("{} rows of {}", rows.len(), options.data.display()));
-    let mut all = vec![bench.ours("score", &path)?];
+    let mut all = vec![
+        bench.ours("testudo, both models", "score", &path)?,
+        bench.ours("testudo, n-grams", "score-ngrams", &path)?,
+    ];
     let peers = [
         ("jailguard", "jailguard_scores.py", install::python(&install::JAILGUARD)),
         (
@@ -51,7 +54,12 @@ fn read(options: &Options) -> anyhow::Result<Vec<Value>> {
     })?;
     let mut rows: Vec<Value> = Vec::new();
     for line in BufReader::new(file).lines() {
-        rows.push(serde_json::from_str(&line?).context("a row is no JSON object")?);
+        let mut row: Value = serde_json::from_str(&line?).context("a row is no JSON object")?;
+        let kind = row.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let origin = default_origin(kind, &family(&row)).as_str();
+        let object = row.as_object_mut().context("a row is no JSON object")?;
+        object.entry("origin").or_insert_with(|| origin.into());
+        rows.push(row);
     }
     // Ids are hashes of texts, so their order is a fair draw.
     rows.sort_by(|left, right| left["id"].as_str().cmp(&right["id"].as_str()));
@@ -88,10 +96,14 @@ fn summary(rows: &[Value], all: &[Answers]) {
         "at 1 %",
         "at 5 %",
         "texts/s",
-        "ours is faster by",
+        "both are faster by",
+        "n-grams by",
     ];
     let mut lines = vec![heads.map(str::to_owned).to_vec()];
-    let ours = all.first().map_or(0.0, |ours| ours.texts_per_second);
+    let faster = |at: usize, than: f64| {
+        let ours = all.get(at).map_or(0.0, |ours| ours.texts_per_second);
+        format!("{:.1}", ours / than.max(1e-9))
+    };
     for answers in all {
         let scored = labelled(rows, answers);
         let at = |share| percent(recall_at(&scored, share));
@@ -102,7 +114,8 @@ fn summary(rows: &[Value], all: &[Answers]) {
             at(0.01),
             at(0.05),
             format!("{:.0}", answers.texts_per_second),
-            format!("{:.1}", ours / answers.texts_per_second.max(1e-9)),
+            faster(0, answers.texts_per_second),
+            faster(1, answers.texts_per_second),
         ]);
     }
     table(&lines);

@@ -43,7 +43,7 @@ pub(super) fn personal(bench: &Bench, count: usize) -> anyhow::Result<()> {
     let path = bench.work.join("personal.jsonl");
     blind(&rows, &path)?;
     output::step(&format!("personal data in {} made-up texts", rows.len()));
-    let ours = bench.ours("spans", &path)?;
+    let ours = bench.ours("testudo", "spans", &path)?;
     let peer = bench.peer(
         "presidio",
         "presidio_spans.py",
@@ -82,7 +82,7 @@ pub(super) fn secrets(bench: &Bench, count: usize) -> anyhow::Result<()> {
     let path = bench.work.join("secrets.jsonl");
     blind(&rows, &path)?;
     output::step(&format!("secrets in {} made-up texts", rows.len()));
-    let ours = bench.ours("spans", &path)?;
+    let ours = bench.ours("testudo", "spans", &path)?;
     let peer = bench.peer(
         "detect-secrets",
         "detect_secrets_spans.py",

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use testudo_detect::model::metrics::default_origin;
 use testudo_types::Origin;
 
 use crate::config::document::shown;
@@ -104,17 +105,4 @@ pub(super) fn row(line: &[u8], name: &str, number: usize) -> Result<Row, String>
 
 fn word<'o>(object: &'o Map<String, Value>, key: &str) -> Option<&'o str> {
     object.get(key).and_then(Value::as_str)
-}
-
-/// Where a text comes from that does not say so. `testudo evaluate detect --help` promises this.
-pub(super) fn default_origin(kind: &str, family: &str) -> Origin {
-    match (kind, family) {
-        ("indirect", _) => Origin::ToolResult { tool: None },
-        ("direct", _) => Origin::User,
-        (_, "tool_json" | "bipia_ctx") => Origin::ToolResult { tool: None },
-        (_, "docs" | "kb_docs" | "speeches" | "udhr" | "atlas" | "threat_intel" | "policy" | "code_snippet") => {
-            Origin::Document
-        }
-        _ => Origin::User,
-    }
 }

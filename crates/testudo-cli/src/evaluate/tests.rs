@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use testudo_detect::model::metrics::default_origin;
 use testudo_types::Origin;
 
-use super::rows::{default_origin, row};
+use super::rows::row;
 use super::scoring::Scoring;
 use crate::config::profiles;
 use crate::scanner::Scanner;

@@ -1,5 +1,23 @@
 //! Measures of a detector on labelled scores: area under the curve, recall at a rate of false positives, reliability.
 
+use testudo_types::Origin;
+
+/// Where a text of the corpora comes from that does not say so, by its kind and the family of its source.
+///
+/// `testudo evaluate detect --help` promises this.
+#[must_use]
+pub fn default_origin(kind: &str, family: &str) -> Origin {
+    match (kind, family) {
+        ("indirect", _) => Origin::ToolResult { tool: None },
+        ("direct", _) => Origin::User,
+        (_, "tool_json" | "bipia_ctx") => Origin::ToolResult { tool: None },
+        (_, "docs" | "kb_docs" | "speeches" | "udhr" | "atlas" | "threat_intel" | "policy" | "code_snippet") => {
+            Origin::Document
+        }
+        _ => Origin::User,
+    }
+}
+
 /// A score and whether the text was an attack.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Labelled {
