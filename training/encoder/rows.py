@@ -10,13 +10,26 @@ ATTACK_FAMILIES = {
 }
 
 # Orders that are an attack only where a stranger's text gives them; alone they are what users write.
-PLAIN = {"bipia", "generated/stray", "generated/planted_plain", "generated/planted_output"}
+PLAIN = {
+    "bipia", "generated/stray", "generated/planted_plain", "generated/planted_field",
+    "generated/planted_errand", "generated/planted_output",
+}
 # What people write to a model. Where a model reads it, it may be an order that nobody gave, or part of a ticket.
 ASKED = {
     "alpaca_eval", "code_request", "deepset", "mitre_frr", "oai_guardrails", "p3", "persona_prompts", "self_instruct",
-    "user_scenario", "writingbench", "generated/framed", "generated/request", "generated/roleplay",
+    "user_scenario", "writingbench", "generated/framed", "generated/persona_fine", "generated/request",
+    "generated/roleplay",
 }
 SAID = {"banking77", "chat_multilingual", "generated/hard_negative", "generated/lang_benign"}
+
+
+# Rows that are learned in the windows of the program: short texts in which the place of a sentence tells whom it speaks to.
+AS_CUT = {
+    "generated/" + it
+    for it in ("planted_field", "planted_errand", "planted_marked", "twin_field", "twin_errand", "result_whole", "result_more", "tool_secret", "twin_secret")
+}
+# As in the program, in letters for bytes.
+WINDOW_MAX, STRIDE, PIECE_MIN = 600, 400, 16
 
 
 def read_weight(row):
@@ -55,6 +68,35 @@ def crop(text, choose, low=120, high=560):
     return cut
 
 
+def pieces(text):
+    """Where sentences, lines, values of JSON and nodes of HTML begin and end, as the program cuts them."""
+    start, found = 0, []
+    for at, letter in enumerate(text):
+        following = text[at + 1 : at + 2]
+        ends = letter in "\n。！？।؟۔|>" or following == "<" or (letter.isspace() and following == "\n")
+        ends = ends or letter in ".!?;:" and (not following or following.isspace() or following in '"\\<')
+        ends = ends or letter == '"' and following in tuple(",:}]")
+        if ends and at + 1 - start >= PIECE_MIN or at + 1 - start >= WINDOW_MAX:
+            found.append((start, at + 1))
+            start = at + 1
+    return found + [(start, len(text))] * (start < len(text))
+
+
+def cut(text, choose, start=0, end=0):
+    """One of the windows that the program scores, of those that hold `start` to `end` if there is something to hold: never
+    a sentence alone then, which may say nothing without what stands before it."""
+    parts = pieces(text)
+    pairs = [(a[0], b[1]) for a, b in zip(parts, parts[1:])]
+    stretches = [(at, at + WINDOW_MAX) for at in range(0, max(1, len(text) - STRIDE // 2), STRIDE)]
+    kinds = [stretches, pairs] if end else [stretches, pairs, parts]
+    kinds = [[w for w in kind if w[0] <= start and w[1] >= end] if end else kind for kind in kinds]
+    kinds = [kind for kind in kinds if kind]
+    if not kinds:
+        return text[max(0, start - 160) : end + 160]
+    first, last = choose.choice(choose.choice(kinds))
+    return text[first:last]
+
+
 def around(text, attack, choose, context):
     """A stretch that holds the attack, with as much of its surroundings as chance gives it; `context` asks for some."""
     for written in (attack, json.dumps(attack)[1:-1], json.dumps(attack, ensure_ascii=False)[1:-1], attack[:40]):
@@ -75,7 +117,10 @@ def around(text, attack, choose, context):
 def window(row, choose):
     """One text of a row and its targets; benign stretches of attack rows are used now and then."""
     text, attack = row["text"], row["meta"].get("attack")
+    as_cut = row["meta"].get("family") in AS_CUT
     if row["label"] == "benign":
+        if as_cut:
+            return cut(text, choose), (0.0, 0.0), (1.0, read_weight(row))
         # The program scores sentences alone as well.
         part = crop(text, choose, 24, 120) if choose.random() < 0.3 else crop(text, choose)
         return part, (0.0, 0.0), (1.0, read_weight(row))
@@ -92,6 +137,8 @@ def window(row, choose):
             if rest:
                 return crop(choose.choice(rest)[20:-20], choose), (0.0, 0.0), (1.0, 1.0)
     plain = group(row) in PLAIN
+    if as_cut and (at := text.find(attack)) >= 0:
+        return cut(text, choose, at, at + len(attack)), (1.0, 1.0), (0.0 if plain else 0.7, 1.0)
     found = around(text, attack, choose, plain)
     target = 1.0 if found else 0.6
     return found or crop(text, choose, 400, 620), (target, target), (0.0 if plain else 0.7, 1.0)

@@ -44,7 +44,7 @@ struct Family {
     disguised_percent: usize,
 }
 
-const TEMPLATES: [&str; 10] = [
+const TEMPLATES: [&str; 13] = [
     "words.toml",
     "actions.toml",
     "indirect.toml",
@@ -54,6 +54,9 @@ const TEMPLATES: [&str; 10] = [
     "twins.toml",
     "ordinary.toml",
     "scenarios.toml",
+    "results.toml",
+    "errands.toml",
+    "personas.toml",
     "shared_languages.toml",
 ];
 
@@ -103,7 +106,11 @@ fn language_files(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
     Ok(paths)
 }
 
-fn lists(path: &Path) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+/// The named lists of a file.
+///
+/// # Errors
+/// It is missing, too large or not TOML.
+pub(crate) fn lists(path: &Path) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
     toml::from_str(&text(path)?).with_context(|| format!("`{}`", path.display()))
 }
 

@@ -1,7 +1,9 @@
 //! Makes training rows, trains the small injection model, and measures it; `cargo xtask train` runs all of it.
 
+mod apart;
 mod card;
 mod disguise;
+mod evade;
 mod fit;
 mod folds;
 mod framed;
@@ -22,11 +24,16 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
+/// Attacks that are disguised.
+const EVADED: usize = 200;
+
 const HELP: &str = "\
 testudo-train <task>
 
   generate TEMPLATES OUT.jsonl    rows composed from the templates in the folder TEMPLATES
   unseen TEMPLATES OUT.jsonl      rows in the languages that are kept out of every training, to measure with
+  apart TEMPLATES OUT.jsonl       texts of `TEMPLATES/apart`, which no training sees: to set thresholds and to measure with
+  evade DATA OUT.jsonl            attacks of DATA/dev.jsonl plain and under twenty evasions, with its harmless rows
   frame TEMPLATES DATA OUT.jsonl  requests of the corpora in the folder DATA, put into frames
   ngram DATA OUT ROWS.jsonl...    fits the n-gram model on DATA/train.jsonl and ROWS, cross-fitted thresholds and tables
   tiers ENCODER OUT ROWS.jsonl... both tiers on labelled rows, with the encoder in a folder: its thresholds and tables
@@ -61,15 +68,21 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] | ["help" | "--help"] => Ok(HELP.to_owned()),
-        [task @ ("generate" | "unseen"), templates, out] => {
+        [task @ ("generate" | "unseen" | "apart"), templates, out] => {
             let templates = Path::new(templates);
             let rows = match *task {
                 "generate" => generate::generate(templates)?,
+                "apart" => apart::apart(templates)?,
                 _ => generate::held_out(templates)?,
             };
             row::write(Path::new(out), &rows)?;
             let attacks = rows.iter().filter(|it| it.is_attack()).count();
             Ok(format!("{} rows, {attacks} of them attacks\n", rows.len()))
+        }
+        ["evade", data, out] => {
+            let rows = evade::evaded(&row::read(&Path::new(data).join("dev.jsonl"))?, EVADED);
+            row::write(Path::new(out), &rows)?;
+            Ok(format!("{} rows\n", rows.len()))
         }
         ["frame", templates, data, out] => {
             let rows = framed::framed(Path::new(templates), Path::new(data))?;

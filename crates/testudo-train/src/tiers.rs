@@ -14,6 +14,7 @@ use testudo_detect::model::{
 };
 use testudo_encoder::{Transformer, Weights};
 
+use crate::apart::only_measures;
 use crate::row::{Row, read};
 use crate::{say, source};
 
@@ -162,7 +163,7 @@ fn calibration(judged: &[Judged]) -> anyhow::Result<Calibration> {
     let of = |channel: Channel| {
         let rows: Vec<Labelled> = judged
             .iter()
-            .filter(|it| it.channel == channel && !it.is_attack)
+            .filter(|it| it.channel == channel && !it.is_attack && !only_measures(&it.family))
             .map(labelled)
             .collect();
         let five_percent = threshold(&rows, 0.05)?.max(FIVE_PERCENT_MIN);
