@@ -151,30 +151,41 @@ impl Shelf {
             .filter(|run| run.source.is_some() != source.is_some())
             .map(|run| run.letters)
             .collect();
+        // A speaker's own words end where a copy begins: who sends them again must not make them reach across it.
+        let apart = if source.is_none() { others.as_slice() } else { &[] };
+        let parts = between(apart, letters.len());
         let bytes = letters
             .len()
             .saturating_add(kept.len().saturating_mul(PIECE_BYTES))
-            .saturating_add(TEXT_BYTES);
+            .saturating_add(parts.len().saturating_mul(TEXT_BYTES));
         if self.young.bytes.saturating_add(bytes) > bytes_max / 2 {
             self.old = std::mem::take(&mut self.young);
         }
-        let Ok(text) = u32::try_from(self.young.texts.len()) else {
-            return;
-        };
+        let mut kept = kept.into_iter().peekable();
         let mut others = others.iter().peekable();
-        for (hash, at) in kept {
-            let piece = at as usize..(at as usize).saturating_add(PIECE_LETTERS);
-            while others.peek().is_some_and(|other| other.end < piece.end) {
-                others.next();
+        for part in parts {
+            let Ok(text) = u32::try_from(self.young.texts.len()) else {
+                return;
+            };
+            while let Some((hash, at)) = kept.next_if(|(_, at)| (*at as usize) < part.end) {
+                let piece = at as usize..(at as usize).saturating_add(PIECE_LETTERS);
+                if piece.start < part.start || piece.end > part.end {
+                    continue;
+                }
+                while others.peek().is_some_and(|other| other.end < piece.end) {
+                    others.next();
+                }
+                if others.peek().is_none_or(|other| other.start > piece.start) {
+                    let place = u32::try_from(piece.start.saturating_sub(part.start)).unwrap_or(u32::MAX);
+                    self.young.pieces.entry(hash).or_insert((text, place));
+                }
             }
-            if others.peek().is_none_or(|other| other.start > piece.start) {
-                self.young.pieces.entry(hash).or_insert((text, at));
-            }
+            let last = part.end.saturating_sub(MARK_LETTERS - 1).max(part.start);
+            self.young.texts.push(Text {
+                source: source.map(str::to_owned),
+                marks: marks.get(part.start..last).unwrap_or_default().into(),
+            });
         }
-        self.young.texts.push(Text {
-            source: source.map(str::to_owned),
-            marks,
-        });
         self.young.bytes = self.young.bytes.saturating_add(bytes);
     }
 
@@ -234,6 +245,14 @@ impl Text {
         let right = after.iter().zip(other).take_while(|(one, other)| one == other).count();
         here.saturating_sub(left)..here.saturating_add(PIECE_LETTERS).saturating_add(right)
     }
+}
+
+/// What lies between ranges that are in order, where a piece fits.
+fn between(ranges: &[Range<usize>], end: usize) -> Vec<Range<usize>> {
+    let starts = std::iter::once(0).chain(ranges.iter().map(|range| range.end));
+    let ends = ranges.iter().map(|range| range.start).chain([end]);
+    let parts = starts.zip(ends).map(|(start, end)| start..end);
+    parts.filter(|part| part.len() >= PIECE_LETTERS).collect()
 }
 
 /// Words of a text, without groups of digits; where a script sets none apart, two characters are one.

@@ -55,8 +55,13 @@ impl LabelStore {
     /// repeats them later does not take them away.
     pub fn hear(&mut self, owner: &str, speaker: Speaker, text: &str) -> Vec<Copied> {
         let copied = self.copied(owner, speaker, text);
-        self.remember(owner, None, text);
+        self.say(owner, text);
         copied
+    }
+
+    /// Remembers what a user or the application says as their own words, without what of it was read before.
+    pub fn say(&mut self, owner: &str, text: &str) {
+        self.remember(owner, None, text);
     }
 
     /// Marks what of a message was read before.

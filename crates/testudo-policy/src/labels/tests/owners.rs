@@ -103,6 +103,27 @@ fn two_keys_agree_on_nothing_but_what_is_found() {
 }
 
 #[test]
+fn a_message_that_is_sent_again_stays_what_it_was() {
+    let before = "I have got this letter, and I am not sure what to make of it at all. ";
+    let after = " So please have a look at it, and tell me tomorrow morning what you would do.";
+    for (before, after) in [(before, after), ("", after), (before, ""), ("", "")] {
+        let message = format!("{before}{MAIL}{after}");
+        let mut store = read();
+        let first = store.hear("ann", Speaker::User, &message);
+        assert_eq!(texts(&message, &first), [MAIL.trim_end_matches('.')]);
+        for number in 0..3 {
+            assert_eq!(store.copied("ann", Speaker::User, &message), first);
+            let longer = format!("{message} And {number} more.");
+            assert_eq!(store.hear("ann", Speaker::User, &longer), first, "{longer}");
+        }
+        // What was the speaker's own stays so, though somebody repeats it.
+        store.read("ann", "read_mail", after);
+        store.read("ann", "read_mail", &format!("{before} {after}"));
+        assert_eq!(store.copied("ann", Speaker::User, &message), first);
+    }
+}
+
+#[test]
 fn nothing_that_was_read_is_kept_as_text() {
     let kept = format!("{:?}", read());
     assert!(!kept.contains("Nordbank") && !kept.contains("supplier"));
