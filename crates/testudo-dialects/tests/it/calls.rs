@@ -555,21 +555,22 @@ fn a_stream_ends_with_a_text_in_the_place_of_calls() {
         let mut reader = StreamReader::new(operation);
         let mut calls = CallReader::new(operation);
         let mut kept = false;
-        let mut terminal = None;
+        let mut back: Vec<String> = Vec::new();
         let mut out = Vec::new();
         for event in events(&stream) {
             let progress = reader.frame(&event, &LIMITS).unwrap().progress;
             kept |= calls.event(&event, &LIMITS);
             if kept {
-                terminal = event.data.clone();
+                back.extend(event.data.clone());
             } else {
                 reader.delivered(&progress);
                 out.extend_from_slice(&event.raw);
             }
         }
+        let back: Vec<&str> = back.iter().map(String::as_str).collect();
         let saying = Saying {
             text: "not \"this\"",
-            terminal: terminal.as_deref(),
+            kept: &back,
             limits: &LIMITS,
         };
         reader.say(&saying, &mut out);

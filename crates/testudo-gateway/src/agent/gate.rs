@@ -168,10 +168,10 @@ impl CallGate {
             }
             return;
         }
-        let terminal = kept.last().and_then(|(event, _)| event.data.as_deref());
+        let kept: Vec<&str> = kept.iter().filter_map(|(event, _)| event.data.as_deref()).collect();
         let saying = Saying {
             text: &text,
-            terminal,
+            kept: &kept,
             limits: &self.bounds.json,
         };
         self.reader.say(&saying, out);
