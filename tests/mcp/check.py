@@ -111,4 +111,36 @@ async def approved() -> None:
         holds("and called", "mail 8" in text(result), result)
 
 
-asyncio.run({"before": before, "after": after, "changed": changed, "approved": approved}[phase]())
+async def held(arguments: dict, reading: bool = True) -> str:
+    """The id under which a call waits."""
+    async with client("auto", "/office") as connection:
+        if reading:
+            await connection.call_tool("read_mail", {"id": "9"})
+        try:
+            result = await connection.call_tool("send_mail", arguments)
+        except MCPError as error:
+            holds("a call that nobody asked for waits, and its error names the approval", error.error.code == 409, error)
+            return error.error.data["approval_id"]
+    sys.exit(f"does not hold: a call that nobody asked for waits: {result}")
+
+
+CALL = {"to": "ann@site.example", "text": "lunch at noon"}
+
+
+async def waits() -> None:
+    first = await held(CALL)
+    holds("the same call waits for the same approval", await held(dict(reversed(CALL.items()))) == first)
+    holds("another call for another one", await held(CALL | {"to": "eve@site.example"}) != first)
+    print(first)
+
+
+async def made() -> None:
+    async with client("legacy", "/office") as connection:
+        result = await connection.call_tool("send_mail", CALL)
+        holds("approved, exactly that call is made", "sent to ann@site.example" in text(result), result)
+    await held(CALL, reading=False)
+    holds("once", True)
+
+
+phases = {"before": before, "after": after, "changed": changed, "approved": approved, "waits": waits, "made": made}
+asyncio.run(phases[phase]())

@@ -75,6 +75,16 @@ fn testudo(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
     shell::read(&mut command)
 }
 
+/// Approves a call that waits.
+fn decide(folder: &Path, id: &str) -> anyhow::Result<()> {
+    let mut command = Command::new(shell::target().join("debug/testudo"));
+    command
+        .current_dir(folder.join("gateway"))
+        .env("XTASK_UPSTREAM_KEY", "unused")
+        .args(["approve", id, "--config", "testudo.toml"]);
+    shell::read(&mut command).map(drop)
+}
+
 /// Waits until the gateway has looked at a server.
 fn until_seen(folder: &Path, server: &str, tool: &str) -> anyhow::Result<()> {
     for _ in 0..300 {
@@ -113,23 +123,27 @@ fn checks(python: &Path) -> anyhow::Result<()> {
     let servers = format!(
         "[policies]\nfiles = [\"{}\"]\n\n\
          [[mcp.server]]\nname = \"mail\"\nurl = \"http://{address}/mcp\"\nallow_private = true\n\n\
-         [[mcp.server]]\nname = \"notes\"\ncommand = \"{}\"\nargs = [\"{}\"]\n",
+         [[mcp.server]]\nname = \"notes\"\ncommand = \"{}\"\nargs = [\"{}\"]\n\n\
+         [[mcp.server]]\nname = \"office\"\nurl = \"http://{address}/mcp\"\nallow_private = true\n\
+         agents = {{ tools = \"{}\", on_hold = \"approval\" }}\n",
         policy.display(),
         python.display(),
-        scripts().join("notes.py").display()
+        scripts().join("notes.py").display(),
+        scripts().join("tools.toml").display()
     );
     let gateway = gateway(&folder, &servers)?;
     until_seen(&folder, "mail", "send_mail")?;
     until_seen(&folder, "notes", "tidy_notes")?;
-    let check = |phase: &str| {
-        shell::run(
-            Command::new(python)
-                .arg(scripts().join("check.py"))
-                .arg(format!("http://{}/mcp", gateway.address))
-                .arg(&gateway.key)
-                .arg(phase),
-        )
+    let client = |phase: &str| {
+        let mut command = Command::new(python);
+        command
+            .arg(scripts().join("check.py"))
+            .arg(format!("http://{}/mcp", gateway.address))
+            .arg(&gateway.key)
+            .arg(phase);
+        command
     };
+    let check = |phase: &str| shell::run(&mut client(phase));
     check("before")?;
     testudo(&folder, &["approve", "mail", "--all"])?;
     testudo(&folder, &["approve", "notes", "--all"])?;
@@ -139,5 +153,13 @@ fn checks(python: &Path) -> anyhow::Result<()> {
     check("after")?;
     check("changed")?;
     testudo(&folder, &["approve", "mail", "read_mail"])?;
-    check("approved")
+    check("approved")?;
+    testudo(&folder, &["approve", "office", "--all"])?;
+    let said = shell::read(&mut client("waits"))?;
+    let id = said.lines().last().unwrap_or_default();
+    for line in said.lines().filter(|line| *line != id) {
+        output::line(line);
+    }
+    decide(&folder, id)?;
+    check("made")
 }

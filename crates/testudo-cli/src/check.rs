@@ -117,12 +117,26 @@ fn server(server: &McpServer, proven: &Proven, out: &mut impl Write) -> io::Resu
         ["may ask for".to_owned(), asks],
         ["limits".to_owned(), limits(&server.route.limits)],
         ["recorded".to_owned(), recorded(&server.route.recording)],
+        ["calls".to_owned(), calls(server)],
     ];
-    for question in [Question::Use, Question::Call, Question::Release] {
+    let act = server.route.agents.is_some().then_some(Question::Act);
+    for question in [Question::Use, Question::Call, Question::Release]
+        .into_iter()
+        .chain(act)
+    {
         let policies = policies(&server.route, proven, question).join(", ");
         facts.push([format!("policies on {}", question.as_str()), policies]);
     }
     table(out, "  ", &facts)
+}
+
+/// Which calls are made.
+fn calls(server: &McpServer) -> String {
+    match &server.route.agents {
+        Some(settings) => format!("those that a route let go; others by {}", agents(settings)),
+        None if server.released_only => "only those that a route with `agents` let go".to_owned(),
+        None => "all that policies permit".to_owned(),
+    }
 }
 
 fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()> {

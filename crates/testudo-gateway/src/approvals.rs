@@ -224,7 +224,7 @@ impl Approvals {
                 store::note(&mut transaction, &row.id, Event::Used, None, now).await?;
                 // On the disk before it is released: a crash loses an answer and never gives it twice.
                 transaction.commit().await?;
-                Ok(Taken::Released(answer))
+                Ok(Taken::Released(answer, calls))
             }
         }
     }

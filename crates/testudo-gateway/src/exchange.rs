@@ -361,7 +361,7 @@ fn case(
     let keys = Arc::clone(&gateway.keys);
     let waits = settings.on_hold == OnHold::Approval;
     let coder: Arc<dyn Coder> = keys;
-    Ok(Some(Arc::new(Case {
+    let case = Case {
         settings,
         operation: received.operation,
         body: body.clone(),
@@ -382,7 +382,9 @@ fn case(
             .runtime
             .binds_calls()
             .then(|| Arc::clone(gateway.released_calls())),
-    })))
+    };
+    case.remember(view);
+    Ok(Some(Arc::new(case)))
 }
 
 /// Of all of a request that makes it the same request, beside its key and route.

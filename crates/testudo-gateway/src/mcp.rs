@@ -7,6 +7,8 @@ mod catalog;
 mod delivery;
 mod fault;
 mod forward;
+mod heard;
+mod judged;
 mod link;
 pub mod pins;
 pub mod released;

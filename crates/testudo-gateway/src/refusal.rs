@@ -100,12 +100,19 @@ impl Refusal {
 
     /// A call of the answer waits for a person.
     pub(crate) fn approval_required(id: &ApprovalId) -> Self {
-        let mut refusal = Self::new(
-            Outcome::Held,
-            409,
-            "approval_required",
-            format!("a call of this answer waits for approval {id}; send the same request again once it is approved"),
-        );
+        let why =
+            format!("a call of this answer waits for approval {id}; send the same request again once it is approved");
+        Self::waits(id, why)
+    }
+
+    /// A call itself waits for a person.
+    pub(crate) fn call_waits(id: &ApprovalId) -> Self {
+        let why = format!("this call waits for approval {id}; make the same call again once it is approved");
+        Self::waits(id, why)
+    }
+
+    fn waits(id: &ApprovalId, why: String) -> Self {
+        let mut refusal = Self::new(Outcome::Held, 409, "approval_required", why);
         refusal.retry_after_s = Some(APPROVAL_RETRY_S);
         refusal.approval = Some(Box::new(id.clone()));
         refusal
@@ -113,10 +120,26 @@ impl Refusal {
 
     /// A person has said no.
     pub(crate) fn approval_denied(id: &ApprovalId) -> Self {
-        let why = format!("a call of this answer was denied by a person (approval {id})");
+        Self::denied(
+            id,
+            format!("a call of this answer was denied by a person (approval {id})"),
+        )
+    }
+
+    /// A person has said no to a call itself.
+    pub(crate) fn call_denied(id: &ApprovalId) -> Self {
+        Self::denied(id, format!("this call was denied by a person (approval {id})"))
+    }
+
+    fn denied(id: &ApprovalId, why: String) -> Self {
         let mut refusal = Self::new(Outcome::Held, 403, "approval_denied", why);
         refusal.approval = Some(Box::new(id.clone()));
         refusal
+    }
+
+    /// What has to be approved first.
+    pub(crate) fn approval(&self) -> Option<&ApprovalId> {
+        self.approval.as_deref()
     }
 
     /// What the client is told.

@@ -191,10 +191,17 @@ impl Runtime {
         self.digest
     }
 
-    /// Whether a server executes only calls that an answer on a route to a model let go.
+    /// Whether a server asks which calls an answer on a route to a model let go.
     pub(crate) fn binds_calls(&self) -> bool {
         let servers = self.settings.mcp.iter().flat_map(|mcp| &mcp.servers);
-        servers.into_iter().any(|server| server.released_only)
+        servers
+            .into_iter()
+            .any(|server| server.released_only || server.route.agents.is_some())
+    }
+
+    /// Whether a route knows texts again that were read before.
+    pub(crate) fn knows_again(&self) -> bool {
+        self.settings.routes.iter().any(|route| route.agents.is_some())
     }
 
     /// Sizes that nothing may pass.

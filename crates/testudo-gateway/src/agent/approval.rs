@@ -2,10 +2,12 @@
 
 use axum::body::Bytes;
 use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 use testudo_bounded::json::Document;
-use testudo_dialects::calls::{CallReader, Readings};
+use testudo_dialects::calls::{AskedCall, CallReader, Readings};
 use testudo_dialects::sse::Decoder;
-use testudo_policy::provenance::ArgumentFacts;
+use testudo_policy::actions::{ActionFacts, Quantities};
+use testudo_policy::provenance::{ArgumentFacts, ToolSpec, ToolSpecs};
 use testudo_recorder::SubjectName;
 use testudo_types::ExchangeId;
 
@@ -38,8 +40,8 @@ impl Case {
             .take_answer(key, &self.judge.route, &waiting.request, &self.policy);
         match taken.await {
             Ok(Taken::Nothing) => Ok(None),
-            Ok(Taken::Released(answer)) => {
-                self.release_kept(&answer.body);
+            Ok(Taken::Released(answer, held)) => {
+                self.release_kept(&answer.body, held);
                 Ok(Some(answer))
             }
             Ok(Taken::Waiting(id)) => Err(Refusal::approval_required(&id)),
@@ -53,29 +55,45 @@ impl Case {
         }
     }
 
-    /// Tells those who execute calls which ones a kept answer asks for.
-    pub(super) fn release_kept(&self, body: &[u8]) {
-        if self.released.is_none() {
-            return;
-        }
-        let calls = match Document::parse(body, &self.limits) {
-            Ok(document) => Readings::of_answer(self.operation, document.root()).calls(),
-            Err(_) => {
-                let mut decoder = Decoder::new(body.len());
-                let mut reader = CallReader::new(self.operation);
-                decoder.push(body);
-                while let Ok(Some(event)) = decoder.next() {
-                    reader.event(&event, &self.limits);
+    /// Tells those who execute calls which ones a kept answer asks for, and counts those that were held: the others
+    /// were counted when they were judged.
+    pub(super) fn release_kept(&self, body: &[u8], mut held: Vec<(String, [u8; 32])>) {
+        let mut released = Vec::new();
+        for call in self.calls_of(body) {
+            for reading in &call.readings {
+                let read = Read::of(reading, &self.limits);
+                let Some(canonical) = &read.canonical else { continue };
+                let digest = approvals::sha256(canonical);
+                let place = held.iter().position(|(tool, one)| *tool == read.tool && *one == digest);
+                if let Some(place) = place {
+                    held.swap_remove(place);
+                    self.count_approved(&read);
                 }
-                reader.readings().calls()
+                released.push((read.tool, canonical.clone()));
             }
-        };
-        let readings = calls.iter().flat_map(|call| &call.readings);
-        let read = readings.filter_map(|reading| {
-            let read = Read::of(reading, &self.limits);
-            Some((read.tool, read.canonical?))
-        });
-        self.release(read.collect());
+        }
+        self.release(released);
+    }
+
+    /// The calls that a kept answer asks for, whole or streamed.
+    fn calls_of(&self, body: &[u8]) -> Vec<AskedCall> {
+        if let Ok(document) = Document::parse(body, &self.limits) {
+            return Readings::of_answer(self.operation, document.root()).calls();
+        }
+        let mut decoder = Decoder::new(body.len());
+        let mut reader = CallReader::new(self.operation);
+        decoder.push(body);
+        while let Ok(Some(event)) = decoder.next() {
+            reader.event(&event, &self.limits);
+        }
+        reader.readings().calls()
+    }
+
+    fn count_approved(&self, read: &Read) {
+        let arguments = read.arguments.as_ref().unwrap_or(&Value::Null);
+        if let Some(quantity) = quantity_of(&self.settings.specs, &read.tool, arguments) {
+            self.counted.approved(&self.judge.principal.key, &read.tool, quantity);
+        }
     }
 
     /// Keeps an answer until its held calls are decided; `None` when they cannot wait, and are denied then.
@@ -109,8 +127,17 @@ impl Case {
     }
 }
 
+/// What a call adds to the sums of its key; `None` when it has no consequences.
+pub(super) fn quantity_of(specs: &ToolSpecs, tool: &str, arguments: &Value) -> Option<Quantities> {
+    let unknown = ToolSpec::unknown();
+    let spec = specs.tool(tool).unwrap_or(&unknown);
+    spec.effective()
+        .is_consequential()
+        .then(|| ActionFacts::of(spec, arguments).quantity)
+}
+
 /// A call for a person to decide; `None` when nobody may, or nobody could know what it is.
-fn held(call: &HeldCall) -> Option<approvals::HeldCall> {
+pub(super) fn held(call: &HeldCall) -> Option<approvals::HeldCall> {
     if matches!(call.hold, Hold::Forbidden(_) | Hold::Unreadable) {
         return None;
     }

@@ -11,7 +11,7 @@ use testudo_dialects::{Operation, RequestView, read_request};
 use testudo_policy::labels::{Copied, LabelStore, Speaker};
 use testudo_policy::provenance::{ArgumentFacts, Conversation, Effect, Limits as IndexLimits, Reading, Reason};
 use testudo_policy::{ActFacts, Plan, ProposedCall};
-use testudo_types::{Action, Direction, ThreatKind};
+use testudo_types::{Action, Decision, Direction, ThreatKind};
 
 use super::approval::Waiting;
 use super::code::{Code, Coder, LastWords};
@@ -38,9 +38,9 @@ pub(crate) struct Case {
     pub(crate) coder: Arc<dyn Coder>,
     /// Where calls that go are told to those who execute them.
     pub(crate) released: Option<Arc<ReleasedCalls>>,
-    /// What was read before, in any conversation of the key.
     /// What calls of the key have come to.
     pub(crate) counted: Arc<Counted>,
+    /// What was read before, in any conversation of the key.
     pub(crate) labels: Arc<Mutex<LabelStore>>,
     /// Where calls wait for a person, on routes that say so.
     pub(crate) waiting: Option<Waiting>,
@@ -80,6 +80,11 @@ impl Suspicious {
     fn holds(&self, path: &str) -> bool {
         self.all || self.paths.contains(path)
     }
+
+    /// Whether there are any.
+    pub(crate) fn any(&self) -> bool {
+        self.all || !self.paths.is_empty()
+    }
 }
 
 /// How much of an answer's calls is known.
@@ -106,6 +111,18 @@ pub(crate) enum Hold {
 }
 
 impl Hold {
+    /// What a decision comes to; `None` when the call goes. `unreadable`: nobody can tell what the call is.
+    pub(super) fn of(decision: &Decision, reason: Option<Reason>, unreadable: bool) -> Option<Self> {
+        let said = || decision.reasons.first().map(|reason| reason.0.clone());
+        match (decision.action, reason) {
+            (Action::Block, _) => Some(Self::Forbidden(said())),
+            _ if unreadable => Some(Self::Unreadable),
+            (Action::Hold, Some(reason)) => Some(Self::Provenance(reason)),
+            (Action::Hold, None) => Some(Self::Policy(said())),
+            (Action::Mask | Action::Observe | Action::Pass, _) => None,
+        }
+    }
+
     /// One word for counters and records.
     pub(crate) fn code(&self) -> &'static str {
         match self {
@@ -143,7 +160,7 @@ pub(crate) struct Judged {
 pub(super) struct Read {
     pub(super) tool: String,
     /// `None` when it is no JSON object that all readers agree about.
-    arguments: Option<Value>,
+    pub(super) arguments: Option<Value>,
     /// In their one spelling; `None` when they have none.
     pub(super) canonical: Option<Vec<u8>>,
 }
@@ -195,12 +212,7 @@ impl Case {
         definitions: &[testudo_dialects::calls::Definition<'_>],
         turns: &[Turn<'_>],
     ) -> Conversation {
-        let reading = if self.settings.knobs.exact {
-            Reading::Close
-        } else {
-            Reading::Plain
-        };
-        let mut conversation = Conversation::new(IndexLimits::default(), reading);
+        let mut conversation = Conversation::new(IndexLimits::default(), self.reading());
         for definition in definitions {
             let value: Value = serde_json::from_slice(definition.json).unwrap_or(Value::Null);
             if !self.is_reviewed(&definition.name, &value) {
@@ -214,7 +226,7 @@ impl Case {
         if view.server_history || !view.hosted_tools.is_empty() {
             nobody(&mut conversation, "", false);
         }
-        let marked = self.marked(turns, reading);
+        let marked = self.marked(turns);
         for (turn, copied) in turns.iter().zip(&marked) {
             let suspicious = self.suspicious.holds(turn.path);
             let declared = self.untrusted.covers(turn.path);
@@ -246,30 +258,53 @@ impl Case {
         conversation
     }
 
-    /// What of each turn was read before; remembers all of them. The store is held no longer than that takes.
-    fn marked(&self, turns: &[Turn<'_>], reading: Reading) -> Vec<Vec<Copied>> {
-        if reading != Reading::Close {
+    /// Remembers what everybody says in the request, whatever its answer will be. What is known is passed over.
+    pub(crate) fn remember(&self, view: &RequestView<'_>) {
+        if self.reading() != Reading::Close {
+            return;
+        }
+        let (_, turns) = history(view);
+        let owner = self.judge.principal.key.as_str();
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        for turn in &turns {
+            match &turn.voice {
+                Voice::Result(call) => {
+                    let name = call.as_ref().map_or("", |call| call.name.as_str());
+                    let source = if name.is_empty() {
+                        "a text of unknown origin"
+                    } else {
+                        name
+                    };
+                    labels.read(owner, source, turn.text);
+                }
+                Voice::System | Voice::User if !self.untrusted.covers(turn.path) => labels.say(owner, turn.text),
+                Voice::System | Voice::User | Voice::Other | Voice::Model | Voice::Call(_) => {}
+            }
+        }
+    }
+
+    /// What of each turn was read before. The store is held no longer than that takes.
+    fn marked(&self, turns: &[Turn<'_>]) -> Vec<Vec<Copied>> {
+        if self.reading() != Reading::Close {
             return vec![Vec::new(); turns.len()];
         }
         let owner = self.judge.principal.key.as_str();
-        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
         let turns = turns.iter().map(|turn| match &turn.voice {
-            Voice::Result(call) => {
-                let name = call.as_ref().map_or("", |call| call.name.as_str());
-                let source = if name.is_empty() {
-                    "a text of unknown origin"
-                } else {
-                    name
-                };
-                labels.read(owner, source, turn.text);
-                Vec::new()
-            }
             Voice::System | Voice::User if !self.untrusted.covers(turn.path) => {
-                labels.hear(owner, speaker(&turn.voice), turn.text)
+                labels.copied(owner, speaker(&turn.voice), turn.text)
             }
-            Voice::System | Voice::User | Voice::Other | Voice::Model | Voice::Call(_) => Vec::new(),
+            _ => Vec::new(),
         });
         turns.collect()
+    }
+
+    fn reading(&self) -> Reading {
+        if self.settings.knobs.exact {
+            Reading::Close
+        } else {
+            Reading::Plain
+        }
     }
 
     /// Whether a definition is the one that somebody looked at: as it was then, or of a tool whose specification is
@@ -383,15 +418,12 @@ impl Court<'_> {
                 approved,
             })
         });
-        let reason = decision.reasons.first().map(|reason| reason.0.clone());
         let harmless = proposed.facts.effect == Effect::Read || !self.tainted;
-        let hold = match (decision.action, proposed.verdict.reason) {
-            (Action::Block, _) => Some(Hold::Forbidden(reason)),
-            _ if read.arguments.is_none() && !harmless => Some(Hold::Unreadable),
-            (Action::Hold, Some(reason)) => Some(Hold::Provenance(reason)),
-            (Action::Hold, None) => Some(Hold::Policy(reason)),
-            (Action::Mask | Action::Observe | Action::Pass, _) => None,
-        };
+        let hold = Hold::of(
+            &decision,
+            proposed.verdict.reason,
+            read.arguments.is_none() && !harmless,
+        );
         (hold, proposed.verdict.arguments)
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use testudo_policy::actions::Quantities;
 use testudo_policy::{CounterLimits, Outcome, ProposedCall, SessionCounters, SessionFacts};
 use testudo_types::{Action, Clock, Decision, KeyId};
 
@@ -39,5 +40,12 @@ impl Counted {
         };
         counters.count(key.as_str(), tool, now, outcome);
         decision
+    }
+
+    /// Counts a call that was held, and that a person has let go since.
+    pub(crate) fn approved(&self, key: &KeyId, tool: &str, quantity: Quantities) {
+        let now = self.clock.monotonic();
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.count(key.as_str(), tool, now, Outcome::Went(quantity));
     }
 }

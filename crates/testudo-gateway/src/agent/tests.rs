@@ -7,9 +7,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use testudo_bounded::json::Limits;
-use testudo_dialects::Operation;
 use testudo_dialects::calls::CallReader;
 use testudo_dialects::sse::Decoder;
+use testudo_dialects::{Operation, StreamReader, Usage};
 use testudo_policy::labels::{LabelKey, LabelLimits, LabelStore};
 use testudo_policy::provenance::{Knobs, PolicyName as Chosen, ToolSpecs};
 use testudo_policy::{PolicyEngine, PolicySource, RouteFacts};
@@ -455,12 +455,89 @@ fn calls_that_go_are_told_to_those_who_execute_them() {
         assert!(taken(&released, ann) && !taken(&released, ann), "{operation:?}");
         // What a person approved was kept whole.
         for kept in [stream(operation, &bad).bytes(), body(operation, &bad).into_bytes()] {
-            with(OnHold::Approval).release_kept(&kept);
+            with(OnHold::Approval).release_kept(&kept, Vec::new());
             assert!(
                 taken(&released, ann) && taken(&released, eve) && !taken(&released, eve),
                 "{operation:?}"
             );
         }
+    }
+}
+
+#[test]
+fn what_a_person_approved_counts_once() {
+    let own = "@id(\"two\") forbid (principal, action == Action::\"act\", resource) when \
+        { context.session.sum_24h > 1000 };";
+    let digest = |text: &str| crate::approvals::sha256(text.as_bytes());
+    let held = ("pay".to_owned(), digest("{\"amount\":5,\"to\":\"eve@bank.example\"}"));
+    let other = ("pay".to_owned(), digest("{\"amount\":6,\"to\":\"eve@bank.example\"}"));
+    for operation in OPERATIONS {
+        // Of the second call of an answer that was let go, a sum of 5 and 5 is left behind.
+        for (held, times, goes) in [
+            (vec![held.clone()], 1, true),
+            (vec![held.clone()], 2, true),
+            (vec![held.clone()], 3, false),
+            (vec![held.clone(), held.clone()], 3, false),
+            (vec![other.clone()], 9, true),
+            (Vec::new(), 9, true),
+        ] {
+            let mut case = case_of(operation, &request(operation, true), OnHold::Approval, "k", "r");
+            case.judge.policy = Arc::new(engine("r", own));
+            let kept = body(operation, &script(&[("pay", EVE)]));
+            for _ in 0..times {
+                case.release_kept(kept.as_bytes(), held.clone());
+            }
+            let next = body(operation, &script(&[("pay", ANN)]));
+            let gated = gate_answer(&case, next.as_bytes(), &Limits::DEFAULT);
+            assert_eq!(matches!(gated, Gated::Whole(_)), goes, "{operation:?} {times}");
+        }
+    }
+}
+
+/// The last counts of tokens in a stream.
+fn usage(operation: Operation, stream: &str) -> Option<Usage> {
+    let mut decoder = Decoder::new(1 << 20);
+    let mut reader = StreamReader::new(operation);
+    decoder.push(stream.as_bytes());
+    let mut usage = None;
+    while let Ok(Some(event)) = decoder.next() {
+        usage = reader.frame(&event, &Limits::DEFAULT).unwrap().usage.or(usage);
+    }
+    usage
+}
+
+#[test]
+fn counts_of_tokens_stay_when_a_text_takes_the_place_of_calls() {
+    for operation in OPERATIONS {
+        let mut script = script(&[("pay", EVE)]);
+        script.usage = true;
+        let bytes = stream(operation, &script).bytes();
+        let before = usage(operation, &String::from_utf8_lossy(&bytes));
+        assert!(
+            before.is_some_and(|usage| usage.output_tokens.is_some()),
+            "{operation:?}"
+        );
+        let (out, tally) = run(&case(operation, true), &[bytes], BOUNDS);
+        assert!(tally.is_held());
+        assert_eq!(usage(operation, &out), before, "{operation:?} {out}");
+    }
+    // In the chunk with the reason to stop, as some servers have it; and not at all.
+    let operation = Operation::ChatCompletions;
+    for usage_of in [
+        "",
+        ",\"usage\":null",
+        ",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9}",
+    ] {
+        let call = json!({"index": 0, "id": "c", "type": "function",
+            "function": {"name": "pay", "arguments": EVE.concat()}});
+        let text = format!(
+            "data: {{\"id\":\"a\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{call}]}}}}]}}\n\n\
+             data: {{\"id\":\"a\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"tool_calls\"}}]{usage_of}}}\n\n\
+             data: [DONE]\n\n"
+        );
+        let (out, tally) = run(&case(operation, true), &[text.clone().into_bytes()], BOUNDS);
+        assert!(tally.is_held());
+        assert_eq!(usage(operation, &out), usage(operation, &text), "{out}");
     }
 }
 

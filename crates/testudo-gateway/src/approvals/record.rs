@@ -278,8 +278,8 @@ impl fmt::Debug for StoredAnswer {
 /// What came of asking for a stored answer.
 #[derive(Debug)]
 pub enum Taken {
-    /// Here it is, this once.
-    Released(StoredAnswer),
+    /// Here it is, this once, with the calls that were held: tools, and digests of the arguments.
+    Released(StoredAnswer, Vec<(String, [u8; 32])>),
     Waiting(ApprovalId),
     Denied(ApprovalId),
     /// The request is a new one.

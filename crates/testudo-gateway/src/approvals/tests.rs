@@ -192,7 +192,7 @@ async fn an_approved_answer_is_released_once() {
     let id = rig.held().await;
     assert!(matches!(rig.take().await, Taken::Waiting(found) if found == id));
     assert_eq!(rig.approve(&id, "ana").await.unwrap(), Decided::Approved);
-    let Taken::Released(released) = rig.take().await else {
+    let Taken::Released(released, _) = rig.take().await else {
         panic!("not released")
     };
     assert_eq!(released.body, answer().body);
@@ -283,7 +283,7 @@ async fn nothing_but_exactly_what_was_approved_is_released() {
         assert_eq!(rig.approvals.take_call(&binding).await.unwrap(), TakenCall::Nothing);
     }
     // None of that has used it up.
-    assert!(matches!(rig.take().await, Taken::Released(_)));
+    assert!(matches!(rig.take().await, Taken::Released(..)));
 }
 
 #[tokio::test]
@@ -391,7 +391,7 @@ async fn the_same_hold_waits_once() {
     // Once it is used, the next one is another.
     rig.approve(&id, "ana").await.unwrap();
     assert_eq!(rig.held().await, id);
-    assert!(matches!(rig.take().await, Taken::Released(_)));
+    assert!(matches!(rig.take().await, Taken::Released(..)));
     assert_ne!(rig.held().await, id);
 }
 
@@ -443,7 +443,7 @@ async fn a_quorum_counts_people_and_not_clicks() {
     rig.approvals.reconfigure(quorum(1));
     assert!(matches!(rig.take().await, Taken::Waiting(_)));
     assert_eq!(rig.approve(&id, "bob").await.unwrap(), Decided::Approved);
-    assert!(matches!(rig.take().await, Taken::Released(_)));
+    assert!(matches!(rig.take().await, Taken::Released(..)));
 
     // One operating-system user under two names.
     rig.approvals.reconfigure(quorum(2));
@@ -515,7 +515,7 @@ async fn taken_at_once_it_is_released_to_one() {
                         .take_answer(&key(), &route(), &REQUEST, &POLICY)
                         .await
                         .unwrap();
-                    return matches!(taken, Taken::Released(_));
+                    return matches!(taken, Taken::Released(..));
                 }
                 let (key, route) = (key(), route());
                 let binding = Binding {
@@ -541,7 +541,7 @@ async fn a_restart_changes_nothing() {
     assert!(matches!(rig.take().await, Taken::Waiting(found) if found == id));
     rig.approve(&id, "ana").await.unwrap();
     let rig = rig.restart().await;
-    let Taken::Released(released) = rig.take().await else {
+    let Taken::Released(released, _) = rig.take().await else {
         panic!("not released")
     };
     assert_eq!(released.body, answer().body);
@@ -605,7 +605,7 @@ async fn texts_are_sealed_and_gone_once_it_is_settled() {
             "use" => {
                 rig.approve(&id, "ana").await.unwrap();
                 assert_eq!(count().await, 1);
-                assert!(matches!(rig.take().await, Taken::Released(_)));
+                assert!(matches!(rig.take().await, Taken::Released(..)));
             }
             "deny" => {
                 rig.deny(&id, "ana").await.unwrap();
@@ -857,7 +857,7 @@ async fn what_happens_is_told_in_order_and_until_it_was_entered() {
     let rig = rig().await;
     let first = rig.held().await;
     rig.approve(&first, "ana").await.unwrap();
-    assert!(matches!(rig.take().await, Taken::Released(_)));
+    assert!(matches!(rig.take().await, Taken::Released(..)));
     let second = rig.held().await;
     rig.clock.advance_ms(15 * MINUTE);
     rig.approvals.tidy().await.unwrap();

@@ -104,6 +104,9 @@ impl Fault {
         if let (Some(data), Some(serde_json::Value::Object(more))) = (data.as_object_mut(), &self.data) {
             data.extend(more.clone());
         }
+        if let (Some(data), Some(id)) = (data.as_object_mut(), self.refusal.approval()) {
+            data.insert("approval_id".to_owned(), json!(id.as_str()));
+        }
         let error = json!({"code": self.code, "message": problem.message, "data": data});
         let id = id.map_or("null", RequestId::as_json);
         format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)

@@ -12,9 +12,11 @@ use testudo_types::Origin;
 use tokio::sync::mpsc;
 
 use super::fault::Fault;
+use super::heard::Hearing;
 use super::link::{Link, LinkError, Outgoing, Right};
 use super::server::Server;
 use super::session::Session;
+use crate::agent::Suspicious;
 use crate::guard::{Exchanger, GuardPlan, Inspection, Judge, Leaks, Site, plan_span};
 use crate::heavy;
 use crate::record::{Outcome, Record};
@@ -206,6 +208,8 @@ pub(crate) struct Forward {
     pub(crate) joined: bool,
     pub(crate) modern: bool,
     pub(crate) is_tool: bool,
+    /// What else is done with the answer.
+    pub(crate) hearing: Option<Hearing>,
 }
 
 impl Forward {
@@ -225,6 +229,11 @@ impl Forward {
             result = self.talk(out, record) => result,
         };
         self.reads.finish(record);
+        // What is withheld was not read by anybody.
+        if let (Ok(answer), Some(hearing)) = (&result, self.hearing.take()) {
+            let suspicious = Suspicious::of(&record.findings, self.link.server.injection_score_min()).any();
+            hearing.hear(&self.session.heard, answer, self.link.limits(), suspicious);
+        }
         result
     }
 
@@ -347,12 +356,13 @@ impl Forward {
     }
 
     /// The tool has run and its result stays here; a model is told so, that it can go on.
-    fn withheld(&self, record: &mut Record) -> Result<Vec<u8>, Fault> {
+    fn withheld(&mut self, record: &mut Record) -> Result<Vec<u8>, Fault> {
         let why = self.reads.why();
         if !self.is_tool {
             return Err(Refusal::new(Outcome::Blocked, 403, "content_blocked", why).into());
         }
         record.end(Outcome::Blocked);
+        self.hearing = None;
         let kind = if self.modern { json!("complete") } else { json!(null) };
         let text = format!("The tool has run. Its result was withheld: {why}.");
         let mut result = json!({"content": [{"type": "text", "text": text}], "isError": true, "resultType": kind});

@@ -19,6 +19,8 @@ use testudo_types::ModelName;
 use super::catalog;
 use super::fault::Fault;
 use super::forward::{Forward, Reads, outgoing};
+use super::heard::Hearing;
+use super::judged::judge;
 use super::link::{Abilities, Link, Outgoing, implementation};
 use super::pins::{PinDigest, PinState};
 use super::released::{Released as _, ReleasedCall};
@@ -29,6 +31,7 @@ use super::visit::{Visit, asks, presented, too_many};
 use crate::guard::Judge;
 use crate::record::{Outcome, Record};
 use crate::refusal::Refusal;
+use crate::settings::Trust;
 
 /// What is done with a message.
 pub(crate) enum Serving {
@@ -306,7 +309,6 @@ impl Call<'_> {
             let headers = &self.visit.parts.headers;
             check_parameters(&tool.definition.mirrored, arguments, &|name| presented(headers, name))?;
         }
-        self.is_released(server, own, arguments)?;
         let reads = Reads::arguments(server, self.visit.judge(server));
         let bytes = reads.request(self.message, Edits::new(), record)?;
         let mut request = outgoing(&bytes, "name", own, server)?;
@@ -318,7 +320,13 @@ impl Call<'_> {
                 .mirrored
                 .extend(value.map(|value| (mirrored.header.to_string(), value)));
         }
-        Ok(self.forward(id, &link, request, permit, Some(own)))
+        let asked = self.message.params().and_then(|it| it.get("arguments"));
+        if !self.is_released(server, own, asked)? {
+            judge(self.visit, &self.session, (server, own), arguments, record).await?;
+        }
+        let arguments = arguments.and_then(|it| serde_json::from_slice(it.raw()).ok());
+        let call = (own, arguments.unwrap_or_default());
+        Ok(self.forward(id, &link, request, permit, Some(call)))
     }
 
     /// What policy says of the call.
@@ -354,10 +362,11 @@ impl Call<'_> {
         Err(Fault::answer(Refusal::new(Outcome::Forbidden, 403, reason, why)))
     }
 
-    /// Only what the side in front of the model has released is called, where that is asked for.
-    fn is_released(&self, server: &Server, own: &str, arguments: Option<Node<'_>>) -> Result<(), Fault> {
-        if !server.settings.released_only {
-            return Ok(());
+    /// Whether the side in front of the model has let exactly this call go; an error where only such calls are made.
+    fn is_released(&self, server: &Server, own: &str, arguments: Option<Node<'_>>) -> Result<bool, Fault> {
+        let only = server.settings.released_only;
+        if !only && server.route().agents.is_none() {
+            return Ok(false);
         }
         let mut canonical = Vec::new();
         let spelled = match arguments {
@@ -369,8 +378,9 @@ impl Call<'_> {
         };
         let tool = join_tool(server.name(), own);
         let call = ReleasedCall::of(&self.visit.caller.principal.key, &tool, &canonical);
-        if spelled && self.visit.gateway.mcp().released.take(&call) {
-            return Ok(());
+        let released = spelled && self.visit.gateway.mcp().released.take(&call);
+        if released || !only {
+            return Ok(released);
         }
         let why = "no answer of a model that was let through asks for exactly this call";
         Err(Fault::answer(Refusal::new(
@@ -404,8 +414,10 @@ impl Call<'_> {
         link: &Arc<Link>,
         request: Outgoing,
         permit: Permit,
-        tool: Option<&str>,
+        call: Option<(&str, Value)>,
     ) -> Serving {
+        let tool = call.as_ref().map(|(tool, _)| *tool);
+        let hearing = self.hearing(&link.server, call);
         Serving::Forwarded(Box::new(Forward {
             id: id.clone(),
             link: Arc::clone(link),
@@ -416,7 +428,26 @@ impl Call<'_> {
             joined: self.visit.door.joined,
             modern: self.modern(),
             is_tool: tool.is_some(),
+            hearing,
         }))
+    }
+
+    /// What else is done with an answer: nothing where it is the operator's own, or nobody asks for it later.
+    fn hearing(&self, server: &Server, call: Option<(&str, Value)>) -> Option<Hearing> {
+        let visit = self.visit;
+        let foreign = server.settings.results == Trust::ThirdParty;
+        let labels = (foreign && visit.runtime.knows_again()).then(|| {
+            let key = visit.caller.principal.key.clone();
+            (Arc::clone(visit.gateway.labels()), key)
+        });
+        let mut servers = visit.door.servers.iter();
+        let judged = servers.any(|server| server.route().agents.is_some());
+        (judged || labels.is_some()).then(|| Hearing {
+            labels,
+            judged,
+            server: server.name().clone(),
+            call: call.map(|(tool, arguments)| (tool.into(), arguments)),
+        })
     }
 
     /// A prompt or a resource of one server.

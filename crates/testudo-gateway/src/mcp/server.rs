@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use testudo_bounded::json::Limits;
 use testudo_dialects::mcp::{ServerName, split_tool, split_uri};
-use testudo_types::Origin;
+use testudo_types::{Origin, ThreatKind};
 
 use super::link::LinkError;
 use crate::guard::GuardPlan;
@@ -81,6 +81,12 @@ impl Server {
     pub(crate) fn client(&self) -> Result<&ExactClient, LinkError> {
         let missing = LinkError::Upstream(UpstreamError::Target("this server has no address"));
         self.client.as_ref().ok_or(missing)
+    }
+
+    /// How sure a detector has to be of instructions in its results.
+    pub(crate) fn injection_score_min(&self) -> Option<u8> {
+        let guard = self.route().profile.request.get(&ThreatKind::Injection);
+        guard.map(|guard| guard.score_min)
     }
 
     /// Whose words its results are.

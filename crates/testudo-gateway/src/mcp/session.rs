@@ -10,6 +10,7 @@ use testudo_types::{KeyId, Millis};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use super::heard::{Heard, Taken};
 use super::link::{Link, LinkError, Unasked};
 use super::server::Server;
 use crate::settings::Asks;
@@ -41,6 +42,8 @@ pub(crate) struct Session {
     running: Mutex<BTreeMap<RequestId, CancellationToken>>,
     /// What servers say unasked.
     pub(crate) unasked: Unasked,
+    /// What servers answered.
+    pub(crate) heard: Mutex<Heard>,
     used: AtomicU64,
     pub(crate) ended: CancellationToken,
 }
@@ -55,7 +58,7 @@ pub(crate) struct Opening {
 }
 
 impl Session {
-    fn new(id: Option<Box<str>>, opening: Opening, now: Millis) -> Self {
+    fn new(id: Option<Box<str>>, opening: Opening, heard: Heard, now: Millis) -> Self {
         Self {
             id,
             key: opening.key,
@@ -67,6 +70,7 @@ impl Session {
             next_question: AtomicU64::new(1),
             running: Mutex::default(),
             unasked: broadcast::channel::<(Arc<Server>, Bytes)>(NEWS_MAX).0,
+            heard: Mutex::new(heard),
             used: AtomicU64::new(now.0),
             ended: CancellationToken::new(),
         }
@@ -174,24 +178,32 @@ enum Name {
 
 /// All sessions of a gateway.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<BTreeMap<Name, Arc<Session>>>);
+pub(crate) struct Sessions {
+    all: Mutex<BTreeMap<Name, Arc<Session>>>,
+    /// Of what they were answered.
+    taken: Arc<Taken>,
+}
 
 impl Sessions {
     /// A new session under an id that nobody can guess; `None` when there are too many.
     pub(crate) fn open(&self, id: &str, opening: Opening, now: Millis) -> Option<Arc<Session>> {
-        let mut sessions = lock(&self.0);
+        let mut sessions = lock(&self.all);
         let of_key = sessions.values().filter(|it| it.key == opening.key).count();
         if sessions.len() >= SESSIONS_MAX || of_key >= KEY_SESSIONS_MAX {
             return None;
         }
-        let session = Arc::new(Session::new(Some(id.into()), opening, now));
+        let session = Arc::new(Session::new(Some(id.into()), opening, self.heard(), now));
         sessions.insert(Name::Told(id.into()), Arc::clone(&session));
         Some(session)
     }
 
+    fn heard(&self) -> Heard {
+        Heard::new(Arc::clone(&self.taken))
+    }
+
     /// The session of an id, for the key and door that opened it and nobody else.
     pub(crate) fn find(&self, id: &str, key: &KeyId, door: &str, now: Millis) -> Option<Arc<Session>> {
-        let session = lock(&self.0).get(&Name::Told(id.into())).cloned()?;
+        let session = lock(&self.all).get(&Name::Told(id.into())).cloned()?;
         let own = session.key == *key && session.door.as_ref() == door && !session.is_idle(now);
         own.then(|| {
             session.touch(now);
@@ -201,7 +213,7 @@ impl Sessions {
 
     /// What callers of a key share at a door, when their revision has no sessions.
     pub(crate) fn shared(&self, opening: Opening, now: Millis) -> Option<Arc<Session>> {
-        let mut sessions = lock(&self.0);
+        let mut sessions = lock(&self.all);
         let name = Name::Shared(opening.key.clone(), opening.door.clone());
         if let Some(session) = sessions.get(&name).filter(|it| it.asks == opening.asks) {
             session.touch(now);
@@ -210,7 +222,7 @@ impl Sessions {
         if sessions.len() >= SESSIONS_MAX {
             return None;
         }
-        let session = Arc::new(Session::new(None, opening, now));
+        let session = Arc::new(Session::new(None, opening, self.heard(), now));
         sessions.insert(name, Arc::clone(&session));
         Some(session)
     }
@@ -218,7 +230,7 @@ impl Sessions {
     /// Ends one session.
     pub(crate) async fn end(&self, session: &Session) {
         if let Some(id) = &session.id {
-            lock(&self.0).remove(&Name::Told(id.clone()));
+            lock(&self.all).remove(&Name::Told(id.clone()));
         }
         session.close().await;
     }
@@ -226,7 +238,7 @@ impl Sessions {
     /// Ends those that have been silent for too long, or all.
     pub(crate) async fn sweep(&self, now: Option<Millis>) {
         let mut over = Vec::new();
-        lock(&self.0).retain(|_, session| {
+        lock(&self.all).retain(|_, session| {
             let keep = now.is_some_and(|now| !session.is_idle(now) && !session.ended.is_cancelled());
             if !keep {
                 over.push(Arc::clone(session));

@@ -28,7 +28,8 @@ pub struct McpSettings {
 #[derive(Debug)]
 pub struct McpServer {
     pub name: ServerName,
-    /// How policies, limits, ledger and metrics see it: a route called `mcp.NAME`.
+    /// How policies, limits, ledger and metrics see it: a route called `mcp.NAME`. Its `agents` judge the calls that no
+    /// route to a model has let go.
     pub route: Arc<Route>,
     pub transport: McpTransport,
     /// Tools that may be used: names, or their beginnings with `*`.

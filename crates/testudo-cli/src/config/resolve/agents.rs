@@ -23,15 +23,15 @@ const FETCH: [(&str, VerbatimGet); 3] = [
     ("always", VerbatimGet::Always),
 ];
 
-/// What a route's agents are held to; mistakes are in `problems`.
+/// What the agents of a route or server are held to; mistakes are in `problems`. `place` is where it stands.
 pub(super) fn agents(
     typed: Option<&Agents>,
-    route: &str,
+    place: &str,
     files: &mut Files<'_>,
     problems: &mut Problems,
 ) -> Option<Arc<AgentSettings>> {
     let typed = typed?;
-    let name = |key: &str| format!("routes.{route}.agents.{key}");
+    let name = |key: &str| format!("{place}.agents.{key}");
     let policy = chosen(
         typed.policy.as_ref(),
         &name("policy"),

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use testudo_dialects::Family;
 use testudo_dialects::mcp::ServerName;
 use testudo_gateway::settings::{
-    Asks, Limits, McpServer, McpSettings, McpTransport, Profile, Recording, StdioSettings, Timeouts, Trust,
-    UpstreamBase, UpstreamSettings, mcp_route,
+    AgentSettings, Asks, Limits, McpServer, McpSettings, McpTransport, OnHold, Profile, Recording, StdioSettings,
+    Timeouts, Trust, UpstreamBase, UpstreamSettings, mcp_route,
 };
 use testudo_types::{Secret, UpstreamName};
 use url::Url;
 
 use super::allow::{AllowKey, entry};
 use super::ledger::recording_of;
-use super::{RETRIES, TIMEOUTS};
+use super::{RETRIES, TIMEOUTS, agents};
 use crate::config::document::{At, shown};
 use crate::config::files::Files;
 use crate::config::problem::Problems;
@@ -110,6 +110,7 @@ fn server(
     let server = parsed.ok()?;
     let mut route = mcp_route(Some(&server), profile?, limits(&typed.limits), recording).ok()?;
     route.allow = typed.allow.iter().filter_map(|it| entry(it, key)).collect();
+    route.agents = judged(typed, files, problems);
     Some(McpServer {
         tools: tools(typed, problems),
         results: results(typed, problems),
@@ -119,6 +120,48 @@ fn server(
         route: Arc::new(route),
         transport: transport?,
     })
+}
+
+/// By what calls are judged that no route to a model has let go.
+fn judged(typed: &typed::McpServer, files: &mut Files<'_>, problems: &mut Problems) -> Option<Arc<AgentSettings>> {
+    let written = typed.agents.as_ref()?;
+    let dead = [
+        (
+            written.definitions.as_ref().map(|it| it.line),
+            "definitions",
+            "definitions are approved with `testudo mcp approve`",
+        ),
+        (
+            written.trust_system.as_ref().map(|it| it.line),
+            "trust_system",
+            "there are no messages in a session with a server",
+        ),
+    ];
+    for (line, key, why) in dead {
+        if let Some(line) = line {
+            problems.at(
+                line,
+                format!("`mcp.server.agents.{key}` says nothing: {why}"),
+                "remove it",
+            );
+        }
+    }
+    if let Some(only) = typed.only_released.as_ref().filter(|only| only.value) {
+        problems.at(
+            only.line,
+            "`mcp.server.only_released` is set, so that `agents` would have nothing to judge",
+            "remove one of them",
+        );
+    }
+    let settings = agents::agents(Some(written), "mcp.server", files, problems)?;
+    if let (OnHold::Question, Some(on_hold)) = (settings.on_hold, &written.on_hold) {
+        problems.at(
+            on_hold.line,
+            "`mcp.server.agents.on_hold` cannot be `question`: there is no user in a session with a server",
+            "write \"deny\" or \"approval\"",
+        );
+    }
+    Some(settings)
 }
 
 /// Whether only calls that a route with agents let go are executed. Without such a route none would be.

@@ -44,7 +44,7 @@ impl Context<'_> {
         let limits = self.limits(typed, problems);
         let recording = ledger::recording(typed, &self.typed.ledger, problems);
         let spotlight = spotlight(typed, problems);
-        let agents = agents::agents(typed.agents.as_ref(), name, files, problems);
+        let agents = agents::agents(typed.agents.as_ref(), &format!("routes.{name}"), files, problems);
         Some(Route {
             name: parsed.ok()?,
             prefix,

@@ -45,6 +45,38 @@ fn a_route_names_its_tools() {
 }
 
 #[test]
+fn a_server_judges_what_no_route_let_go() {
+    let server = "[[mcp.server]]\nname = \"bank\"\nurl = \"https://bank.example/mcp\"\nagents = { tools = \"tools.toml\", \
+                  policy = \"q3\", on_hold = \"approval\" }";
+    let sound = with(server, TOOLS, "").unwrap();
+    let agents = sound.settings.mcp.unwrap().servers[0].route.agents.clone().unwrap();
+    assert_eq!((agents.policy, agents.on_hold), (PolicyName::Q3, OnHold::Approval));
+    let plain = with(
+        "[[mcp.server]]\nname = \"bank\"\nurl = \"https://bank.example/mcp\"",
+        TOOLS,
+        "",
+    )
+    .unwrap();
+    assert!(plain.settings.mcp.unwrap().servers[0].route.agents.is_none());
+    for (from, to, what) in [
+        ("approval", "question", "there is no user in a session"),
+        ("approval", "ask", "`mcp.server.agents.on_hold` cannot be `ask`"),
+        ("policy = \"q3\"", "trust_system = true", "trust_system` says nothing"),
+        (
+            "policy = \"q3\"",
+            "definitions = \"tools.json\"",
+            "definitions` says nothing",
+        ),
+        ("agents", "only_released = true\nagents", "would have nothing to judge"),
+    ] {
+        let problems = with(&server.replacen(from, to, 1), TOOLS, DEFINITIONS)
+            .err()
+            .unwrap_or_default();
+        assert!(problems.contains(what), "{to}: {problems}");
+    }
+}
+
+#[test]
 fn mistakes_are_named() {
     for (agents, tools, definitions, what) in [
         ("agents = {}", TOOLS, "", "`routes.r.agents.tools` is missing"),

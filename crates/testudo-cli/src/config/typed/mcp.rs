@@ -2,7 +2,9 @@
 
 use super::super::document::{At, Section};
 use super::super::problem::Problems;
-use super::{Allow, Limits, Recording, SecretSource, allow, deadlines, ledger, limits, secret, source_of};
+use super::{
+    Agents, Allow, Limits, Recording, SecretSource, agents, allow, deadlines, ledger, limits, secret, source_of,
+};
 
 /// `[mcp]`.
 #[derive(Debug, Default)]
@@ -31,6 +33,7 @@ pub(crate) struct McpServer {
     pub(crate) results: Option<At<String>>,
     pub(crate) asks: Vec<At<String>>,
     pub(crate) only_released: Option<At<bool>>,
+    pub(crate) agents: Option<Agents>,
     pub(crate) profile: Option<At<String>>,
     pub(crate) limits: Limits,
     pub(crate) ledger: Recording,
@@ -75,6 +78,7 @@ fn server(mut section: Section<'_>, problems: &mut Problems) -> McpServer {
         results: section.text("results", problems),
         asks: section.texts("asks", problems),
         only_released: section.flag("only_released", problems),
+        agents: agents::agents(&mut section, problems),
         profile: section.text("profile", problems),
         limits: limits(&mut section, problems),
         ledger: section

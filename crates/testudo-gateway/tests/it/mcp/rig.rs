@@ -19,9 +19,9 @@ use testudo_gateway::keys::NewKey;
 use testudo_gateway::mcp::pins::Pins;
 use testudo_gateway::server::{Running, Startup, open_keys, start, start_recording};
 use testudo_gateway::settings::{
-    ApprovalSettings, Asks, Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, McpServer, McpSettings,
-    McpTransport, ModelSettings, Profile, Recording, Settings, StdioSettings, Timeouts, Trust, UpstreamBase,
-    UpstreamSettings, mcp_route,
+    AgentSettings, ApprovalSettings, Asks, Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, McpServer,
+    McpSettings, McpTransport, ModelSettings, Profile, Recording, Settings, StdioSettings, Timeouts, Trust,
+    UpstreamBase, UpstreamSettings, mcp_route,
 };
 use testudo_policy::{PolicySource, RouteScope};
 use testudo_types::{
@@ -41,6 +41,7 @@ pub(super) struct Behind {
     pub(super) asks: Asks,
     pub(super) results: Trust,
     pub(super) released_only: bool,
+    pub(super) agents: Option<Arc<AgentSettings>>,
     pub(super) limits: Limits,
     pub(super) recording: Recording,
 }
@@ -94,6 +95,7 @@ impl Behind {
             asks: Asks::default(),
             results: Trust::ThirdParty,
             released_only: false,
+            agents: None,
             limits: Limits::default(),
             recording: Recording::DEFAULT,
         }
@@ -125,10 +127,11 @@ fn profile() -> Arc<Profile> {
     })
 }
 
-fn settings(servers: Vec<Behind>, policy: &str) -> Settings {
+pub(super) fn settings(servers: Vec<Behind>, policy: &str) -> Settings {
     let servers = servers.into_iter().map(|one| {
         let name = ServerName::parse(one.name).unwrap();
-        let route = mcp_route(Some(&name), profile(), one.limits, one.recording).unwrap();
+        let mut route = mcp_route(Some(&name), profile(), one.limits, one.recording).unwrap();
+        route.agents = one.agents;
         Arc::new(McpServer {
             route: Arc::new(route),
             name,
@@ -159,10 +162,27 @@ fn settings(servers: Vec<Behind>, policy: &str) -> Settings {
     }
 }
 
+fn startup(data: &TempDir, settings: Settings) -> Startup {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    Startup {
+        listen: ListenSettings {
+            address: any,
+            hosts: Vec::new(),
+            origins: vec!["https://app.example".to_owned()],
+            tls: None,
+            admin: Some(any),
+        },
+        admin_token: None,
+        data_dir: data.path().join("data"),
+        ledger: LedgerSettings::default(),
+        settings,
+    }
+}
+
 pub(super) struct Rig {
     pub(super) running: Running,
     pub(super) key: String,
-    /// A key that may use no server but `mail`.
+    /// A key that may use no server but `mail` and `bank`.
     pub(super) mail_key: String,
     pub(super) pins: Pins,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -204,13 +224,24 @@ impl Rig {
     }
 
     pub(super) async fn with_policy(servers: Vec<Behind>, policy: &str) -> Self {
-        Self::begin(servers, policy, None).await.0
+        Self::of(settings(servers, policy)).await
+    }
+
+    pub(super) async fn of(settings: Settings) -> Self {
+        Self::begin(settings, None).await.0
+    }
+
+    /// The same gateway, started anew with its data folder.
+    pub(super) async fn restarted(self, settings: Settings) -> Self {
+        let _report = self.running.stop().await;
+        let running = start(startup(&self._data, settings)).await.unwrap();
+        Self { running, ..self }
     }
 
     pub(super) async fn recording(servers: Vec<Behind>) -> (Self, Notebook) {
         let folder = tempfile::tempdir().unwrap();
         let recorder = Notebook::recorder(&folder.path().join("ledger")).await;
-        let (rig, notebook) = Self::begin(servers, "", Some(recorder)).await;
+        let (rig, notebook) = Self::begin(settings(servers, ""), Some(recorder)).await;
         drop(folder.keep());
         let notebook = notebook.unwrap();
         notebook.until_written("configuration").await;
@@ -218,8 +249,7 @@ impl Rig {
     }
 
     async fn begin(
-        servers: Vec<Behind>,
-        policy: &str,
+        settings: Settings,
         recorder: Option<(testudo_recorder::Recorder, Notebook)>,
     ) -> (Self, Option<Notebook>) {
         let data = tempfile::tempdir().unwrap();
@@ -228,25 +258,16 @@ impl Rig {
         let new = NewKey::unrestricted("test", TenantId::parse("t").unwrap(), PrincipalKind::Agent);
         let created = store.create(new.clone(), UnixMillis(1)).await.unwrap();
         let mail = NewKey {
-            routes: RouteScope::Only(vec![RouteName::parse("mcp.mail").unwrap()]),
+            routes: RouteScope::Only(
+                ["mcp.mail", "mcp.bank"]
+                    .map(|it| RouteName::parse(it).unwrap())
+                    .to_vec(),
+            ),
             ..new
         };
         let mail = store.create(mail, UnixMillis(1)).await.unwrap();
         store.close().await;
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let startup = Startup {
-            listen: ListenSettings {
-                address: any,
-                hosts: Vec::new(),
-                origins: vec!["https://app.example".to_owned()],
-                tls: None,
-                admin: Some(any),
-            },
-            admin_token: None,
-            data_dir: data_dir.clone(),
-            ledger: LedgerSettings::default(),
-            settings: settings(servers, policy),
-        };
+        let startup = startup(&data, settings);
         let (running, notebook) = match recorder {
             Some((recorder, notebook)) => (start_recording(startup, recorder).await.unwrap(), Some(notebook)),
             None => (start(startup).await.unwrap(), None),
@@ -352,7 +373,12 @@ impl Rig {
     }
 
     /// One request of the revision without sessions.
-    pub(super) async fn modern(&self, path: &str, method: &str, mut params: Value) -> Got {
+    pub(super) async fn modern(&self, path: &str, method: &str, params: Value) -> Got {
+        let bearer = format!("Bearer {}", self.key);
+        self.modern_as(&bearer, path, method, params).await
+    }
+
+    pub(super) async fn modern_as(&self, bearer: &str, path: &str, method: &str, mut params: Value) -> Got {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
@@ -364,6 +390,7 @@ impl Rig {
             .unwrap_or("")
             .to_owned();
         let headers = [
+            ("authorization", bearer),
             ("mcp-protocol-version", "2026-07-28"),
             ("mcp-method", method),
             ("mcp-name", name.as_str()),
