@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("testudo-encoder", &["testudo-detect"]),
     ("testudo-dialects", &["testudo-types", "testudo-bounded"]),
     ("testudo-ledger", &["testudo-types"]),
+    ("testudo-formats", &["testudo-bounded"]),
     // Layer 2: services. What is kept, and how it is written.
     (
         "testudo-recorder",
@@ -73,6 +74,7 @@ const PURE: &[&str] = &[
     "testudo-policy",
     "testudo-dialects",
     "testudo-ledger",
+    "testudo-formats",
 ];
 const IMPURE: &[&str] = &["tokio", "mio", "hyper", "reqwest", "rusqlite", "sqlx"];
 

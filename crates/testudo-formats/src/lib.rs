@@ -1,0 +1,36 @@
+//! Reads model files without running them, and says what loading them would do.
+//!
+//! [`scan`] takes bytes behind a [`Source`] and gives a [`Report`]: findings, each with its rule, place and verdict, and
+//! what the file consists of. What a file is, is told by its content; its name only ever adds suspicion. Pickles are
+//! carried out symbolically against an exact list of what real savers write; archives are read by each of their
+//! directories. Whatever cannot be read to its end is [`Verdict::Unknown`], which is to be treated as malicious.
+//!
+//! No I/O, no clock, no randomness: bytes come from the caller, costs are bounded by [`Limits`].
+
+#![forbid(unsafe_code)]
+#![deny(clippy::arithmetic_side_effects)]
+
+mod judge;
+mod limits;
+mod numpy;
+mod pickle;
+mod scan;
+mod source;
+mod tar;
+mod unpack;
+mod verdict;
+mod zip;
+
+pub use limits::Limits;
+pub use scan::Options;
+pub use source::Source;
+pub use verdict::{Finding, Part, Report, Verdict};
+
+/// Judges one file. `path` stands in the findings, and its last extension is a hint.
+#[must_use]
+pub fn scan(source: &dyn Source, path: &str, options: &Options) -> Report {
+    let mut scan = scan::Scan::new(options);
+    let place = scan::Place::outermost(path);
+    judge::judge(&mut scan, source, &place, judge::Inside::Nothing);
+    scan.into_report()
+}
