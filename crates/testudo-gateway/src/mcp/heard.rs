@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use testudo_bounded::json::{Document, Limits};
 use testudo_dialects::Form;
-use testudo_dialects::mcp::{ServerName, Whose, join_tool, texts};
+use testudo_dialects::mcp::{ServerName, Whose, join_tool, split_tool, texts};
 use testudo_policy::labels::{LabelStore, PIECE_LETTERS};
 use testudo_policy::provenance::ToolSpecs;
 use testudo_types::{KeyId, Origin};
@@ -147,10 +147,11 @@ impl Drop for Heard {
     }
 }
 
-/// The name by which specifications know a tool of a server: `SERVER__TOOL`, or its own where only that is there.
+/// The name by which specifications know a tool of a server: `SERVER__TOOL`, or its own where only that is there. A
+/// server chooses its own names: one that reads as a tool of a server would take over what was said of that.
 pub(crate) fn specified(specs: &ToolSpecs, server: &ServerName, tool: &str) -> String {
     let joined = join_tool(server, tool);
-    if specs.tool(&joined).is_none() && specs.tool(tool).is_some() {
+    if specs.tool(&joined).is_none() && specs.tool(tool).is_some() && split_tool(tool).is_none() {
         tool.to_owned()
     } else {
         joined
@@ -303,6 +304,10 @@ mod tests {
         assert_eq!(specified(&own, &mail, "read"), "read");
         assert_eq!(specified(&joined, &mail, "read"), "mail__read");
         assert_eq!(specified(&own, &mail, "send"), "mail__send");
+        for named in ["mail__read", "web__read"] {
+            let specs = specs(&format!("[tools.{named}]\neffect = \"read\"\n"));
+            assert_eq!(specified(&specs, &mail, named), format!("mail__{named}"));
+        }
         // Another server's tool of the same name is not the one that was specified.
         let mut heard = Heard::new(Arc::default());
         heard.push(answer(3, false));
