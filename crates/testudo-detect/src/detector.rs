@@ -12,6 +12,7 @@ use crate::load::{Compiled, RuleProblem, load};
 use crate::output::{Declared, LinkForm, Sink};
 use crate::pseudonym::Restorer;
 use crate::rescan::Reading;
+use crate::scan::Gates;
 use crate::structure::special;
 use crate::tracker::Starts;
 use crate::views::Views;
@@ -138,12 +139,18 @@ impl Detector {
         besides: Option<Selection>,
     ) -> Selection {
         let phrases = |(rule, chosen): (&Rule, &bool)| *chosen && rule.kind == ThreatKind::Injection;
-        let guess_mask = self.rules().iter().zip(&mask).map(phrases).collect();
+        let guess_mask: Vec<bool> = self.rules().iter().zip(&mask).map(phrases).collect();
+        let gates = |mask: &[bool]| {
+            Gates::new(&self.compiled, |rule| {
+                mask.get(rule.position()).copied().unwrap_or(false)
+            })
+        };
         Selection {
             inner: Arc::new(Chosen {
                 detector: Arc::clone(self),
+                gates: gates(&mask),
+                guess_gates: gates(&guess_mask),
                 mask,
-                guess_mask,
                 reading,
                 outside_code,
                 besides,
@@ -191,8 +198,9 @@ pub struct Selection {
 struct Chosen {
     detector: Arc<Detector>,
     mask: Vec<bool>,
-    /// Those of the chosen that a guess at a text is good enough for.
-    guess_mask: Vec<bool>,
+    gates: Gates,
+    /// Of those of the chosen that a guess at a text is good enough for.
+    guess_gates: Gates,
     reading: Reading,
     /// Rules that say nothing about what Markdown only shows.
     outside_code: Vec<bool>,
@@ -282,14 +290,13 @@ impl Selection {
         &self.inner.detector.compiled
     }
 
-    /// Whether a rule is among the chosen and, of a guessed text, one that a guess is good enough for.
-    pub(crate) fn reads(&self, index: RuleIndex, guessed: bool) -> bool {
-        let mask = if guessed {
-            &self.inner.guess_mask
+    /// How the chosen become candidates or, of a guessed text, those that a guess is good enough for.
+    pub(crate) fn gates(&self, guessed: bool) -> &Gates {
+        if guessed {
+            &self.inner.guess_gates
         } else {
-            &self.inner.mask
-        };
-        mask.get(index.position()).copied().unwrap_or(false)
+            &self.inner.gates
+        }
     }
 
     /// What is read besides the plain text.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::Budget;
+use crate::kinds::{Kinds, digit};
 
 /// Digits that every match of a pattern has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,26 +15,30 @@ pub(crate) struct DigitsNeeded {
 
 /// The rows of digits in a text, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Digits(Vec<Range<usize>>);
+pub(crate) struct Digits {
+    rows: Vec<Range<usize>>,
+    /// Of the whole text.
+    all: usize,
+    longest: usize,
+}
 
 impl Digits {
-    pub(crate) fn of(text: &[u8]) -> Self {
-        let mut rows = Vec::new();
-        let mut at = 0_usize;
-        while let Some(rest) = text.get(at..)
-            && let Some(skip) = rest.iter().position(u8::is_ascii_digit)
-        {
-            let start = at.saturating_add(skip);
-            let row = text.get(start..).unwrap_or_default();
-            let len = row.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(row.len());
-            at = start.saturating_add(len);
-            rows.push(start..at);
+    pub(crate) fn of(kinds: &Kinds) -> Self {
+        let rows: Vec<Range<usize>> = kinds.runs(1, digit).collect();
+        Self {
+            all: rows.iter().map(Range::len).fold(0, usize::saturating_add),
+            longest: rows.iter().map(Range::len).max().unwrap_or(0),
+            rows,
         }
-        Self(rows)
     }
 
     pub(crate) fn rows(&self) -> &[Range<usize>] {
-        &self.0
+        &self.rows
+    }
+
+    /// Whether any part of the text can have the digits that a match needs.
+    pub(crate) fn may_suffice(&self, needed: DigitsNeeded) -> bool {
+        self.all >= needed.all && self.longest >= needed.in_a_row
     }
 
     /// Whether a part of the text has the digits that a match needs.
@@ -41,9 +46,9 @@ impl Digits {
         if needed.all == 0 {
             return true;
         }
-        let first = self.0.partition_point(|row| row.end <= part.start);
+        let first = self.rows.partition_point(|row| row.end <= part.start);
         let (mut all, mut longest, mut read) = (0_usize, 0, 0_usize);
-        for row in self.0.iter().skip(first).take_while(|row| row.start < part.end) {
+        for row in self.rows.iter().skip(first).take_while(|row| row.start < part.end) {
             let len = row.end.min(part.end).saturating_sub(row.start.max(part.start));
             all = all.saturating_add(len);
             longest = longest.max(len);
@@ -61,15 +66,19 @@ impl Digits {
 mod tests {
     use super::{Digits, DigitsNeeded};
     use crate::Budget;
+    use crate::kinds::Kinds;
 
     fn suffice(text: &str, all: usize, in_a_row: usize) -> bool {
         let needed = DigitsNeeded { all, in_a_row };
-        Digits::of(text.as_bytes()).suffice(needed, &(1..text.len()), &mut Budget::unlimited())
+        let digits = Digits::of(&Kinds::of(text.as_bytes()));
+        let suffice = digits.suffice(needed, &(1..text.len()), &mut Budget::unlimited());
+        assert!(digits.may_suffice(needed) || !suffice);
+        suffice
     }
 
     #[test]
     fn rows_are_found_and_counted() {
-        assert_eq!(Digits::of(b"12ab3").rows(), [0..2, 4..5]);
+        assert_eq!(Digits::of(&Kinds::of(b"12ab3")).rows(), [0..2, 4..5]);
         assert!(suffice("1 234 5", 4, 3));
         assert!(suffice("", 0, 0));
     }

@@ -27,6 +27,7 @@ mod digits;
 mod exempt;
 mod guard;
 mod hit;
+mod kinds;
 mod leak;
 mod load;
 mod look;

@@ -13,6 +13,8 @@ pub(crate) struct Prefix {
     places: [u8; 256],
     /// How many places are known; every match has as many bytes.
     len: usize,
+    /// A bit for each of them, moved on by one.
+    known: u16,
     /// A match begins where a word of ASCII begins or ends.
     boundary: bool,
 }
@@ -25,6 +27,7 @@ impl Prefix {
         let mut prefix = Self {
             places: [0; 256],
             len,
+            known: 0x1FE_u16 & 0x1FF_u16.wrapping_shr(u32::try_from(BYTES_MAX.saturating_sub(len)).unwrap_or(0)),
             boundary: properties.look_set_prefix().contains(Look::WordAscii),
         };
         prefix.add(pattern, 1);
@@ -33,30 +36,50 @@ impl Prefix {
 
     /// The places from `at` to before `bound` where a match could begin.
     pub(crate) fn starts(&self, text: &[u8], at: usize, bound: usize) -> impl Iterator<Item = usize> {
-        (at..bound).filter(move |start| self.may_start(text, *start))
+        let mut at = at;
+        std::iter::from_fn(move || {
+            while at < bound {
+                let window = text.get(at..at.saturating_add(self.len))?;
+                let (here, step) = self.step_in(window);
+                let start = at;
+                at = at.saturating_add(step);
+                if here && self.may_part(text, start) {
+                    return Some(start);
+                }
+            }
+            None
+        })
     }
 
-    fn may_start(&self, text: &[u8], start: usize) -> bool {
-        let Some(window) = text.get(start..start.saturating_add(self.len)) else {
-            return false;
-        };
-        let mut place = 1_u8;
-        for byte in window {
-            if self
-                .places
-                .get(usize::from(*byte))
-                .is_none_or(|places| places & place == 0)
-            {
-                return false;
+    /// Whether the bytes of a window are those that a match can begin with, and how far the next that may be is at
+    /// least. Read from the last: most windows show early that nothing begins at several places.
+    fn step_in(&self, window: &[u8]) -> (bool, usize) {
+        let mut step = window.len();
+        // At which places of a match the bytes read so far may stand: a bit for that of the first of them.
+        let mut places = self.known;
+        for (at, byte) in window.iter().enumerate().rev() {
+            places = places >> 1 & u16::from(self.places.get(usize::from(*byte)).copied().unwrap_or(0));
+            if places == 0 {
+                break;
             }
-            place = place.wrapping_shl(1);
+            if places & 1 != 0 {
+                if at == 0 {
+                    return (true, step);
+                }
+                step = at;
+            }
         }
+        (false, step)
+    }
+
+    /// Whether a match that begins with the edge of a word may begin here.
+    fn may_part(&self, text: &[u8], start: usize) -> bool {
         if !self.boundary {
             return true;
         }
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         let before = start.checked_sub(1).and_then(|before| text.get(before));
-        before.is_some_and(is_word) != window.first().is_some_and(is_word)
+        before.is_some_and(is_word) != text.get(start).is_some_and(is_word)
     }
 
     /// Adds what a part of the pattern can match; a bit for each place at which the part may begin. Gives those
@@ -171,7 +194,7 @@ mod tests {
             for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
                 let input = regex_automata::Input::new(&text).span(at..text.len()).anchored(regex_automata::Anchored::Yes);
                 if regex.is_match(input) {
-                    prop_assert!(prefix.may_start(text.as_bytes(), at), "{which} at {at} of {text:?}");
+                    prop_assert!(prefix.starts(text.as_bytes(), 0, text.len()).any(|start| start == at), "{which} at {at} of {text:?}");
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-use crate::views::{View, ViewKind, Views, normalise, scan_followed};
+use crate::kinds::Kinds;
+use crate::views::{View, ViewKind, Views, normalise_kinds, scan_followed};
 use crate::{Budget, Hit, RuleIndex, Scan, Selection, scan};
 
 /// What is read of a text.
@@ -47,8 +48,9 @@ pub(crate) fn phrases(selection: &Selection, text: &str, budget: &mut Budget) ->
 
 /// All hits of a text and of all its views; with `guessed` those that a guess is good enough for.
 pub(crate) fn whole(selection: &Selection, text: &str, guessed: bool, budget: &mut Budget) -> (Scan, Views) {
-    let mut found = scan::scan(selection, text, guessed, budget);
-    let views = normalise(text, budget);
+    let kinds = Kinds::of(text.as_bytes());
+    let mut found = scan::scan_kinds(selection, (text, &kinds), guessed, budget);
+    let views = normalise_kinds(text, &kinds, budget);
     found.exhausted |= views.unscanned.is_some();
     let before = found.hits.len();
     for view in &views.views {

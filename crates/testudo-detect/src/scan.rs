@@ -7,12 +7,12 @@ use aho_corasick::automaton::Automaton;
 
 use crate::digits::Digits;
 use crate::exempt::Exempt;
+use crate::kinds::{Kinds, alphanumeric, wide};
 use crate::load::{Compiled, WORD_MIN};
 use crate::matching::{Gate, Matcher, Stretch};
 use crate::prefix::Prefix;
 use crate::required::Run;
-use crate::views::next_run;
-use crate::{Budget, Hit, Scan, Selection};
+use crate::{Budget, Hit, RuleIndex, Scan, Selection};
 
 /// A character may be needed behind a match to decide that it ends.
 const LOOKAHEAD: usize = 4;
@@ -26,13 +26,23 @@ const STARTS_ALONE: usize = 4;
 
 /// All hits of `text` as it stands; of a guessed text those that a guess is good enough for.
 pub(crate) fn scan(selection: &Selection, text: &str, guessed: bool, budget: &mut Budget) -> Scan {
+    scan_kinds(selection, (text, &Kinds::of(text.as_bytes())), guessed, budget)
+}
+
+/// The same where it is known what the bytes of the text are.
+pub(crate) fn scan_kinds(
+    selection: &Selection,
+    (text, kinds): (&str, &Kinds),
+    guessed: bool,
+    budget: &mut Budget,
+) -> Scan {
     let mut hits = Vec::new();
     let compiled = selection.compiled();
     if !budget.spend(text.len()) {
         return Scan { hits, exhausted: true };
     }
-    let digits = Digits::of(text.as_bytes());
-    let windows = candidates((selection, guessed), compiled, (text, &digits));
+    let digits = Digits::of(kinds);
+    let windows = candidates(selection.gates(guessed), compiled, (text, kinds, &digits));
     let mut resume = (u32::MAX, 0);
     for window in &windows {
         let Some(matcher) = compiled.matchers.get(window.matcher as usize) else {
@@ -132,46 +142,85 @@ fn run_where(
     }
 }
 
-/// The windows of all candidates, by rule, then place; those of a rule do not touch.
-fn candidates(
-    (selection, guessed): (&Selection, bool),
-    compiled: &Compiled,
-    (text, digits): (&str, &Digits),
-) -> Vec<Window> {
-    let mut windows = Vec::new();
-    for (index, matcher) in (0_u32..).zip(&compiled.matchers) {
-        if matcher.gate == Gate::Open && selection.reads(matcher.rule, guessed) {
-            windows.push(Window {
-                matcher: index,
-                from: 0,
-                to: text.len(),
-            });
+/// How the rules of a selection become candidates.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    /// By matcher, whether its rule is among them.
+    reads: Vec<bool>,
+    /// Rules that any text makes candidates.
+    open: Vec<u32>,
+    /// Rules that wait for so many bytes of a kind.
+    digits: Vec<(u32, usize)>,
+    wide: Vec<(u32, usize)>,
+    words: Vec<(u32, usize)>,
+}
+
+impl Gates {
+    pub(crate) fn new(compiled: &Compiled, reads: impl Fn(RuleIndex) -> bool) -> Self {
+        let reads: Vec<bool> = compiled.matchers.iter().map(|matcher| reads(matcher.rule)).collect();
+        let mut gates = Self {
+            reads: Vec::new(),
+            open: Vec::new(),
+            digits: Vec::new(),
+            wide: Vec::new(),
+            words: Vec::new(),
+        };
+        let chosen = (0_u32..)
+            .zip(&compiled.matchers)
+            .zip(&reads)
+            .filter(|(_, reads)| **reads);
+        for ((index, matcher), _) in chosen {
+            match matcher.gate {
+                Gate::Open => gates.open.push(index),
+                Gate::Run(Run::Digits, count) => gates.digits.push((index, count)),
+                Gate::Run(Run::NonAscii, count) => gates.wide.push((index, count)),
+                Gate::Run(Run::Word, count) => gates.words.push((index, count)),
+                Gate::Literal | Gate::Context => {}
+            }
         }
+        gates.reads = reads;
+        gates
     }
+}
+
+/// The windows of all candidates, by rule, then place; those of a rule do not touch.
+fn candidates(gates: &Gates, compiled: &Compiled, (text, kinds, digits): (&str, &Kinds, &Digits)) -> Vec<Window> {
+    let anywhere = |index: &u32| Window {
+        matcher: *index,
+        from: 0,
+        to: text.len(),
+    };
     let mut open = Open {
-        selection,
-        guessed,
+        reads: &gates.reads,
+        digits,
         compiled,
-        windows,
+        windows: gates.open.iter().map(anywhere).collect(),
         latest: vec![None; compiled.matchers.len()],
+        touched: Vec::new(),
     };
     open.words(text);
-    open.runs(Run::Digits, digits.rows().iter().cloned());
-    if !text.is_ascii() {
-        open.runs(Run::NonAscii, runs_of(text.as_bytes(), Run::NonAscii, 1));
-    }
-    open.runs(Run::Word, runs_of(text.as_bytes(), Run::Word, WORD_MIN));
+    open.runs(&gates.digits, digits.rows().iter().cloned());
+    open.runs(&gates.wide, kinds.runs(1, wide));
+    open.runs(&gates.words, kinds.runs(WORD_MIN, alphanumeric));
     let Open {
-        mut windows, latest, ..
+        mut windows,
+        latest,
+        touched,
+        ..
     } = open;
-    windows.extend(latest.into_iter().flatten());
-    by_matcher(&windows, compiled.matchers.len())
+    let last = |index: &u32| latest.get(*index as usize).copied().flatten();
+    windows.extend(touched.iter().filter_map(last));
+    by_matcher(windows, compiled.matchers.len())
 }
 
 /// Sorts windows by matcher; those of one were found in order.
-fn by_matcher(windows: &[Window], matchers: usize) -> Vec<Window> {
+fn by_matcher(mut windows: Vec<Window>, matchers: usize) -> Vec<Window> {
+    if windows.len() < matchers / 8 {
+        windows.sort_by_key(|window| window.matcher);
+        return windows;
+    }
     let mut next = vec![0_usize; matchers.saturating_add(1)];
-    for window in windows {
+    for window in &windows {
         if let Some(count) = next.get_mut((window.matcher as usize).saturating_add(1)) {
             *count = count.saturating_add(1);
         }
@@ -187,7 +236,7 @@ fn by_matcher(windows: &[Window], matchers: usize) -> Vec<Window> {
         to: 0,
     };
     let mut sorted = vec![nowhere; windows.len()];
-    for window in windows {
+    for window in &windows {
         if let Some(at) = next.get_mut(window.matcher as usize)
             && let Some(slot) = sorted.get_mut(*at)
         {
@@ -198,24 +247,16 @@ fn by_matcher(windows: &[Window], matchers: usize) -> Vec<Window> {
     sorted
 }
 
-/// The runs of at least `min` bytes of a kind.
-fn runs_of(bytes: &[u8], kind: Run, min: usize) -> impl Iterator<Item = Range<usize>> {
-    let mut at = 0_usize;
-    std::iter::from_fn(move || {
-        let run = next_run(bytes, at, min, |byte| kind.contains(byte))?;
-        at = run.end;
-        Some(run)
-    })
-}
-
 /// Windows while they are found.
 struct Open<'a> {
-    selection: &'a Selection,
-    guessed: bool,
+    reads: &'a [bool],
+    digits: &'a Digits,
     compiled: &'a Compiled,
     windows: Vec<Window>,
     /// By matcher, the window that may still grow.
     latest: Vec<Option<Window>>,
+    /// The matchers that have one.
+    touched: Vec<u32>,
 }
 
 impl Open<'_> {
@@ -248,16 +289,13 @@ impl Open<'_> {
         }
     }
 
-    /// Each run of bytes of a kind, for the rules that need one so long.
-    fn runs(&mut self, kind: Run, runs: impl Iterator<Item = Range<usize>>) {
-        let waiting: Vec<(u32, usize)> = (0_u32..)
-            .zip(&self.compiled.matchers)
-            .filter(|(_, matcher)| self.selection.reads(matcher.rule, self.guessed))
-            .filter_map(|(index, matcher)| match matcher.gate {
-                Gate::Run(run, count) if run == kind => Some((index, count)),
-                Gate::Run(..) | Gate::Literal | Gate::Context | Gate::Open => None,
-            })
-            .collect();
+    /// Each run of bytes of a kind, for the rules that wait for one so long.
+    fn runs(&mut self, waiting: &[(u32, usize)], runs: impl Iterator<Item = Range<usize>>) {
+        let may_match = |(candidate, _): &&(u32, usize)| {
+            let matcher = self.compiled.matchers.get(*candidate as usize);
+            matcher.is_some_and(|matcher| self.digits.may_suffice(matcher.digits))
+        };
+        let waiting: Vec<(u32, usize)> = waiting.iter().filter(may_match).copied().collect();
         if waiting.is_empty() {
             return;
         }
@@ -275,12 +313,19 @@ impl Open<'_> {
     }
 
     fn add(&mut self, candidate: u32, window: impl FnOnce(&Matcher) -> Window) {
-        let Some(matcher) = self.compiled.matchers.get(candidate as usize) else {
+        let place = candidate as usize;
+        if !self.reads.get(place).copied().unwrap_or(false) {
+            return;
+        }
+        let Some(matcher) = self.compiled.matchers.get(place) else {
             return;
         };
-        if self.selection.reads(matcher.rule, self.guessed)
-            && let Some(slot) = self.latest.get_mut(candidate as usize)
+        if self.digits.may_suffice(matcher.digits)
+            && let Some(slot) = self.latest.get_mut(place)
         {
+            if slot.is_none() {
+                self.touched.push(candidate);
+            }
             self.windows.extend(join(slot, window(matcher), matcher.bytes_max));
         }
     }

@@ -28,14 +28,14 @@ mod words;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use self::characters::{MAY_CHANGE, SHAPED, traits_of};
+use self::characters::{MAY_CHANGE, SHAPED, UNSEEN, traits_of};
 pub use self::cleaned::{Cleaned, clean};
 use self::derived::{Derived, Edit, splice};
 use self::encoded::Decoded;
 pub(crate) use self::growing::Growing;
-pub(crate) use self::numerals::next_run;
 pub use self::runs::RUN_BYTES_MAX;
 pub use self::span_map::SpanMap;
+use crate::kinds::Kinds;
 use crate::scan::scan;
 use crate::{Budget, Hit, Selection};
 
@@ -200,15 +200,21 @@ pub enum Unscanned {
 /// Derives the views of a text that is at hand as a whole.
 #[must_use]
 pub fn normalise(text: &str, budget: &mut Budget) -> Views {
+    normalise_kinds(text, &Kinds::of(text.as_bytes()), budget)
+}
+
+/// The same where it is known what the bytes of the text are.
+pub(crate) fn normalise_kinds(text: &str, kinds: &Kinds, budget: &mut Budget) -> Views {
     let mut deriving = Deriving {
         root: text,
         budget,
         bytes_left: text.len().saturating_mul(GROWTH_MAX).max(GROWTH_MIN),
         seen: BTreeSet::from([digest(text)]),
+        traits: None,
         views: Vec::new(),
         unscanned: None,
     };
-    deriving.derive(text, None);
+    deriving.derive(text, kinds, None);
     let mut next = 0;
     while next < deriving.views.len() {
         let Some(view) = deriving.views.get_mut(next) else {
@@ -221,7 +227,7 @@ pub fn normalise(text: &str, budget: &mut Budget) -> Views {
             depth: view.depth,
             spans: &spans,
         };
-        deriving.derive(&text, Some(from));
+        deriving.derive(&text, &Kinds::of(text.as_bytes()), Some(from));
         if let Some(view) = deriving.views.get_mut(next) {
             view.text = text;
             view.spans = spans;
@@ -229,7 +235,10 @@ pub fn normalise(text: &str, budget: &mut Budget) -> Views {
         next = next.saturating_add(1);
     }
     Views {
-        cleaned: clean(text),
+        cleaned: match deriving.traits {
+            Some(traits) if traits & UNSEEN == 0 => None,
+            Some(_) | None => clean(text),
+        },
         views: deriving.views,
         unscanned: deriving.unscanned,
     }
@@ -268,18 +277,22 @@ struct Deriving<'b> {
     bytes_left: usize,
     /// Digests of all texts so far.
     seen: BTreeSet<u64>,
+    /// What the characters of the text itself are, once it is known.
+    traits: Option<u8>,
     views: Vec<View>,
     unscanned: Option<Unscanned>,
 }
 
 impl Deriving<'_> {
-    fn derive(&mut self, text: &str, from: Option<From<'_>>) {
-        let wide = !text.is_ascii();
+    fn derive(&mut self, text: &str, kinds: &Kinds, from: Option<From<'_>>) {
         if !self.budget.spend(text.len() / 4) {
             return self.give_up(Unscanned::Budget);
         }
         let folded_before = from.is_some_and(|from| from.kind == ViewKind::Folded);
-        let all = if plain_text(text) { 0 } else { traits_of(text) };
+        let all = if plain_text(text) { 0 } else { traits_of(text, kinds) };
+        if from.is_none() {
+            self.traits = Some(all);
+        }
         if all & SHAPED != 0 {
             self.wide(text, from);
         }
@@ -287,11 +300,11 @@ impl Deriving<'_> {
             // What was folded is derived from in the place of this.
             return;
         }
-        self.decode(text, from);
+        self.decode(text, kinds, from);
         if from.is_some_and(|from| from.guesses >= GUESSES_MAX) {
             return;
         }
-        for (kind, derived) in words::guess(text, wide) {
+        for (kind, derived) in words::guess(text, kinds) {
             // What is left after a guess of a kind was not meant by it.
             if from.is_none_or(|from| from.kind != kind) {
                 self.add(kind, derived, from);
@@ -340,15 +353,15 @@ impl Deriving<'_> {
         }
     }
 
-    fn decode(&mut self, text: &str, from: Option<From<'_>>) {
-        for (kind, mut edits) in escapes::resolve(text) {
+    fn decode(&mut self, text: &str, kinds: &Kinds, from: Option<From<'_>>) {
+        for (kind, mut edits) in escapes::resolve(text, kinds) {
             edits.retain(|edit| self.is_new(text, &edit.range, from));
             self.add(kind, splice(text, &edits, MARGIN), from);
         }
-        let mut found = encoded::decode_runs(text);
-        found.extend(encoded::decode_base85(text));
-        found.extend(numerals::decode_numbers(text));
-        found.extend(numerals::decode_morse(text));
+        let mut found = encoded::decode_runs(text, kinds);
+        found.extend(encoded::decode_base85(text, kinds));
+        found.extend(numerals::decode_numbers(text, kinds));
+        found.extend(numerals::decode_morse(text, kinds));
         self.add_decoded(text, found, from);
     }
 

@@ -88,9 +88,10 @@ fn selects_injection(selection: &Selection) -> bool {
 /// Whether anything in a text is a tag.
 fn has_tags(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes
-        .windows(2)
-        .any(|pair| matches!(pair, [b'<', next] if next.is_ascii_alphabetic() || *next == b'!'))
+    bytes.contains(&b'<')
+        && bytes
+            .windows(2)
+            .any(|pair| matches!(pair, [b'<', next] if next.is_ascii_alphabetic() || *next == b'!'))
 }
 
 /// Reads a part that does not stand as it is in the text; whether it gives orders.

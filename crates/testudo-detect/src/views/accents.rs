@@ -9,14 +9,15 @@ use super::characters::{LETTER, traits};
 use super::derived::Edit;
 use super::lexicon::{LEXICON, Sense, extend, finish};
 use super::words::Near;
+use crate::kinds::{Kinds, letter, letter_or_wide, wide};
 
 /// Words whose letters carry marks, without them: those near one of attacks or near several known ones, and all where
 /// more are marked than in any language.
-pub(super) fn unaccented(text: &str) -> Vec<Edit> {
+pub(super) fn unaccented(text: &str, kinds: &Kinds) -> Vec<Edit> {
     let mut marked = (0_usize, 0_usize);
     let mut attacks = 0_usize;
     let mut telling: Vec<Range<usize>> = Vec::new();
-    for range in accented_words(text) {
+    for range in accented_words(text, kinds) {
         let (mut sum, mut len) = (0, 0_usize);
         let word = text.get(range.clone()).unwrap_or_default();
         let plain = bare(word, |byte| {
@@ -37,14 +38,14 @@ pub(super) fn unaccented(text: &str) -> Vec<Edit> {
     // Vietnamese marks up to 40 of 100.
     let (words, marks) = marked;
     let beyond = |letters: usize| marks.saturating_mul(20) > letters.saturating_mul(9);
-    let plain = || text.bytes().filter(u8::is_ascii_alphabetic).count();
+    let plain = || kinds.count(&(0..text.len()), letter);
     let beyond_writing = words > 2 && beyond(plain()) && beyond(letters(text));
     if attacks == 0 && telling.len() < 2 && !beyond_writing {
         return Vec::new();
     }
     let mut near = Near::new(telling.into_iter());
     let mut edits = Vec::new();
-    for range in accented_words(text) {
+    for range in accented_words(text, kinds) {
         if !beyond_writing && !near.holds(&range) {
             continue;
         }
@@ -65,18 +66,18 @@ fn letters(text: &str) -> usize {
 }
 
 /// Words of at most 64 bytes that have other letters than those of ASCII.
-fn accented_words(text: &str) -> impl Iterator<Item = Range<usize>> {
+fn accented_words(text: &str, kinds: &Kinds) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
-    let inside = |byte: &u8| !byte.is_ascii() || byte.is_ascii_alphabetic();
     let mut at = 0_usize;
     std::iter::from_fn(move || {
         loop {
-            let rest = bytes.get(at..)?;
-            let start = at.saturating_add(rest.iter().position(inside)?);
-            let word = bytes.get(start..)?;
-            let len = word.iter().position(|byte| !inside(byte)).unwrap_or(word.len());
-            at = start.saturating_add(len);
-            if len <= 64 && !word.get(..len)?.is_ascii() {
+            let first = kinds.next(at, wide)?;
+            // All before is of ASCII, back to the last word.
+            let before = bytes.get(at..first)?;
+            let letters = before.iter().rev().take_while(|byte| byte.is_ascii_alphabetic());
+            let start = first.saturating_sub(letters.count());
+            at = kinds.end(first, letter_or_wide);
+            if at.saturating_sub(start) <= 64 {
                 return Some(start..at);
             }
         }

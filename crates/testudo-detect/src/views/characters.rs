@@ -8,6 +8,7 @@ use super::fold::{blank, boxed, foreign, latin, may_change, styled};
 use super::look_alike::{look_alike, turned};
 use super::payload::has_signs;
 use super::unseen::{decoration, unseen};
+use crate::kinds::{Kinds, wide};
 
 /// A letter of any alphabet.
 pub(super) const LETTER: u8 = 1;
@@ -41,9 +42,18 @@ pub(super) fn traits(c: char) -> u8 {
     }
 }
 
-/// What the characters of a text are, all together.
-pub(super) fn traits_of(text: &str) -> u8 {
-    text.chars().fold(0, |all, c| all | traits(c))
+/// What the characters of a text are, all together, but for those of ASCII that fold to themselves.
+pub(super) fn traits_of(text: &str, kinds: &Kinds) -> u8 {
+    let of = |part: &str| part.chars().fold(0, |all, c| all | traits(c));
+    let control = |byte: u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    if text
+        .bytes()
+        .fold(false, |any, byte| any | control(byte) | (byte == b'\x0C'))
+    {
+        return of(text);
+    }
+    let runs = kinds.runs(1, wide);
+    runs.fold(0, |all, run| all | of(text.get(run).unwrap_or_default()))
 }
 
 fn work_out(c: char) -> u8 {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::ViewKind;
 use super::derived::Edit;
 use super::legible::{Legible, PROBE_BYTES, legible, promising};
-use super::numerals::next_run;
+use crate::kinds::{Kinds, encoding, graphic};
 
 /// Shorter runs are words and numbers.
 pub(super) const RUN_MIN: usize = 16;
@@ -25,11 +25,11 @@ pub(super) struct Decoded {
 }
 
 /// Decodes each run of `text` that spells text, in order.
-pub(super) fn decode_runs(text: &str) -> Vec<Decoded> {
+pub(super) fn decode_runs(text: &str, kinds: &Kinds) -> Vec<Decoded> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut at = 0_usize;
-    while let Some(run) = next_run(bytes, at, RUN_MIN, in_run) {
+    while let Some(run) = kinds.next_run(at, RUN_MIN, encoding) {
         let run = run.start..wrapped_end(bytes, run);
         at = run.end;
         if let Some(part) = bytes.get(run.clone()) {
@@ -181,11 +181,9 @@ fn by_bits(part: &[u8], bits: u32, value: impl Fn(u8) -> Option<u8>) -> Option<V
 }
 
 /// Decodes pieces between spaces that are text in one of the base85 alphabets.
-pub(super) fn decode_base85(text: &str) -> Vec<Decoded> {
+pub(super) fn decode_base85(text: &str, kinds: &Kinds) -> Vec<Decoded> {
     let mut found = Vec::new();
-    let mut at = 0_usize;
-    while let Some(run) = next_run(text.as_bytes(), at, BASE85_MIN, |byte| byte.is_ascii_graphic()) {
-        at = run.end;
+    for run in kinds.runs(BASE85_MIN, graphic) {
         let piece = text.get(run.clone()).unwrap_or_default();
         let body = piece.trim_matches(|c| matches!(c, '"' | '\'' | ',' | '`'));
         let body = body

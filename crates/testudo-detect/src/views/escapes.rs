@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use super::ViewKind;
 use super::derived::Edit;
+use crate::kinds::{Kinds, equals, escape};
 
 /// Fewer of them are signs of assignment before digits.
 const QUOTED_MIN: usize = 4;
 
 /// The resolved escapes of `text`, in order, under the kind that most of them are; quoted-printable apart.
-pub(super) fn resolve(text: &str) -> Vec<(ViewKind, Vec<Edit>)> {
+pub(super) fn resolve(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Vec<Edit>)> {
     let mut counts = [
         (ViewKind::Percent, 0_usize),
         (ViewKind::Entities, 0),
@@ -17,14 +18,16 @@ pub(super) fn resolve(text: &str) -> Vec<(ViewKind, Vec<Edit>)> {
     ];
     let mut found = Vec::new();
     let bytes = text.as_bytes();
-    let any = [b'%', b'&', b'\\'].iter().any(|sign| bytes.contains(sign));
     let edits = read(
-        if any { text } else { "" },
-        |sign| match sign {
-            b'%' => Some((0, percent)),
-            b'&' => Some((1, entity)),
-            b'\\' => Some((2, backslash)),
-            _ => None,
+        text,
+        |from| {
+            let at = kinds.next(from, escape)?;
+            let sign: (usize, Reader) = match bytes.get(at)? {
+                b'%' => (0, percent),
+                b'&' => (1, entity),
+                _ => (2, backslash),
+            };
+            Some((at, sign))
         },
         |index| {
             if let Some((_, count)) = counts.get_mut(index) {
@@ -36,24 +39,23 @@ pub(super) fn resolve(text: &str) -> Vec<(ViewKind, Vec<Edit>)> {
     if let Some((kind, _)) = most.filter(|_| !edits.is_empty()) {
         found.push((*kind, edits));
     }
-    if text.as_bytes().contains(&b'=') {
-        let edits = read(
-            text,
-            |sign| (sign == b'=').then_some((0, quoted_printable as Reader)),
-            |_| {},
-        );
-        if edits.len() >= QUOTED_MIN {
-            found.push((ViewKind::QuotedPrintable, edits));
-        }
+    let sign = |from| Some((kinds.next(from, equals)?, (0, quoted_printable as Reader)));
+    let edits = read(text, sign, |_| {});
+    if edits.len() >= QUOTED_MIN {
+        found.push((ViewKind::QuotedPrintable, edits));
     }
     found
 }
 
-fn read(text: &str, reader: impl Fn(u8) -> Option<(usize, Reader)>, mut count: impl FnMut(usize)) -> Vec<Edit> {
-    let bytes = text.as_bytes();
+/// Reads each escape, whose sign `next` finds at or behind an offset.
+fn read(
+    text: &str,
+    next: impl Fn(usize) -> Option<(usize, (usize, Reader))>,
+    mut count: impl FnMut(usize),
+) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
     let mut at = 0_usize;
-    while let Some((start, (index, read))) = next_sign(bytes, at, &reader) {
+    while let Some((start, (index, read))) = next(at) {
         let rest = text.get(start..).unwrap_or_default();
         at = start.saturating_add(1);
         if let Some((text, len)) = read(rest) {
@@ -63,15 +65,6 @@ fn read(text: &str, reader: impl Fn(u8) -> Option<(usize, Reader)>, mut count: i
         }
     }
     edits
-}
-
-fn next_sign<T>(bytes: &[u8], from: usize, reader: impl Fn(u8) -> Option<T>) -> Option<(usize, T)> {
-    let rest = bytes.get(from..)?;
-    let (at, found) = rest
-        .iter()
-        .enumerate()
-        .find_map(|(at, byte)| reader(*byte).map(|found| (at, found)))?;
-    Some((from.saturating_add(at), found))
 }
 
 /// What an escape at the start of a text stands for, and its length.

@@ -41,6 +41,8 @@ pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::new);
 #[derive(Debug)]
 pub(super) struct Lexicon {
     words: Vec<&'static str>,
+    /// By length and first letter, the last letters of words.
+    shapes: Vec<u32>,
     /// Open addressing by high bits of the hash; an entry holds low bits of it and whether attacks use the word.
     senses: Vec<u32>,
     /// Sorted by hash.
@@ -64,6 +66,7 @@ impl Lexicon {
             .map(|word| (word, Sense::Known));
         let mut lexicon = Self {
             words: Vec::new(),
+            shapes: Vec::new(),
             senses: vec![FREE; SLOTS],
             disguises: Vec::new(),
             present: vec![0; PRESENT_BLOCKS],
@@ -72,6 +75,15 @@ impl Lexicon {
         for (index, (word, sense)) in (0_u16..).zip(attack.chain(known)) {
             lexicon.words.push(word);
             lexicon.longest = lexicon.longest.max(word.len());
+            if let [first, .., last] = word.as_bytes() {
+                let place = shape_of(*first, word.len());
+                if lexicon.shapes.len() <= place {
+                    lexicon.shapes.resize(place.saturating_add(1), 0);
+                }
+                if let Some(shape) = lexicon.shapes.get_mut(place) {
+                    *shape |= bit_of(*last);
+                }
+            }
             lexicon.insert(hash(word.bytes()), sense);
             lexicon.disguise(word, index, sense == Sense::Attack);
         }
@@ -121,6 +133,12 @@ impl Lexicon {
         self.longest
     }
 
+    /// Whether some word of several letters begins, ends and is long like this; letters are small.
+    pub(super) fn may_know(&self, first: u8, last: u8, len: usize) -> bool {
+        let shape = self.shapes.get(shape_of(first, len)).copied().unwrap_or(0);
+        shape & bit_of(last) != 0
+    }
+
     /// What is known about the word of a hash.
     pub(super) fn sense(&self, hash: u64) -> Option<Sense> {
         let mut slot = slot_of(hash);
@@ -156,6 +174,14 @@ impl Lexicon {
     pub(super) fn word(&self, index: u16) -> &'static str {
         self.words.get(usize::from(index)).copied().unwrap_or_default()
     }
+}
+
+fn shape_of(first: u8, len: usize) -> usize {
+    len.wrapping_shl(5) | usize::from(first & 31)
+}
+
+fn bit_of(last: u8) -> u32 {
+    1 << (last & 31)
 }
 
 fn slot_of(hash: u64) -> usize {

@@ -6,6 +6,7 @@ use super::ViewKind;
 use super::derived::Edit;
 use super::encoded::Decoded;
 use super::legible::{legible, words};
+use crate::kinds::{self, Kinds, alphanumeric, digit};
 
 /// Fewer numbers in a row are numbers.
 const CODES_MIN: usize = 8;
@@ -17,23 +18,15 @@ const BITS_MIN: usize = 32;
 const ROW_GAP_MAX: usize = 6;
 
 /// Decodes each row of numbers, and each unbroken row of bits, that spells text.
-pub(super) fn decode_numbers(text: &str) -> Vec<Decoded> {
+pub(super) fn decode_numbers(text: &str, kinds: &Kinds) -> Vec<Decoded> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut row = Row::default();
     let mut at = 0_usize;
     // Codes of letters begin with digits in all bases.
-    while let Some(skip) = bytes
-        .get(at..)
-        .and_then(|rest| rest.iter().position(u8::is_ascii_digit))
-    {
-        let start = at.saturating_add(skip);
-        let rest = bytes.get(start..).unwrap_or_default();
-        let len = rest
-            .iter()
-            .position(|byte| !byte.is_ascii_alphanumeric())
-            .unwrap_or(rest.len());
-        at = start.saturating_add(len);
+    while let Some(start) = kinds.next(at, digit) {
+        at = kinds.end(start, alphanumeric);
+        let len = at.saturating_sub(start);
         let inside = start
             .checked_sub(1)
             .and_then(|before| bytes.get(before))
@@ -192,12 +185,9 @@ fn hex_of(token: &str) -> Option<u8> {
 }
 
 /// Decodes stretches of Morse that hold words.
-pub(super) fn decode_morse(text: &str) -> Vec<Decoded> {
-    let bytes = text.as_bytes();
+pub(super) fn decode_morse(text: &str, kinds: &Kinds) -> Vec<Decoded> {
     let mut found = Vec::new();
-    let mut at = 0_usize;
-    while let Some(run) = next_run(bytes, at, MORSE_MIN, in_morse) {
-        at = run.end;
+    for run in kinds.runs(MORSE_MIN, kinds::morse) {
         let stretch = text.get(run.clone()).unwrap_or_default();
         let body = stretch.trim();
         let Some(spelled) = (body.len() >= MORSE_MIN).then(|| morse(body)).flatten() else {
@@ -216,36 +206,6 @@ pub(super) fn decode_morse(text: &str) -> Vec<Decoded> {
         }
     }
     found
-}
-
-/// The next run of at least `min` bytes of a kind, at or behind `from`.
-pub(crate) fn next_run(bytes: &[u8], from: usize, min: usize, in_run: impl Fn(u8) -> bool) -> Option<Range<usize>> {
-    let mut at = from;
-    loop {
-        // A run that starts in the next bytes covers the last of them.
-        let probe = at.saturating_add(min.saturating_sub(1));
-        if !in_run(*bytes.get(probe)?) {
-            at = probe.saturating_add(1);
-            continue;
-        }
-        let before = bytes.get(at..probe).unwrap_or_default();
-        let start = at.saturating_add(
-            before
-                .iter()
-                .rposition(|b| !in_run(*b))
-                .map_or(0, |last| last.saturating_add(1)),
-        );
-        let behind = bytes.get(probe..).unwrap_or_default();
-        let end = probe.saturating_add(behind.iter().position(|b| !in_run(*b)).unwrap_or(behind.len()));
-        if end.saturating_sub(start) >= min {
-            return Some(start..end);
-        }
-        at = end;
-    }
-}
-
-fn in_morse(byte: u8) -> bool {
-    matches!(byte, b'.' | b'-' | b'/' | b'|' | b' ' | b'\n' | b'_')
 }
 
 fn morse(body: &str) -> Option<String> {

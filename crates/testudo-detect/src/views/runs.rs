@@ -7,6 +7,7 @@
 use super::derived::{Derived, Edit, splice};
 use super::encoded::{RUN_MIN, decode_run};
 use super::escapes::resolve;
+use crate::kinds::Kinds;
 use crate::rescan::whole;
 use crate::{Budget, Hit, Selection};
 
@@ -117,7 +118,9 @@ fn decoded(run: &str) -> Option<Vec<Derived>> {
         texts.push(splice(run, &edits, 0));
     }
     if run.bytes().any(|byte| matches!(byte, b'%' | b'&' | b'\\')) {
-        let resolved = resolve(run).into_iter().filter(|(_, edits)| edits.len() >= ESCAPES_MIN);
+        let resolved = resolve(run, &Kinds::of(run.as_bytes()))
+            .into_iter()
+            .filter(|(_, edits)| edits.len() >= ESCAPES_MIN);
         texts.extend(resolved.map(|(_, edits)| splice(run, &edits, run.len())));
     }
     Some(texts)

@@ -11,6 +11,7 @@ use super::lexicon::{
     Disguise, How, LEXICON, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, extend, finish, hash, join, shift,
 };
 use super::{ViewKind, split};
+use crate::kinds::{Kinds, wide};
 
 /// Text that stays on each side of a guess.
 pub(super) const GUESS_MARGIN: usize = 160;
@@ -69,7 +70,7 @@ struct Disguised {
 }
 
 /// The views that the words of a text suggest.
-pub(super) fn guess(text: &str, wide: bool) -> Vec<(ViewKind, Derived)> {
+pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
     let mut views = Vec::new();
     let mut signs = Signs::default();
     Scan::new(&LEXICON).run(text.as_bytes(), &mut signs);
@@ -79,8 +80,8 @@ pub(super) fn guess(text: &str, wide: bool) -> Vec<(ViewKind, Derived)> {
         views.push((ViewKind::Leet, splice(text, &leet, GUESS_MARGIN)));
     }
     views.extend(split::joined(text, &signs).map(|derived| (ViewKind::Joined, derived)));
-    if wide {
-        let edits = unaccented(text);
+    if kinds.any(wide) {
+        let edits = unaccented(text, kinds);
         if !edits.is_empty() {
             views.push((ViewKind::Unaccented, splice(text, &edits, GUESS_MARGIN)));
         }
@@ -154,6 +155,9 @@ struct Word {
     start: usize,
     /// Zero where no word is.
     end: usize,
+    /// Its first letter and its last, small.
+    first: u8,
+    last: u8,
     /// Of its letters.
     sum: u64,
     /// What the lexicon knows about it.
@@ -195,16 +199,14 @@ impl<'l> Scan<'l> {
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let mut sum = 0;
             let mut others = 0_usize;
-            let mut len = rest.len();
-            for (index, byte) in rest.iter().enumerate() {
-                match class(*byte) {
-                    Class::Letter => sum = extend(sum, byte | 0x20),
-                    Class::Sign => others = others.wrapping_add(1),
-                    Class::Gap => {
-                        len = index;
-                        break;
-                    }
+            let mut len = 0_usize;
+            for byte in rest {
+                match LETTERS.get(usize::from(*byte)).copied().unwrap_or(GAP) {
+                    GAP => break,
+                    SIGN => others = others.wrapping_add(1),
+                    letter => sum = extend(sum, letter),
                 }
+                len = len.wrapping_add(1);
             }
             let end = at.saturating_add(len);
             if len > 0 {
@@ -230,7 +232,15 @@ impl<'l> Scan<'l> {
         }
         let hash = finish(sum);
         let sense = self.lexicon.sense(hash).filter(|_| len > 1);
-        let word = Word { start, end, sum, sense };
+        let letter = |at: usize| text.get(at).map_or(0, |byte| byte | 0x20);
+        let word = Word {
+            start,
+            end,
+            first: letter(start),
+            last: letter(end.saturating_sub(1)),
+            sum,
+            sense,
+        };
         if sense.is_none() {
             self.unmask(&word, hash, text, signs);
         }
@@ -255,7 +265,7 @@ impl<'l> Scan<'l> {
         if let Some(found) = self.lexicon.unmask(hash).filter(|found| found.how != How::Shuffled) {
             keep(found);
         }
-        if len < SHUFFLED_LEN_MIN {
+        if len < SHUFFLED_LEN_MIN || !self.lexicon.may_know(word.first, word.last, len) {
             return;
         }
         let letters = text.get(word.start..word.end).unwrap_or_default();
@@ -284,8 +294,8 @@ impl<'l> Scan<'l> {
     /// Looks for a word of the lexicon in this word and those before it.
     fn split(&self, word: &Word, signs: &mut Signs) {
         let mut hard = word.sense.is_none();
-        let (mut letters, mut sum) = (word.len(), word.sum);
-        for before in &self.recent {
+        let mut letters = word.len();
+        for (between, before) in self.recent.iter().enumerate() {
             if before.is_none() {
                 break;
             }
@@ -296,11 +306,17 @@ impl<'l> Scan<'l> {
             if !near || longer > self.lexicon.longest() {
                 break;
             }
-            sum = join(before.sum, sum, letters);
             letters = longer;
-            if letters < SHUFFLED_LEN_MIN || signs.split.len() >= KEPT_MAX {
+            if letters < SHUFFLED_LEN_MIN
+                || signs.split.len() >= KEPT_MAX
+                || !self.lexicon.may_know(before.first, word.last, letters)
+            {
                 continue;
             }
+            let parts = self.recent.iter().take(between.saturating_add(1));
+            let (sum, _) = parts.fold((word.sum, word.len()), |(sum, len), part| {
+                (join(part.sum, sum, len), len.saturating_add(part.len()))
+            });
             if let Some(joined) = self.lexicon.sense(finish(sum)) {
                 let start = before.start;
                 while signs.split.last().is_some_and(|last| last.range.end > start) {
@@ -340,33 +356,26 @@ impl<'l> Scan<'l> {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Letter,
-    /// Digits and signs that pass for letters.
-    Sign,
-    Gap,
-}
+/// What parts words.
+const GAP: u8 = 0;
+/// Digits and signs that pass for letters.
+const SIGN: u8 = 1;
 
-fn class(byte: u8) -> Class {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Gap)
-}
-
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Gap; 256];
+/// By byte the small letter, or one of the two others.
+const LETTERS: [u8; 256] = {
+    let mut letters = [GAP; 256];
+    let mut rest: &mut [u8] = &mut letters;
     let mut byte = 0_u8;
-    while byte < 128 {
-        let class = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
-            b'0'..=b'9' | b'@' | b'$' | b'!' | b'|' | b'+' => Class::Sign,
-            _ => Class::Gap,
+    while let Some((slot, tail)) = rest.split_first_mut() {
+        *slot = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => byte.to_ascii_lowercase(),
+            b'0'..=b'9' | b'@' | b'$' | b'!' | b'|' | b'+' => SIGN,
+            _ => GAP,
         };
-        if let Some(slot) = classes.split_at_mut(byte as usize).1.first_mut() {
-            *slot = class;
-        }
-        byte = byte.saturating_add(1);
+        byte = byte.wrapping_add(1);
+        rest = tail;
     }
-    classes
+    letters
 };
 
 /// The words that are meant by words of letters and digits, when an attack or several words are among them.
@@ -423,6 +432,11 @@ fn meant(body: &str) -> Option<(String, bool)> {
     for one in ones {
         for seven in sevens {
             let letters = || body.bytes().map(|byte| letter_for(byte, *one, *seven));
+            if let (Some(first), Some(last), 2..) = (letters().next(), letters().next_back(), body.len())
+                && !LEXICON.may_know(first, last, body.len())
+            {
+                continue;
+            }
             let Some(sense) = LEXICON.sense(hash(letters())) else {
                 continue;
             };

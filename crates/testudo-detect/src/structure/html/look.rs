@@ -44,12 +44,11 @@ impl Look {
         }
     }
 
-    /// The look inside of a tag.
-    pub(super) fn inside(&self, text: &str, tag: &Tag, sheet: &Sheet) -> Self {
+    /// The look inside of a tag; `element` is its name in lower case.
+    pub(super) fn inside(&self, text: &str, tag: &Tag, element: &str, sheet: &Sheet) -> Self {
         let mut look = *self;
         let value = |name: &str| tag.attribute(text, name).map(decode);
         let (class, id) = (value("class"), value("id"));
-        let element = tag.name(text).to_ascii_lowercase();
         look.styled_elsewhere |= class.is_some() || id.is_some() || value("background").is_some();
         if let Some(raw) = value("style") {
             look.apply(&style(&raw));
@@ -60,12 +59,12 @@ impl Look {
         if let Some(own) = value("bgcolor") {
             look.background = Some(colour(&own));
         }
-        let hidden_by = match element.as_str() {
+        let hidden_by = match element {
             "template" => Some(Hiding::Template),
             "noscript" => Some(Hiding::NoScript),
             _ if tag.attribute(text, "hidden").is_some() => Some(Hiding::Attribute),
             _ if sheet.hides(
-                &element,
+                element,
                 class.as_deref().unwrap_or_default(),
                 id.as_deref().unwrap_or_default(),
             ) =>

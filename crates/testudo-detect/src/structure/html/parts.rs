@@ -1,5 +1,6 @@
 //! Takes a page apart: what is seen, what is hidden, comments, and what attributes say.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -178,8 +179,8 @@ pub fn parts(page: &str) -> Vec<Part> {
     all
 }
 
-struct Element {
-    name: String,
+struct Element<'a> {
+    name: Cow<'a, str>,
     look: Look,
     /// Where text of this look belongs, when it is hidden.
     region: usize,
@@ -188,7 +189,7 @@ struct Element {
 struct Reader<'a> {
     page: &'a str,
     sheet: Sheet,
-    stack: Vec<Element>,
+    stack: Vec<Element<'a>>,
     /// Open elements beyond [`DEPTH_MAX`].
     deeper: usize,
     regions: usize,
@@ -196,7 +197,7 @@ struct Reader<'a> {
     parts: Vec<Part>,
     /// The part of each hidden region.
     by_region: BTreeMap<usize, usize>,
-    raw: Option<String>,
+    raw: Option<Cow<'a, str>>,
 }
 
 impl<'a> Reader<'a> {
@@ -204,7 +205,8 @@ impl<'a> Reader<'a> {
         let mut sheet = Sheet::default();
         if page.contains("</style") || page.contains("</STYLE") {
             let mut in_style = false;
-            for token in Tokens::new(page) {
+            let last = last_style_end(page);
+            for token in Tokens::new(page).take_while(|token| token.range().start <= last) {
                 match token {
                     Token::Open(tag) => in_style = tag.is(page, &["style"]),
                     Token::Raw(range) if in_style => sheet.read(page.get(range).unwrap_or_default()),
@@ -278,18 +280,19 @@ impl<'a> Reader<'a> {
 
     fn open(&mut self, tag: &Tag) {
         let page = self.page;
-        let name = tag.name(page).to_ascii_lowercase();
+        let name = small(tag.name(page));
+        let block = is_block(&name);
         for attribute in &tag.attributes {
             if speaks(page, attribute) {
                 self.own(PartKind::Attribute, attribute.value.clone());
             }
         }
         self.raw = Some(name.clone());
-        self.end_before(&name);
-        if is_block(&name) {
+        self.end_before(&name, block);
+        if block {
             self.gap(tag.range.end);
         }
-        if VOID.contains(&name.as_str()) {
+        if is_void(&name) {
             return;
         }
         if self.stack.len() >= DEPTH_MAX {
@@ -297,7 +300,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let outer = self.look();
-        let look = outer.inside(page, tag, &self.sheet);
+        let look = outer.inside(page, tag, &name, &self.sheet);
         let region = if look.hiding() == outer.hiding() {
             self.stack.last().map_or(0, |element| element.region)
         } else {
@@ -308,7 +311,7 @@ impl<'a> Reader<'a> {
     }
 
     fn close(&mut self, name: Range<usize>) {
-        let name = self.page.get(name).unwrap_or_default().to_ascii_lowercase();
+        let name = small(self.page.get(name).unwrap_or_default());
         if is_block(&name) {
             self.gap(self.visible.range.end);
         }
@@ -333,7 +336,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Closes what an opening tag closes without saying so: a paragraph before a block, an item before an item.
-    fn end_before(&mut self, name: &str) {
+    fn end_before(&mut self, name: &str, block: bool) {
         let (ended, within): (&[&str], &[&str]) = match name {
             "li" => (&["li"], &["ul", "ol", "menu"]),
             "dt" | "dd" => (&["dt", "dd"], &["dl"]),
@@ -341,15 +344,15 @@ impl<'a> Reader<'a> {
             "tr" => (&["tr", "td", "th"], &["table"]),
             "td" | "th" => (&["td", "th"], &["table", "tr"]),
             "thead" | "tbody" | "tfoot" => (&["thead", "tbody", "tfoot", "tr", "td", "th"], &["table"]),
-            name if is_block(name) => (&["p"], &["table", "td", "th", "button", "template", "object"]),
+            _ if block => (&["p"], &["table", "td", "th", "button", "template", "object"]),
             _ => return,
         };
         let mut outermost = None;
         for (at, element) in self.stack.iter().enumerate().rev() {
-            if within.contains(&element.name.as_str()) {
+            if within.contains(&&*element.name) {
                 break;
             }
-            if ended.contains(&element.name.as_str()) {
+            if ended.contains(&&*element.name) {
                 outermost = Some(at);
             }
         }
@@ -359,50 +362,89 @@ impl<'a> Reader<'a> {
     }
 }
 
-const VOID: [&str; 15] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "keygen", "link", "meta", "param", "source", "track",
-    "wbr",
-];
+/// A name in lower case.
+fn small(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
 
-const BLOCKS: [&str; 34] = [
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "br",
-    "center",
-    "details",
-    "dialog",
-    "div",
-    "dl",
-    "fieldset",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "li",
-    "main",
-    "menu",
-    "nav",
-    "ol",
-    "p",
-    "pre",
-    "section",
-    "table",
-    "td",
-    "tr",
-    "ul",
-];
+/// Where the last closing tag of a style sheet stands.
+fn last_style_end(page: &str) -> usize {
+    let mut before = page;
+    while let Some(at) = before.rfind('<') {
+        let tag = page.as_bytes().get(at..at.saturating_add(STYLE_END.len()));
+        if tag.is_some_and(|tag| tag.eq_ignore_ascii_case(STYLE_END)) {
+            return at;
+        }
+        before = before.get(..at).unwrap_or_default();
+    }
+    0
+}
+
+const STYLE_END: &[u8] = b"</style";
+
+fn is_void(name: &str) -> bool {
+    matches!(
+        name,
+        "area"
+            | "base"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "keygen"
+            | "link"
+            | "meta"
+            | "param"
+            | "source"
+            | "track"
+            | "wbr"
+    )
+}
 
 fn is_block(name: &str) -> bool {
-    BLOCKS.contains(&name)
+    matches!(
+        name,
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "br"
+            | "center"
+            | "details"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "fieldset"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hr"
+            | "li"
+            | "main"
+            | "menu"
+            | "nav"
+            | "ol"
+            | "p"
+            | "pre"
+            | "section"
+            | "table"
+            | "td"
+            | "tr"
+            | "ul"
+    )
 }
 
 /// Whether the value of an attribute holds words for somebody: not an address, a style, a script or a list of names.

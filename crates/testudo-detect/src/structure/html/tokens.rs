@@ -68,9 +68,15 @@ impl<'a> Tokens<'a> {
         self.text.as_bytes().get(at).copied()
     }
 
-    fn index_of(&self, from: usize, wanted: &[u8]) -> Option<usize> {
+    fn index_of(&self, from: usize, wanted: impl Fn(u8) -> bool) -> Option<usize> {
         let rest = self.text.as_bytes().get(from..)?;
-        let found = rest.iter().position(|byte| wanted.contains(byte))?;
+        let found = rest.iter().position(|byte| wanted(*byte))?;
+        Some(from.saturating_add(found))
+    }
+
+    /// The same for one character of ASCII; `from` is the edge of a character.
+    fn index_of_one(&self, from: usize, wanted: char) -> Option<usize> {
+        let found = self.text.get(from..)?.find(wanted)?;
         Some(from.saturating_add(found))
     }
 
@@ -88,7 +94,7 @@ impl<'a> Tokens<'a> {
             b'/' if self.byte(at.saturating_add(2)).is_some_and(|b| b.is_ascii_alphabetic()) => self.close(at),
             b'!' if self.text.get(after..).is_some_and(|rest| rest.starts_with("!--")) => Some(self.comment(at)),
             byte if byte.is_ascii_alphabetic() => self.open(at),
-            _ => self.index_of(after, b">").map(|end| Token::Comment {
+            _ => self.index_of_one(after, '>').map(|end| Token::Comment {
                 range: at..end.saturating_add(1),
                 inner: after..end,
             }),
@@ -113,8 +119,8 @@ impl<'a> Tokens<'a> {
 
     fn close(&self, at: usize) -> Option<Token> {
         let from = at.saturating_add(2);
-        let name_end = self.index_of(from, b" \t\r\n\x0C/>")?;
-        let end = self.index_of(name_end, b">")?;
+        let name_end = self.index_of(from, |byte| is_blank(byte) || matches!(byte, b'/' | b'>'))?;
+        let end = self.index_of_one(name_end, '>')?;
         Some(Token::Close {
             range: at..end.saturating_add(1),
             name: from..name_end,
@@ -123,11 +129,11 @@ impl<'a> Tokens<'a> {
 
     fn open(&mut self, at: usize) -> Option<Token> {
         let from = at.saturating_add(1);
-        let name = from..self.index_of(from, b" \t\r\n\x0C/>")?;
+        let name = from..self.index_of(from, |byte| is_blank(byte) || matches!(byte, b'/' | b'>'))?;
         let mut attributes = Vec::new();
         let mut cursor = name.end;
         loop {
-            cursor = self.past(cursor, b" \t\r\n\x0C/");
+            cursor = self.past(cursor, |byte| is_blank(byte) || byte == b'/');
             if self.byte(cursor)? == b'>' {
                 break;
             }
@@ -136,7 +142,9 @@ impl<'a> Tokens<'a> {
             cursor = next;
         }
         let shown = self.text.get(name.clone()).unwrap_or_default();
-        self.raw = RAW.into_iter().find(|raw| raw.eq_ignore_ascii_case(shown));
+        self.raw = RAW
+            .into_iter()
+            .find(|raw| raw.len() == shown.len() && raw.eq_ignore_ascii_case(shown));
         Some(Token::Open(Tag {
             range: at..cursor.saturating_add(1),
             name,
@@ -146,29 +154,31 @@ impl<'a> Tokens<'a> {
 
     fn attribute(&self, at: usize) -> Option<(Attribute, usize)> {
         // A `=` in front belongs to the name.
-        let name_end = self.index_of(at.saturating_add(1), b" \t\r\n\x0C/>=")?;
+        let name_end = self.index_of(at.saturating_add(1), |byte| {
+            is_blank(byte) || matches!(byte, b'/' | b'>' | b'=')
+        })?;
         let name = at..name_end;
-        let equals = self.past(name_end, b" \t\r\n\x0C");
+        let equals = self.past(name_end, is_blank);
         if self.byte(equals)? != b'=' {
             let value = name_end..name_end;
             return Some((Attribute { name, value }, name_end));
         }
-        let from = self.past(equals.saturating_add(1), b" \t\r\n\x0C");
+        let from = self.past(equals.saturating_add(1), is_blank);
         let quote = self.byte(from)?;
         let (value, next) = if matches!(quote, b'"' | b'\'') {
             let inside = from.saturating_add(1);
-            let end = self.index_of(inside, &[quote])?;
+            let end = self.index_of_one(inside, char::from(quote))?;
             (inside..end, end.saturating_add(1))
         } else {
-            let end = self.index_of(from, b" \t\r\n\x0C>")?;
+            let end = self.index_of(from, |byte| is_blank(byte) || byte == b'>')?;
             (from..end, end)
         };
         Some((Attribute { name, value }, next))
     }
 
-    fn past(&self, from: usize, over: &[u8]) -> usize {
+    fn past(&self, from: usize, over: impl Fn(u8) -> bool) -> usize {
         let rest = self.text.as_bytes().get(from..).unwrap_or_default();
-        let length = rest.iter().take_while(|byte| over.contains(byte)).count();
+        let length = rest.iter().take_while(|byte| over(**byte)).count();
         from.saturating_add(length)
     }
 
@@ -179,7 +189,7 @@ impl<'a> Tokens<'a> {
         }
         let mut from = self.at;
         loop {
-            let Some(open) = self.index_of(from, b"<") else {
+            let Some(open) = self.index_of_one(from, '<') else {
                 self.unclosed.push(name);
                 return None;
             };
@@ -194,6 +204,10 @@ impl<'a> Tokens<'a> {
             from = open.saturating_add(1);
         }
     }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'\x0C')
 }
 
 /// Where a comment's text ends and how long it is with its end; the rest of the text when it has none.
@@ -223,7 +237,7 @@ impl Iterator for Tokens<'_> {
             return None;
         }
         let mut from = start;
-        while let Some(open) = self.index_of(from, b"<") {
+        while let Some(open) = self.index_of_one(from, '<') {
             if self.opens(open) {
                 if open > start {
                     self.at = open;
