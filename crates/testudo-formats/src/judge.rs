@@ -5,7 +5,7 @@ use crate::scan::{Place, Scan};
 use crate::source::{Source, read_up_to};
 use crate::unpack::{Packing, Unpacked};
 use crate::verdict::Verdict;
-use crate::{numpy, tar, zip};
+use crate::{documents, gguf, graphs, numpy, safetensors, tar, zip};
 
 /// What the data was found in.
 #[derive(Clone, Copy)]
@@ -165,6 +165,9 @@ fn content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place,
     if head.starts_with(b"\x93NUMPY") {
         return numpy::judge(scan, source, place);
     }
+    if by_content(scan, source, head, place) {
+        return;
+    }
     let in_torch = matches!(inside, Inside::Zip(names) if has_member(names, "data.pkl"));
     let named = place.ends_with(&PICKLES) || (in_torch && place.name.ends_with(".pkl"));
     let starts = matches!(head, [0x80, 0..=5, next, ..] if next.is_ascii_graphic() || *next >= 0x80);
@@ -187,9 +190,41 @@ fn content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place,
     }
     let is_text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
     scan.part(place, if is_text { "text" } else { "data" }, source.size());
+    if is_text {
+        documents::texts(scan, source, place);
+    }
+    named_otherwise(scan, place);
     if place.ends_with(&PERHAPS_PICKLES) {
         pickle::search(scan, source, 0, place);
     }
+}
+
+/// Formats that their first bytes or their structure tell; whether it was one.
+fn by_content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place) -> bool {
+    if head.starts_with(b"GGUF") {
+        gguf::judge(scan, source, place);
+    } else if is_hdf5(source) {
+        scan.part(place, "hdf5", source.size());
+        documents::classes(scan, source, place);
+    } else if safetensors::is_one(source, head) {
+        safetensors::judge(scan, source, head, place);
+    } else if documents::is_json(head) && !place.ends_with(&PICKLES) {
+        documents::json(scan, source, place);
+    } else if graphs::is_onnx(source, head) || (place.ends_with(&[".onnx"]) && head.first() == Some(&8)) {
+        graphs::onnx(scan, source, place);
+    } else if place.ends_with(&[".pb"]) {
+        return graphs::tensorflow(scan, source, place);
+    } else {
+        return false;
+    }
+    true
+}
+
+/// HDF5's signature, at the start or after a block of the user's.
+fn is_hdf5(source: &dyn Source) -> bool {
+    [0_u64, 512, 1024, 2048, 4096, 8192]
+        .iter()
+        .any(|at| read_up_to(source, *at, 8).is_ok_and(|bytes| bytes == b"\x89HDF\r\n\x1a\n"))
 }
 
 /// Opcodes with which pickles without PROTO begin.
@@ -222,6 +257,15 @@ fn may_be_old_pickle(head: &[u8]) -> bool {
                 | 0x82..=0x98
         )
     )
+}
+
+/// A name that promises a format, and content that is none.
+fn named_otherwise(scan: &mut Scan<'_>, place: &Place) {
+    const PROMISED: [&str; 7] = [".safetensors", ".gguf", ".onnx", ".npy", ".npz", ".h5", ".keras"];
+    if let Some(end) = PROMISED.iter().find(|end| place.name.ends_with(**end)) {
+        let reason = format!("it is called {end} and is none");
+        scan.find(place, "file.name", Verdict::Suspicious, reason, None);
+    }
 }
 
 fn native(head: &[u8]) -> Option<&'static str> {

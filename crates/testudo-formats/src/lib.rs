@@ -10,13 +10,19 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
 
+mod documents;
+mod gguf;
+mod graphs;
 mod judge;
 mod limits;
 mod numpy;
 mod pickle;
+mod protobuf;
+mod safetensors;
 mod scan;
 mod source;
 mod tar;
+mod template;
 mod unpack;
 mod verdict;
 mod zip;

@@ -10,6 +10,7 @@ mod text;
 mod values;
 
 pub(crate) use self::hidden::{after, search};
+pub(crate) use self::policy::{Known, known, reason_against};
 
 use self::machine::{Bounds, Broken, Machine, Next};
 use self::values::Value;

@@ -122,7 +122,25 @@ pub(super) fn standing(module: &str, name: &str, also: &[(String, String)]) -> S
     Standing::Unlisted
 }
 
-fn reason_against(module: &str, name: &str) -> Option<&'static str> {
+/// What other formats have to know about a name that they import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Allowed,
+    Dangerous(&'static str),
+    Unlisted,
+}
+
+/// The same judgement for formats that name classes as pickles do.
+pub(crate) fn known(module: &str, name: &str, also: &[(String, String)]) -> Known {
+    match standing(module, name, also) {
+        Standing::Allowed(_) => Known::Allowed,
+        Standing::Denied(why) => Known::Dangerous(why),
+        Standing::Unlisted => Known::Unlisted,
+    }
+}
+
+/// Why a name is known to be dangerous.
+pub(crate) fn reason_against(module: &str, name: &str) -> Option<&'static str> {
     let lists = lists();
     let mut at = Some(module);
     while let Some(here) = at {

@@ -1,5 +1,6 @@
 //! Whole files, as they are, damaged, and made to deceive.
 
+mod headers;
 mod hostile;
 mod pickles;
 

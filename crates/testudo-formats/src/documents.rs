@@ -1,0 +1,263 @@
+//! Documents beside and inside models: configurations, tokenizers, templates, Keras architectures, skops schemas.
+
+use testudo_bounded::json::{Document, Limits as JsonLimits, Node};
+
+use crate::pickle;
+use crate::scan::{Place, Scan};
+use crate::source::{Source, read_up_to};
+use crate::template;
+use crate::verdict::{Verdict, shown};
+
+/// A longer document is searched, not parsed.
+const PARSED_BYTES_MAX: u64 = 64 << 20;
+/// A text file of templates or settings.
+const TEXT_BYTES_MAX: usize = 4 << 20;
+/// Overlap of pieces that are searched one after the other.
+const OVERLAP: u64 = 4096;
+const PIECE: u64 = 1 << 20;
+
+/// Whether it begins like JSON.
+pub(crate) fn is_json(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    matches!(head.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+/// Reads a JSON document.
+pub(crate) fn json(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
+    let bytes = match usize::try_from(source.size()) {
+        Ok(size) if source.size() <= PARSED_BYTES_MAX => read_up_to(source, 0, size).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let limits = JsonLimits {
+        bytes_max: bytes.len(),
+        depth_max: 512,
+        nodes_max: 8_000_000,
+    };
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let Ok(document) = Document::parse(bytes, &limits) else {
+        // Too long, or spelled in a way that readers understand differently: it is searched.
+        scan.part(place, "text", source.size());
+        classes(scan, source, place);
+        return texts(scan, source, place);
+    };
+    scan.part(place, "json", source.size());
+    let is_skops = place.file_name() == "schema.json" && document.root().get("__module__").is_some();
+    for node in std::iter::once(document.root()).chain(document.root().descendants().skip(1)) {
+        value(scan, node, place);
+        if is_skops {
+            skops(scan, node, place);
+        } else {
+            keras(scan, node, place);
+        }
+    }
+}
+
+/// What any value of a document may ask a loader to do.
+fn value(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
+    let key = node.key_text();
+    let at = u64::try_from(node.range().start).ok();
+    match key.as_deref() {
+        Some("auto_map" | "custom_pipelines" | "custom_pipeline" | "auto_mapping") if !node.is_null() => {
+            let name = key.as_deref().unwrap_or_default();
+            let reason = format!("`{name}` has loaders run code that lies beside the model, if they trust it");
+            scan.find(place, "config.code", Verdict::Suspicious, reason, at);
+        }
+        Some("trust_remote_code") if node.as_bool() == Some(true) => {
+            let reason = "`trust_remote_code` is set";
+            scan.find(place, "config.code", Verdict::Suspicious, reason, at);
+        }
+        _ => {}
+    }
+    let Some(text) = node.as_str() else { return };
+    if template::is_template(&text)
+        && let Some((verdict, reason)) = template::judge(&text)
+    {
+        scan.find(place, "template", verdict, reason, at);
+    }
+    let fact = match key.as_deref() {
+        Some("model_type") => "model type",
+        Some("peft_type") => "adapter",
+        Some("base_model_name_or_path") => "base model",
+        _ => return,
+    };
+    scan.fact(place, fact, &text);
+}
+
+/// An object that Keras makes into a layer or looks up as a function.
+fn keras(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
+    let text = |key: &str| {
+        node.get(key)
+            .and_then(|value| value.as_str().map(std::borrow::Cow::into_owned))
+    };
+    let Some(class) = text("class_name") else { return };
+    let at = u64::try_from(node.range().start).ok();
+    let module = text("module");
+    class_named(scan, &class, module.as_deref(), at, place);
+    if class == "function"
+        && let (Some(module), Some(name)) = (module.as_deref(), text("config"))
+    {
+        match pickle::reason_against(module, &name) {
+            Some(why) => {
+                let reason = format!("names {}: {why}", shown(&format!("{module}.{name}")));
+                scan.find(place, "keras.function", Verdict::Malicious, reason, at);
+            }
+            None if module == "keras.utils" || module.starts_with("keras.src.utils") => {
+                let reason = format!(
+                    "names {}, which downloads and unpacks",
+                    shown(&format!("{module}.{name}"))
+                );
+                scan.find(place, "keras.function", Verdict::Malicious, reason, at);
+            }
+            None => {}
+        }
+    }
+    if let Some(registered) = text("registered_name")
+        && let Some((package, _)) = registered.split_once('>')
+        && !matches!(package, "keras" | "keras_hub" | "keras_nlp" | "keras_cv")
+    {
+        let reason = format!("needs a class of one's own, `{}`", shown(&registered));
+        scan.find(place, "keras.class", Verdict::Suspicious, reason, at);
+    }
+}
+
+fn class_named(scan: &mut Scan<'_>, class: &str, module: Option<&str>, at: Option<u64>, place: &Place) {
+    let found = match class {
+        "__lambda__" | "Lambda" => Some("holds code that runs on loading or on use"),
+        "TorchModuleWrapper" => Some("loads a pickle of PyTorch"),
+        "TFSMLayer" => Some("loads a SavedModel from any place"),
+        _ => None,
+    };
+    if let Some(what) = found {
+        let verdict = if class == "TFSMLayer" {
+            Verdict::Unknown
+        } else {
+            Verdict::Malicious
+        };
+        let reason = format!("`{}` {what}", shown(class));
+        return scan.find(place, "keras.class", verdict, reason, at);
+    }
+    let Some(module) = module else { return };
+    let known = [
+        "keras",
+        "keras_hub",
+        "keras_nlp",
+        "keras_cv",
+        "tensorflow.keras",
+        "tf_keras",
+    ]
+    .iter()
+    .any(|root| {
+        module
+            .strip_prefix(root)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    });
+    let is_data = module == "builtins" && matches!(class, "slice" | "dict" | "list" | "tuple" | "function");
+    if known || is_data || module.is_empty() {
+        return;
+    }
+    let (verdict, why) = match pickle::reason_against(module, class) {
+        Some(why) => (Verdict::Malicious, why),
+        None => (Verdict::Unknown, "which is not Keras's own"),
+    };
+    let reason = format!("imports {}: {why}", shown(&format!("{module}.{class}")));
+    scan.find(place, "keras.module", verdict, reason, at);
+}
+
+/// A node of a skops schema: a class or function that it imports.
+fn skops(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
+    let text = |key: &str| {
+        node.get(key)
+            .and_then(|value| value.as_str().map(std::borrow::Cow::into_owned))
+    };
+    let (Some(module), Some(class)) = (text("__module__"), text("__class__")) else {
+        return;
+    };
+    let at = u64::try_from(node.range().start).ok();
+    let loader = text("__loader__").unwrap_or_default();
+    if matches!(loader.as_str(), "OperatorFuncNode" | "MethodNode") {
+        let reason = format!("`{loader}` reaches methods and operators, and has run code");
+        scan.find(place, "skops.node", Verdict::Unknown, reason, at);
+    }
+    let path = shown(&format!("{module}.{class}"));
+    let also = &scan.options.also_allowed;
+    match pickle::known(&module, &class, also) {
+        pickle::Known::Allowed => {}
+        pickle::Known::Dangerous(why) => {
+            scan.find(
+                place,
+                "skops.node",
+                Verdict::Malicious,
+                format!("names {path}: {why}"),
+                at,
+            );
+        }
+        pickle::Known::Unlisted => {
+            let reason = format!("names {path}, which is on no list of what savers write");
+            scan.find(place, "skops.node", Verdict::Unknown, reason, at);
+        }
+    }
+}
+
+/// Looks for Keras's classes in data that holds their JSON as it is, such as the attributes of an HDF5 file.
+pub(crate) fn classes(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
+    search(source, b"\"class_name\"", |at, text| {
+        let Some(class) = quoted_after(text, "\"class_name\"") else {
+            return;
+        };
+        let module = text
+            .get(..1024.min(text.len()))
+            .and_then(|near| quoted_after(near, "\"module\""));
+        // A module belongs to the class only if it stands in the same object; else it says nothing.
+        let same = module.filter(|_| {
+            text.find("\"module\"")
+                .is_some_and(|module| text.find('{').is_none_or(|open| module < open))
+        });
+        class_named(scan, class, same, Some(at), place);
+    });
+}
+
+/// Settings and templates in a text that is no document.
+pub(crate) fn texts(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
+    search(source, b"\"auto_map\"", |at, _| {
+        let reason = "`auto_map` has loaders run code that lies beside the model, if they trust it";
+        scan.find(place, "config.code", Verdict::Suspicious, reason, Some(at));
+    });
+    let text = read_up_to(source, 0, TEXT_BYTES_MAX).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let holds_templates = place.ends_with(&[".json", ".jinja", ".jinja2", ".j2", ".template", ".yaml", ".yml"]);
+    if holds_templates
+        && template::is_template(&text)
+        && let Some((verdict, reason)) = template::judge(&text)
+    {
+        scan.find(place, "template", verdict, reason, None);
+    }
+}
+
+/// Calls back for each place of a needle with what follows it.
+fn search(source: &dyn Source, needle: &[u8], mut found: impl FnMut(u64, &str)) {
+    let mut at = 0_u64;
+    while at < source.size() {
+        let wanted = usize::try_from(PIECE.saturating_add(OVERLAP)).unwrap_or(usize::MAX);
+        let Ok(piece) = read_up_to(source, at, wanted) else {
+            return;
+        };
+        let own = usize::try_from(PIECE).unwrap_or(usize::MAX);
+        let first = needle.first().copied().unwrap_or(0);
+        for (start, _) in piece.iter().enumerate().take(own).filter(|(_, byte)| **byte == first) {
+            let rest = piece.get(start..).unwrap_or_default();
+            if rest.starts_with(needle) {
+                let near = rest.get(..rest.len().min(4096)).unwrap_or_default();
+                let here = at.saturating_add(u64::try_from(start).unwrap_or(u64::MAX));
+                found(here, &String::from_utf8_lossy(near));
+            }
+        }
+        at = at.saturating_add(PIECE);
+    }
+}
+
+/// The text in quotes that is the value of a key.
+fn quoted_after<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    let rest = text.get(text.find(key)?.checked_add(key.len())?..)?;
+    let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    rest.get(..rest.find('"')?)
+}
