@@ -1,13 +1,14 @@
 //! The operations of a ledger's custodian, as values.
 
 use futures_util::future::BoxFuture;
-use testudo_ledger::entry::{Body, Evidence, Incident};
+use testudo_ledger::entry::{Artifact, Body, Evidence, Incident};
 use testudo_types::TenantId;
 use zeroize::Zeroizing;
 
 /// The entries that a person may add; everything else is written by what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddedBody {
+    Artifact(Artifact),
     Evidence(Evidence),
     Incident(Incident),
 }
@@ -15,6 +16,7 @@ pub enum AddedBody {
 impl From<AddedBody> for Body {
     fn from(body: AddedBody) -> Self {
         match body {
+            AddedBody::Artifact(artifact) => Self::Artifact(artifact),
             AddedBody::Evidence(evidence) => Self::Evidence(evidence),
             AddedBody::Incident(incident) => Self::Incident(incident),
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use proptest::prelude::{any, prop, prop_assert_eq, proptest};
-use testudo_ledger::entry::{Digest, Evidence, EvidenceResult, Incident};
+use testudo_ledger::entry::{Artifact, Digest, Evidence, EvidenceResult, Incident};
 use testudo_types::TenantId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -310,25 +310,25 @@ async fn lines_that_make_no_sense_are_refused_with_a_reason() {
         ("\n", "not one JSON object"),
         ("[]\n", "not one JSON object"),
         ("{\"op\":\"flush\"}\n", "`v` is missing"),
-        ("{\"v\":2,\"op\":\"flush\"}\n", "version is 2"),
+        ("{\"v\":1,\"op\":\"flush\"}\n", "version is 1"),
         ("{\"v\":\"1\",\"op\":\"flush\"}\n", "`v` is not a whole number"),
-        ("{\"v\":1}\n", "`op` is missing"),
-        ("{\"v\":1,\"op\":\"drop\"}\n", "operation is unknown"),
-        ("{\"v\":1,\"op\":\"flush\",\"now\":true}\n", "`now` is unknown"),
+        ("{\"v\":2}\n", "`op` is missing"),
+        ("{\"v\":2,\"op\":\"drop\"}\n", "operation is unknown"),
+        ("{\"v\":2,\"op\":\"flush\",\"now\":true}\n", "`now` is unknown"),
         (
-            "{\"v\":1,\"op\":\"open\",\"index\":-1}\n",
+            "{\"v\":2,\"op\":\"open\",\"index\":-1}\n",
             "`index` is not a whole number",
         ),
         (
-            "{\"v\":1,\"op\":\"retain\",\"approver\":\"a\\u0007b\"}\n",
+            "{\"v\":2,\"op\":\"retain\",\"approver\":\"a\\u0007b\"}\n",
             "`approver` is not a text of 1 to 256",
         ),
         (
-            "{\"v\":1,\"op\":\"append\",\"type\":\"exchange\"}\n",
-            "`type` is not `evidence` or `incident`",
+            "{\"v\":2,\"op\":\"append\",\"type\":\"exchange\"}\n",
+            "`type` is not `artifact`, `evidence` or `incident`",
         ),
         (
-            "{\"v\":1,\"op\":\"rotate\",\"approver\":\"a\",\"tenant\":\"a b\"}\n",
+            "{\"v\":2,\"op\":\"rotate\",\"approver\":\"a\",\"tenant\":\"a b\"}\n",
             "`tenant` is not",
         ),
     ] {
@@ -339,7 +339,7 @@ async fn lines_that_make_no_sense_are_refused_with_a_reason() {
         );
     }
     // Without an end the line may have been cut.
-    assert_eq!(served.say(b"{\"v\":1,\"op\":\"status\"}").await, "");
+    assert_eq!(served.say(b"{\"v\":2,\"op\":\"status\"}").await, "");
     // A line without bounds is not read to its end.
     assert_eq!(served.say(&vec![b' '; wire::REQUEST_BYTES_MAX + 10]).await, "");
     assert!(served.client().status().await.is_ok());
@@ -353,7 +353,7 @@ async fn a_client_that_leaves_does_not_stop_what_it_asked_for() {
     let mut stream = UnixStream::connect(served.folder.path().join(SOCKET_NAME))
         .await
         .unwrap();
-    stream.write_all(b"{\"v\":1,\"op\":\"flush\"}\n").await.unwrap();
+    stream.write_all(b"{\"v\":2,\"op\":\"flush\"}\n").await.unwrap();
     drop(stream);
     served.custodian.go.notify_one();
     served.custodian.flushed.notified().await;
@@ -395,12 +395,12 @@ fn answers_of_another_shape_are_refused() {
     for line in [
         "",
         "{}",
-        "{\"v\":1}",
-        "{\"v\":1,\"ok\":{\"size\":1},\"error\":{}}",
-        "{\"v\":1,\"ok\":{\"size\":1,\"more\":2}}",
-        "{\"v\":1,\"ok\":{\"size\":1},\"more\":2}",
-        "{\"v\":1,\"ok\":{\"size\":1.5}}",
-        "{\"v\":1,\"error\":{\"kind\":\"odd\",\"message\":\"m\",\"remedy\":\"r\"}}",
+        "{\"v\":2}",
+        "{\"v\":2,\"ok\":{\"size\":1},\"error\":{}}",
+        "{\"v\":2,\"ok\":{\"size\":1,\"more\":2}}",
+        "{\"v\":2,\"ok\":{\"size\":1},\"more\":2}",
+        "{\"v\":2,\"ok\":{\"size\":1.5}}",
+        "{\"v\":2,\"error\":{\"kind\":\"odd\",\"message\":\"m\",\"remedy\":\"r\"}}",
         "{\"v\":3,\"ok\":{\"size\":1}}",
     ] {
         assert!(wire::decode_answer::<Flushed>(line.as_bytes()).is_err(), "{line}");
@@ -422,6 +422,18 @@ proptest! {
         let hold = LegalHold { tenant: tenant(), subject, reason, approver: "a".to_owned() };
         let line = Request::Hold(hold.clone()).encode().unwrap();
         prop_assert_eq!(Request::decode(&line).unwrap(), Request::Hold(hold));
+    }
+
+    #[test]
+    fn any_artifact_survives(
+        action in "[a-z_:]{1,20}", digest in any::<[u8; 32]>(), name in prop::option::of("[^\\p{Cc}]{1,20}"),
+    ) {
+        let body = AddedBody::Artifact(Artifact {
+            action, digest: Digest::from_bytes(digest), version: name.clone(), name,
+        });
+        let addition = Addition { body, tenant: None, subject: None, content: None };
+        let line = Request::Append(addition.clone()).encode().unwrap();
+        prop_assert_eq!(Request::decode(&line).unwrap(), Request::Append(addition));
     }
 
     #[test]

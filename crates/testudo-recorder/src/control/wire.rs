@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use testudo_ledger::entry::{Digest, Evidence, EvidenceResult, Incident};
+use testudo_ledger::entry::{Artifact, Digest, Evidence, EvidenceResult, Incident};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::custodian::{
@@ -13,7 +13,7 @@ use super::custodian::{
 use super::members::{MemberError, Members};
 
 /// Raised with every change of the language; both sides must have the same.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// Content travels as base64; this leaves room for 12 MiB of it.
 pub(super) const REQUEST_BYTES_MAX: usize = 17 << 20;
@@ -50,6 +50,13 @@ impl Request {
         let mut value = match self {
             Self::Append(it) => {
                 let mut value = match it.body {
+                    AddedBody::Artifact(artifact) => {
+                        let mut value = json!({"op": "append", "type": "artifact", "action": artifact.action,
+                            "digest": artifact.digest.to_string()});
+                        set(&mut value, "name", artifact.name);
+                        set(&mut value, "version", artifact.version);
+                        value
+                    }
                     AddedBody::Evidence(evidence) => {
                         let mut value = json!({"op": "append", "type": "evidence", "control": evidence.control,
                             "result": evidence.result.as_str()});
@@ -147,6 +154,12 @@ fn legal_hold_of(it: &mut Members) -> Result<LegalHold, MemberError> {
 fn added_body(it: &mut Members) -> Result<AddedBody, MemberError> {
     let kind = |name, wanted| MemberError::Kind { name, wanted };
     match it.text("type")?.as_str() {
+        "artifact" => Ok(AddedBody::Artifact(Artifact {
+            action: it.text("action")?,
+            digest: Digest::parse(&it.text("digest")?).map_err(|_| kind("digest", "64 hexadecimal digits"))?,
+            name: it.text_if_there("name")?,
+            version: it.text_if_there("version")?,
+        })),
         "evidence" => {
             let digest = it.text_if_there("digest")?;
             let digest = digest.map(|it| Digest::parse(&it)).transpose();
@@ -162,7 +175,7 @@ fn added_body(it: &mut Members) -> Result<AddedBody, MemberError> {
             state: it.text("state")?,
             step: it.text("step")?,
         })),
-        _ => Err(kind("type", "`evidence` or `incident`")),
+        _ => Err(kind("type", "`artifact`, `evidence` or `incident`")),
     }
 }
 

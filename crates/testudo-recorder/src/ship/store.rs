@@ -91,6 +91,24 @@ impl Store {
         }
     }
 
+    /// The objects themselves; names in them begin with [`Self::prefix`].
+    #[must_use]
+    pub fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.objects
+    }
+
+    /// What all names begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// Its address, without credentials.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Any other object store, under a name that stays the same from start to start.
     #[must_use]
     pub fn other(objects: Arc<dyn ObjectStore>, prefix: Path, name: &str) -> Self {
