@@ -20,6 +20,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "testudo-recorder",
         &["testudo-types", "testudo-bounded", "testudo-ledger"],
     ),
+    (
+        "testudo-vault",
+        &["testudo-types", "testudo-bounded", "testudo-recorder"],
+    ),
     // Layer 3: edges. HTTP, TLS, files of configuration, processes.
     (
         "testudo-gateway",
@@ -44,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testudo-dialects",
             "testudo-ledger",
             "testudo-recorder",
+            "testudo-vault",
             "testudo-gateway",
         ],
     ),

@@ -78,6 +78,10 @@ cargo xtask <task>
   peers detect [--data FILE] [--rows N] [--only injection|personal|secrets]
                           our detectors and six other projects' on the same rows: recall, precision, speed
                           (installs 700 MB into ~/.cache/testudo-peers once; then about 10 min)
+  peers models-signing [--upstream FOLDER]
+                          signatures of models, ours and the Python model-signing's, each verified by the other;
+                          FOLDER is a checkout of model-transparency, whose old signatures are verified too
+                          (installs 100 MB into ~/.cache/testudo-peers once; then 1 min)
   s3                      the ledger's copy in an S3 server (installs 100 MB once; then about 1 min)
 ";
 

@@ -7,6 +7,7 @@ mod injection;
 mod install;
 mod made;
 mod places;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,10 +19,12 @@ use serde_json::Value;
 
 use crate::{output, shell};
 
-/// `peers detect [--data FILE] [--rows N] [--only injection|personal|secrets]`.
+/// `peers detect [--data FILE] [--rows N] [--only injection|personal|secrets]`, or `peers models-signing`.
 pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
-    let Some(("detect", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) else {
-        bail!("`peers` compares one thing: `cargo xtask peers detect`");
+    let rest = match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("detect", rest)) => rest,
+        Some(("models-signing", rest)) => return signing::compare(rest),
+        _ => bail!("`peers` compares detectors and signatures: `peers detect`, `peers models-signing`"),
     };
     let options = Options::read(rest)?;
     let work = shell::target().join("peers");

@@ -12,9 +12,11 @@ pub(crate) mod finding;
 pub(crate) mod inspect;
 pub(crate) mod ledger;
 pub(crate) mod mcp;
+pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod tools;
+pub(crate) mod vault;
 
 use crate::config::quantity::{NotThis, cost_micros, count, duration_ms};
 use crate::exit::Exit;
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Ledger(Box<ledger::Ledger>),
     #[command(subcommand)]
     Mcp(mcp::Mcp),
+    #[command(subcommand)]
+    Model(Box<model::Model>),
     #[command(subcommand)]
     Approvals(approvals::Approvals),
     /// Lets a call that waits be made, exactly as it is and once

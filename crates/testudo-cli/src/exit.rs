@@ -14,6 +14,38 @@ pub(crate) enum Exit {
     BadInput,
     /// A ledger or a proof is not sound.
     Unsound(FaultClass),
+    /// A model is not the one that someone trusted signed.
+    NotSigned(SignatureFault),
+}
+
+/// Why a model is not verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignatureFault {
+    Untrusted,
+    Differs,
+    Malformed,
+    Refused,
+}
+
+impl SignatureFault {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Untrusted => "untrusted",
+            Self::Differs => "differs",
+            Self::Malformed => "malformed",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The number that `testudo model verify --help` promises.
+    fn code(self) -> u8 {
+        match self {
+            Self::Untrusted => 20,
+            Self::Differs => 21,
+            Self::Malformed => 22,
+            Self::Refused => 23,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -23,6 +55,7 @@ impl From<Exit> for ExitCode {
             Exit::Found => Self::from(1),
             Exit::BadInput => Self::from(2),
             Exit::Unsound(class) => Self::from(code(class)),
+            Exit::NotSigned(fault) => Self::from(fault.code()),
         }
     }
 }

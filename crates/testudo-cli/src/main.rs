@@ -15,6 +15,7 @@ mod key;
 mod ledger;
 mod lines;
 mod mcp;
+mod model;
 mod output;
 mod policy;
 mod progress;
@@ -60,6 +61,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Finding(command) => runtime()?.block_on(finding::run(command, &Process, &mut out))?,
         Command::Inspect(inspect) => inspect::run(inspect, &Process, &mut out)?,
         Command::Mcp(command) => mcp::run(command, &mut out)?,
+        Command::Model(command) => runtime()?.block_on(model::run(command, &Process, &mut out))?,
         Command::Approvals(command) => runtime()?.block_on(approvals::run(command, &mut out))?,
         Command::Approve(arguments) => {
             runtime()?.block_on(approvals::decide(arguments, HumanVerdict::Approve, &mut out))?

@@ -1,0 +1,219 @@
+//! The commands of `testudo model` that keep models, as typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Format, Store, quantity};
+use crate::config::quantity::duration_ms;
+
+/// Which vault, and who is believed there
+#[derive(Debug, Args)]
+pub(crate) struct VaultPlace {
+    #[command(flatten)]
+    pub(crate) store: Store,
+    /// Where the vault lies: `file:///folder`; without it `vault` in the data folder
+    #[arg(long, value_name = "URL")]
+    pub(crate) vault: Option<url::Url>,
+    /// Makes no entries in a ledger; for a machine that has none
+    #[arg(long)]
+    pub(crate) without_ledger: bool,
+}
+
+/// Who may make statements
+#[derive(Debug, Args)]
+pub(crate) struct ApproverKeys {
+    /// The public key of somebody who may promote, roll back and revoke, as PEM; may be repeated
+    #[arg(long = "approver-key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+}
+
+/// Who makes a statement, and why
+#[derive(Debug, Args)]
+pub(crate) struct Stating {
+    /// The approver's private key, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) private_key: PathBuf,
+    /// The approver's name, as it will stand in the statement
+    #[arg(long, value_name = "NAME")]
+    pub(crate) approver: String,
+    /// Why, in a sentence; it stays in the statement
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The public keys of other approvers whose statements are there; may be repeated
+    #[arg(long = "approver-key", value_name = "FILE")]
+    pub(crate) others: Vec<PathBuf>,
+}
+
+/// Seals a model into the vault as a version that never changes
+///
+/// Every file is sealed under the artifact's key, each content once. The version becomes visible when all of it is
+/// there; pushing again goes on where an earlier push stopped. A signature is verified first, unless --unsigned.
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// A folder, or a single file
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// What it is called in the vault
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
+    pub(crate) signature: Option<PathBuf>,
+    /// The signer's public key, as PEM
+    #[arg(long, value_name = "FILE", conflicts_with = "certificate_chain")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// Root certificates, and those between; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate_chain: Vec<PathBuf>,
+    /// Takes a model that nobody signed
+    #[arg(long, conflicts_with = "signature")]
+    pub(crate) unsigned: bool,
+    /// A file or folder that is left out; relative to the model, or a path to it; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ignore_paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Opens a version into a folder that is not there yet
+///
+/// Every byte is verified. The folder gets its name when all is there; until then it is `.NAME.part`, where another
+/// attempt goes on. Revoked versions, and statements older than those that this machine has seen, are refused.
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// The folder to make
+    #[arg(value_name = "FOLDER")]
+    pub(crate) to: PathBuf,
+    /// The version that this alias means
+    #[arg(long, value_name = "ALIAS", required_unless_present = "version")]
+    pub(crate) alias: Option<String>,
+    /// A version, or how its id begins
+    #[arg(long, value_name = "VERSION", conflicts_with = "alias")]
+    pub(crate) version: Option<String>,
+    #[command(flatten)]
+    pub(crate) approvers: ApproverKeys,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Shows all artifacts, or the versions and aliases of one
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[arg(value_name = "ARTIFACT", requires = "keys")]
+    pub(crate) artifact: Option<String>,
+    /// The public key of somebody who may promote, roll back and revoke, as PEM; may be repeated
+    #[arg(long = "approver-key", value_name = "FILE")]
+    pub(crate) keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Shows what a version is made of, and every statement about its artifact
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// A version, how its id begins, or an alias
+    #[arg(value_name = "VERSION")]
+    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) approvers: ApproverKeys,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Shows which files differ between two versions
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// A version, how its id begins, or an alias
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// A version, how its id begins, or an alias
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) approvers: ApproverKeys,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// States that an alias means a version from now on
+#[derive(Debug, Args)]
+pub(crate) struct Promote {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// A version, or how its id begins
+    #[arg(value_name = "VERSION")]
+    pub(crate) version: String,
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) alias: String,
+    #[command(flatten)]
+    pub(crate) stating: Stating,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+}
+
+/// States that an alias means what it meant before
+///
+/// A new statement: nothing is undone, and whoever plays an old statement again is refused.
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) alias: String,
+    /// Back to this version, which the alias once meant; without it to the one before the present one
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) stating: Stating,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+}
+
+/// States that nobody gets a version any more
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// A version, or how its id begins
+    #[arg(value_name = "VERSION")]
+    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) stating: Stating,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+}
+
+/// Deletes content that no version needs, and with --revoked the revoked versions that no alias means
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    #[arg(long)]
+    pub(crate) revoked: bool,
+    /// Content younger than this stays: a push may be under way
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = quantity(duration_ms))]
+    pub(crate) older_than: u64,
+    /// Only tells
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) approvers: ApproverKeys,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+}

@@ -1,0 +1,47 @@
+//! `testudo model`: signs, verifies and keeps models.
+
+mod adapter;
+mod measured;
+mod sign;
+mod vault;
+mod verify;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::arguments::model::Model;
+use crate::environment::Variables;
+use crate::exit::Exit;
+
+/// The largest key or certificate file that is read.
+const KEY_BYTES_MAX: usize = 16 << 20;
+/// The largest signature that is read.
+const SIGNATURE_BYTES_MAX: usize = 1 << 30;
+
+pub(crate) async fn run(command: &Model, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+    match command {
+        Model::Sign(arguments) => sign::run(arguments, out),
+        Model::Verify(arguments) => verify::run(arguments, out),
+        Model::Digest(arguments) => sign::digest(arguments, out),
+        Model::Push(arguments) => vault::push(arguments, variables, out).await,
+        Model::Pull(arguments) => vault::pull(arguments, variables, out).await,
+        Model::List(arguments) => vault::list(arguments, variables, out).await,
+        Model::Show(arguments) => vault::show(arguments, variables, out).await,
+        Model::Diff(arguments) => vault::diff(arguments, variables, out).await,
+        Model::Promote(arguments) => vault::promote(arguments, variables, out).await,
+        Model::Rollback(arguments) => vault::rollback(arguments, variables, out).await,
+        Model::Revoke(arguments) => vault::revoke(arguments, variables, out).await,
+        Model::Gc(arguments) => vault::gc(arguments, variables, out).await,
+        Model::SignAsAdapter(arguments) => adapter::sign(arguments, out),
+        Model::VerifyAsAdapter(arguments) => adapter::verify(arguments, out),
+    }
+}
+
+fn key_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    Ok(testudo_bounded::read_file(path, KEY_BYTES_MAX)?)
+}
+
+fn complain(error: &anyhow::Error, exit: Exit) -> anyhow::Result<Exit> {
+    writeln!(io::stderr(), "testudo: {error:#}")?;
+    Ok(exit)
+}

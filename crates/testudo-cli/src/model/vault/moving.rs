@@ -1,0 +1,213 @@
+//! `testudo model push`, `pull` and `gc`.
+
+use std::io::Write;
+
+use anyhow::{Context as _, bail};
+use serde_json::json;
+use testudo_gateway::system_clock::SystemClock;
+use testudo_types::{Clock as _, UnixMillis};
+use testudo_vault::signing::{
+    Bundle, Expiry, HashKind, Legacy, Links, Method, Model, Roots, SignOptions, SignedBy, Trust, Verified,
+    VerifyingKey, digest,
+};
+use testudo_vault::vault::{Push as Pushing, PushedSignature, Sweep, Vault, VaultName};
+
+use super::opened::{Missing, Opened, approvers, version, within};
+use crate::arguments::Format;
+use crate::arguments::vault::{Gc, Pull, Push};
+use crate::environment::Variables;
+use crate::exit::Exit;
+use crate::model::measured::{scope, watching};
+use crate::model::{SIGNATURE_BYTES_MAX, key_file};
+use crate::output::{counted, printable, size};
+
+pub(crate) async fn push(arguments: &Push, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+    within(&arguments.place, variables, Missing::Make, async |opened| {
+        push_in(opened, arguments, out).await
+    })
+    .await
+}
+
+async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let name = VaultName::parse(&arguments.artifact)?;
+    let signature = signature(arguments)?;
+    let model = Model::open(&arguments.model, Links::Refuse)?;
+    let own: Vec<_> = arguments.signature.iter().map(std::path::PathBuf::as_path).collect();
+    let options = SignOptions {
+        scope: scope(&model, false, &arguments.ignore_paths, &own)?,
+        method: Method::Files,
+        hash: HashKind::Sha256,
+        links: Links::Refuse,
+        reference_names: false,
+        earlier: None,
+        now: SystemClock::new().wall(),
+    };
+    let measured = watching(|watch| digest(&model, &options, watch))?;
+    let artifact = opened.vault.artifact_or_make(&name).await?;
+    let pushing = Pushing {
+        model: &model,
+        manifest: &measured.manifest,
+        signature: signature.as_ref().map(|(bundle, verified)| PushedSignature {
+            bundle,
+            verified,
+            signer: by(verified),
+        }),
+    };
+    let pushed = artifact.push(&pushing, &|_| {}).await?;
+    opened.tell("push", &name, pushed.version, None).await?;
+    if arguments.format == Format::Json {
+        let value = json!({
+            "artifact": name.as_str(),
+            "version": pushed.version.to_string(),
+            "root": measured.manifest.root_hex(),
+            "known": pushed.known,
+            "bytes": pushed.bytes,
+            "bytes_known": pushed.bytes_known,
+        });
+        writeln!(out, "{value}")?;
+    } else {
+        writeln!(
+            out,
+            "{name} {} ({}, {} of it in the vault before)",
+            pushed.version,
+            size(pushed.bytes),
+            size(pushed.bytes_known)
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The signature to push with, and what it says once it is verified.
+fn signature(arguments: &Push) -> anyhow::Result<Option<(Vec<u8>, Verified)>> {
+    let Some(path) = &arguments.signature else {
+        return Ok(None);
+    };
+    let trust = match (&arguments.public_key, arguments.certificate_chain.as_slice()) {
+        (Some(path), _) => Trust::Key(
+            VerifyingKey::from_pem(&key_file(path)?)
+                .with_context(|| format!("the public key in `{}` cannot be used", path.display()))?,
+        ),
+        (None, []) => bail!("give --public-key or --certificate-chain to verify the signature with"),
+        (None, paths) => {
+            let pems = paths
+                .iter()
+                .map(|path| key_file(path))
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            Trust::Roots(Roots::from_pems(&pems)?, Expiry::Now(SystemClock::new().wall()))
+        }
+    };
+    let bytes = testudo_bounded::read_file(path, SIGNATURE_BYTES_MAX)?;
+    let verified = Bundle::parse(&bytes)
+        .map_err(anyhow::Error::new)
+        .and_then(|bundle| Ok(bundle.verify(&trust, Legacy::Refuse)?))
+        .with_context(|| format!("the signature `{}` is refused", path.display()))?;
+    Ok(Some((bytes, verified)))
+}
+
+fn by(verified: &Verified) -> String {
+    match verified.by() {
+        SignedBy::Key { hint, curve } => format!("key {hint} ({curve})"),
+        SignedBy::Certificate { subject, curve } => format!("certificate {subject} ({curve})"),
+    }
+}
+
+pub(crate) async fn pull(arguments: &Pull, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+    within(&arguments.place, variables, Missing::Refuse, async |opened| {
+        pull_in(opened, arguments, out).await
+    })
+    .await
+}
+
+async fn pull_in(opened: &mut Opened, arguments: &Pull, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let name = VaultName::parse(&arguments.artifact)?;
+    let approvers = approvers(&arguments.approvers.keys)?;
+    let standing = opened.standing(&name, &approvers).await?;
+    let artifact = opened.vault.artifact(&name).await?;
+    let (wanted, permitted) = match (&arguments.alias, &arguments.version) {
+        (Some(alias), _) => {
+            let alias = VaultName::parse(alias)?;
+            (
+                standing.meaning(&alias),
+                Vault::resolve(&name, &alias, &standing).map(drop),
+            )
+        }
+        (None, text) => {
+            let wanted = version(&artifact, &standing, text.as_deref().unwrap_or_default()).await?;
+            (Some(wanted), Vault::permit(&name, wanted, &standing))
+        }
+    };
+    if let Err(error) = permitted {
+        return Err(opened.refused(&name, wanted, error).await);
+    }
+    let Some(wanted) = wanted else {
+        bail!("there is nothing to pull");
+    };
+    let record = match artifact.record(wanted).await {
+        Ok(record) => record,
+        Err(error) => return Err(opened.refused(&name, Some(wanted), error).await),
+    };
+    // Before anything is opened: what is not in the ledger is not read.
+    opened.tell("pull", &name, wanted, arguments.alias.as_deref()).await?;
+    let pulled = match artifact.pull(&record, &arguments.to, &|_| {}).await {
+        Ok(pulled) => pulled,
+        Err(error) => return Err(opened.refused(&name, Some(wanted), error).await),
+    };
+    if arguments.format == Format::Json {
+        let value = json!({
+            "artifact": name.as_str(),
+            "version": wanted.to_string(),
+            "root": record.root(),
+            "signer": record.signer(),
+            "bytes": pulled.bytes,
+            "bytes_known": pulled.bytes_known,
+        });
+        writeln!(out, "{value}")?;
+    } else {
+        writeln!(
+            out,
+            "{name} {wanted} in {} ({})",
+            printable(&arguments.to.display().to_string()),
+            size(pulled.bytes)
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn gc(arguments: &Gc, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+    within(&arguments.place, variables, Missing::Refuse, async |opened| {
+        gc_in(opened, arguments, out).await
+    })
+    .await
+}
+
+async fn gc_in(opened: &mut Opened, arguments: &Gc, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let name = VaultName::parse(&arguments.artifact)?;
+    let approvers = approvers(&arguments.approvers.keys)?;
+    let standing = opened.standing(&name, &approvers).await?;
+    let artifact = opened.vault.artifact(&name).await?;
+    let now = SystemClock::new().wall().0;
+    let sweep = Sweep {
+        standing: &standing,
+        before: UnixMillis(now.saturating_sub(arguments.older_than)),
+        revoked: arguments.revoked,
+        dry_run: arguments.dry_run,
+    };
+    // Before anything is deleted: what is not in the ledger stays.
+    let due = artifact.sweep(Sweep { dry_run: true, ..sweep }).await?;
+    for version in due.versions.iter().filter(|_| !arguments.dry_run) {
+        opened.tell("delete", &name, *version, None).await?;
+    }
+    let swept = artifact.sweep(sweep).await?;
+    let done = if arguments.dry_run { "would go" } else { "gone" };
+    writeln!(
+        out,
+        "{done}: {}, {} of content ({})",
+        counted(swept.versions.len(), "version"),
+        counted(swept.objects, "piece"),
+        size(swept.bytes)
+    )?;
+    if swept.young > 0 {
+        writeln!(out, "too young to go: {}", counted(swept.young, "piece"))?;
+    }
+    Ok(Exit::Done)
+}

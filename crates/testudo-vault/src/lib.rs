@@ -1,0 +1,8 @@
+//! Signs models and verifies what was signed; keeps models sealed, versioned and revocable.
+
+#![forbid(unsafe_code)]
+
+mod hex;
+pub mod sealing;
+pub mod signing;
+pub mod vault;

@@ -1,0 +1,234 @@
+//! Keys on the three curves that signatures may be made with.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
+    ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, KeyPair as _, ParsedPublicKey,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::pem::{PemObject, SectionKind};
+
+use crate::hex;
+
+/// Letters in a line of PEM.
+const PEM_LINE: usize = 64;
+
+/// One of the three curves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+impl Curve {
+    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// What stands before the point in a public key's DER, with the mark of an uncompressed point.
+    fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::P256 => {
+                b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04"
+            }
+            Self::P384 => b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00\x04",
+            Self::P521 => {
+                b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\x03\x81\x86\x00\x04"
+            }
+        }
+    }
+
+    /// Bytes of the two coordinates.
+    fn point_bytes(self) -> usize {
+        match self {
+            Self::P256 => 64,
+            Self::P384 => 96,
+            Self::P521 => 132,
+        }
+    }
+
+    fn signing(self) -> &'static EcdsaSigningAlgorithm {
+        match self {
+            Self::P256 => &ECDSA_P256_SHA256_ASN1_SIGNING,
+            Self::P384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
+            Self::P521 => &ECDSA_P521_SHA512_ASN1_SIGNING,
+        }
+    }
+
+    fn verifying(self, hash: SignatureHash) -> &'static EcdsaVerificationAlgorithm {
+        match (self, hash) {
+            (Self::P256, _) => &ECDSA_P256_SHA256_ASN1,
+            (Self::P384, SignatureHash::OfTheCurve) => &ECDSA_P384_SHA384_ASN1,
+            (Self::P384, SignatureHash::AlwaysSha256) => &ECDSA_P384_SHA256_ASN1,
+            (Self::P521, SignatureHash::OfTheCurve) => &ECDSA_P521_SHA512_ASN1,
+            (Self::P521, SignatureHash::AlwaysSha256) => &ECDSA_P521_SHA256_ASN1,
+        }
+    }
+}
+
+/// Which hash the signature is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignatureHash {
+    OfTheCurve,
+    /// As version 0.2 signed with certificates.
+    AlwaysSha256,
+}
+
+/// Why a key is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("there is no private key in PEM in it (`PRIVATE KEY` or `EC PRIVATE KEY`)")]
+    NoPrivateKey,
+    #[error("the private key is encrypted; decrypt it first, for example with `openssl pkcs8 -in KEY -out PLAIN`")]
+    Encrypted,
+    #[error("there is no public key in PEM in it (`PUBLIC KEY`)")]
+    NoPublicKey,
+    #[error("the key is not on P-256, P-384 or P-521, or it is not a sound key; RSA and Ed25519 keys cannot be used")]
+    Unsupported,
+    #[error("the key did not sign")]
+    Sign,
+}
+
+/// A private key.
+pub struct SigningKey {
+    pair: EcdsaKeyPair,
+    public: VerifyingKey,
+}
+
+impl SigningKey {
+    /// The first private key in a PEM text.
+    ///
+    /// # Errors
+    /// When there is none, it is encrypted, or it is not on one of the three curves.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
+        let der = sections(pem)
+            .find(|(kind, _)| matches!(kind, SectionKind::PrivateKey | SectionKind::EcPrivateKey))
+            .map(|(_, der)| der);
+        let Some(der) = der else {
+            let marker = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
+            let encrypted = pem.windows(marker.len()).any(|it| it == marker);
+            return Err(if encrypted {
+                KeyError::Encrypted
+            } else {
+                KeyError::NoPrivateKey
+            });
+        };
+        let pair = Curve::ALL
+            .into_iter()
+            .find_map(|curve| EcdsaKeyPair::from_private_key_der(curve.signing(), &der).ok())
+            .ok_or(KeyError::Unsupported)?;
+        let spki = pair.public_key().as_der().map_err(|_| KeyError::Unsupported)?;
+        let public = VerifyingKey::from_spki(spki.as_ref())?;
+        Ok(Self { pair, public })
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> &VerifyingKey {
+        &self.public
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), message)
+            .map_err(|_| KeyError::Sign)?;
+        Ok(signature.as_ref().to_vec())
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.public.hint())
+    }
+}
+
+/// A public key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifyingKey {
+    curve: Curve,
+    spki: Box<[u8]>,
+}
+
+impl VerifyingKey {
+    /// The first public key in a PEM text.
+    ///
+    /// # Errors
+    /// When there is none, or it is not on one of the three curves.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
+        let (_, der) = sections(pem)
+            .find(|(kind, _)| matches!(kind, SectionKind::PublicKey))
+            .ok_or(KeyError::NoPublicKey)?;
+        Self::from_spki(&der)
+    }
+
+    /// A public key as DER, with its point written out.
+    pub(crate) fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        let curve = Curve::ALL
+            .into_iter()
+            .find(|curve| {
+                der.strip_prefix(curve.prefix())
+                    .is_some_and(|point| point.len() == curve.point_bytes())
+            })
+            .ok_or(KeyError::Unsupported)?;
+        ParsedPublicKey::new(curve.verifying(SignatureHash::OfTheCurve), der).map_err(|_| KeyError::Unsupported)?;
+        Ok(Self {
+            curve,
+            spki: der.into(),
+        })
+    }
+
+    /// How bundles name it: SHA-256 of its PEM text.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        hex::encode(digest(&SHA256, self.to_pem().as_bytes()).as_ref())
+    }
+
+    /// `PUBLIC KEY` in PEM, with lines of 64 letters.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let body = STANDARD.encode(&self.spki);
+        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
+        for line in body.as_bytes().chunks(PEM_LINE) {
+            pem.extend(line.iter().map(|byte| char::from(*byte)));
+            pem.push('\n');
+        }
+        pem.push_str("-----END PUBLIC KEY-----\n");
+        pem
+    }
+
+    /// Its curve, as people call it.
+    #[must_use]
+    pub fn curve(&self) -> &'static str {
+        self.curve.as_str()
+    }
+
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8], hash: SignatureHash) -> bool {
+        ParsedPublicKey::new(self.curve.verifying(hash), &self.spki)
+            .is_ok_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({}, {})", self.curve(), self.hint())
+    }
+}
+
+/// Everything in a PEM text that has a label known here; text around it is skipped.
+pub(crate) fn sections(pem: &[u8]) -> impl Iterator<Item = (SectionKind, Vec<u8>)> {
+    <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).filter_map(Result::ok)
+}

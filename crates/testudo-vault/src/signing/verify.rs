@@ -1,0 +1,143 @@
+//! Whether a bundle was signed by whom the verifier trusts.
+
+use super::bundle::{Bundle, Material, MethodKind};
+use super::certificates::{CertificateError, Expiry, Roots};
+use super::envelope::{PAYLOAD_TYPE, pae};
+use super::keys::{SignatureHash, VerifyingKey};
+use super::legacy;
+use super::manifest::Manifest;
+use super::statement::{self, StatementError};
+
+/// Whom the verifier trusts.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// One key.
+    Key(VerifyingKey),
+    /// Whoever holds a certificate under one of these roots.
+    Roots(Roots, Expiry),
+}
+
+/// Whether signatures of version 0.2 are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Legacy {
+    Refuse,
+    /// Its statements, which lack a root digest, and the encoding that it signed by mistake.
+    AcceptV02,
+}
+
+/// Who signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedBy {
+    /// The holder of the key with this hint.
+    Key { hint: String, curve: &'static str },
+    /// The holder of a certificate with this subject.
+    Certificate { subject: String, curve: &'static str },
+}
+
+/// Why a bundle is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error("the bundle is to be verified by {}; give what that takes", method.as_str())]
+    OtherMethod { method: MethodKind },
+    #[error("bundles signed through Sigstore cannot be verified here yet; only those by key or certificate can")]
+    Sigstore,
+    #[error("the bundle was signed with key {found}, and the given key is {given}")]
+    OtherKey { found: String, given: String },
+    #[error("the signature does not fit: the statement was changed, or another key signed it")]
+    Signature,
+    #[error("the certificates do not vouch for the key")]
+    Certificate(#[from] CertificateError),
+    #[error("what was signed cannot be used")]
+    Statement(#[from] StatementError),
+}
+
+/// A manifest that someone trusted has signed.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    pub(crate) manifest: Manifest,
+    pub(crate) by: SignedBy,
+}
+
+impl Verified {
+    /// What was signed.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Who signed it.
+    #[must_use]
+    pub fn by(&self) -> &SignedBy {
+        &self.by
+    }
+}
+
+impl Bundle {
+    /// Checks who signed, then reads what was signed.
+    ///
+    /// # Errors
+    /// When the signature is not by whom `trust` names, or the statement is not one about a model.
+    pub fn verify(&self, trust: &Trust, legacy: Legacy) -> Result<Verified, VerifyError> {
+        let (key, by) = self.signer(trust)?;
+        let sound = key.verifies(
+            &pae(PAYLOAD_TYPE, &self.payload),
+            &self.signature,
+            SignatureHash::OfTheCurve,
+        );
+        let accepted = sound || (legacy == Legacy::AcceptV02 && self.verifies_as_v02(&key));
+        if !accepted {
+            return Err(VerifyError::Signature);
+        }
+        let manifest = match legacy {
+            Legacy::Refuse => statement::read(&self.payload)?,
+            Legacy::AcceptV02 => legacy::read(&self.payload)?,
+        };
+        Ok(Verified { manifest, by })
+    }
+
+    /// What a bundle claims to have signed, whoever made it: to be shown, never to be relied on.
+    ///
+    /// # Errors
+    /// When the statement is not one about a model.
+    pub fn dangerous_unverified_manifest(&self) -> Result<Manifest, StatementError> {
+        legacy::read(&self.payload)
+    }
+
+    fn signer(&self, trust: &Trust) -> Result<(VerifyingKey, SignedBy), VerifyError> {
+        match (&self.material, trust) {
+            (Material::Sigstore, _) => Err(VerifyError::Sigstore),
+            (Material::Key { hint }, Trust::Key(key)) => {
+                let given = key.hint();
+                if let Some(found) = hint.as_ref().filter(|found| **found != given) {
+                    return Err(VerifyError::OtherKey {
+                        found: found.chars().take(200).collect(),
+                        given,
+                    });
+                }
+                let by = SignedBy::Key {
+                    hint: given,
+                    curve: key.curve(),
+                };
+                Ok((key.clone(), by))
+            }
+            (Material::Chain(chain), Trust::Roots(roots, expiry)) => {
+                let (key, subject) = chain.verify(roots, *expiry)?;
+                let by = SignedBy::Certificate {
+                    subject,
+                    curve: key.curve(),
+                };
+                Ok((key, by))
+            }
+            (Material::Key { .. } | Material::Chain(_), _) => Err(VerifyError::OtherMethod { method: self.method() }),
+        }
+    }
+
+    /// By certificate, 0.2 signed with SHA-256 whatever the curve.
+    fn verifies_as_v02(&self, key: &VerifyingKey) -> bool {
+        let hash = match self.material {
+            Material::Chain(_) => SignatureHash::AlwaysSha256,
+            Material::Key { .. } | Material::Sigstore => SignatureHash::OfTheCurve,
+        };
+        key.verifies(&legacy::pae(&self.payload), &self.signature, hash)
+    }
+}

@@ -1,0 +1,177 @@
+//! What the vault does with a store: whole small objects, large ones in parts, and never over one that is there.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use testudo_recorder::ship::Store;
+
+use super::VaultError;
+
+/// Whether something was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    Now,
+    Before,
+}
+
+/// One object of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Below the folder that was listed.
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) modified_ms: i64,
+}
+
+/// The objects of one vault.
+#[derive(Debug, Clone)]
+pub(crate) struct Objects {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+}
+
+impl Objects {
+    pub(crate) fn new(store: &Store) -> Self {
+        Self {
+            store: Arc::clone(store.objects()),
+            prefix: store.prefix().clone(),
+        }
+    }
+
+    fn at(&self, name: &str) -> Path {
+        name.split('/').fold(self.prefix.clone(), |path, part| path.join(part))
+    }
+
+    /// A whole object of at most `bytes_max` bytes; `None` when there is none.
+    pub(crate) async fn read(&self, name: &str, bytes_max: u64) -> Result<Option<Bytes>, VaultError> {
+        match self.store.get(&self.at(name)).await {
+            Ok(found) if found.meta.size > bytes_max => Err(VaultError::TooLarge { name: name.to_owned() }),
+            Ok(found) => found.bytes().await.map(Some).map_err(|error| failed(name, error)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(name, error)),
+        }
+    }
+
+    /// The length of an object, if it is there.
+    pub(crate) async fn bytes(&self, name: &str) -> Result<Option<u64>, VaultError> {
+        match self.store.head(&self.at(name)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(name, error)),
+        }
+    }
+
+    /// Part of an object.
+    pub(crate) async fn range(&self, name: &str, range: Range<u64>) -> Result<Bytes, VaultError> {
+        let wanted = range.end.saturating_sub(range.start);
+        let bytes = self
+            .store
+            .get_range(&self.at(name), range)
+            .await
+            .map_err(|error| failed(name, error))?;
+        if u64::try_from(bytes.len()).ok() == Some(wanted) {
+            Ok(bytes)
+        } else {
+            Err(VaultError::Sealed {
+                name: name.to_owned(),
+                source: crate::sealing::SealError::Truncated,
+            })
+        }
+    }
+
+    /// Makes an object whole, unless it is there.
+    pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<Made, VaultError> {
+        let options = PutOptions::from(PutMode::Create);
+        let at = self.at(name);
+        match self.store.put_opts(&at, PutPayload::from(bytes), options).await {
+            Ok(_) => Ok(Made::Now),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Made::Before),
+            Err(error) => Err(failed(name, error)),
+        }
+    }
+
+    /// Makes or replaces an object whole.
+    pub(crate) async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), VaultError> {
+        let put = self.store.put(&self.at(name), PutPayload::from(bytes)).await;
+        put.map(drop).map_err(|error| failed(name, error))
+    }
+
+    /// Begins a large object, which is there when the upload is complete and not before.
+    pub(crate) async fn upload(&self, name: &str) -> Result<Upload, VaultError> {
+        let parts = self.store.put_multipart(&self.at(name)).await;
+        Ok(Upload {
+            name: name.to_owned(),
+            parts: parts.map_err(|error| failed(name, error))?,
+        })
+    }
+
+    /// Everything below a folder.
+    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<Listed>, VaultError> {
+        let at = self.at(folder);
+        let listed: Vec<_> = self
+            .store
+            .list(Some(&at))
+            .try_collect()
+            .await
+            .map_err(|error| failed(folder, error))?;
+        let mut below: Vec<Listed> = listed
+            .into_iter()
+            .filter_map(|meta| {
+                let parts: Vec<_> = meta
+                    .location
+                    .prefix_match(&at)?
+                    .map(|it| it.as_ref().to_owned())
+                    .collect();
+                Some(Listed {
+                    name: parts.join("/"),
+                    bytes: meta.size,
+                    modified_ms: meta.last_modified.timestamp_millis(),
+                })
+            })
+            .collect();
+        below.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(below)
+    }
+
+    pub(crate) async fn remove(&self, name: &str) -> Result<(), VaultError> {
+        match self.store.delete(&self.at(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(name, error)),
+        }
+    }
+}
+
+/// A large object under way.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    name: String,
+    parts: Box<dyn MultipartUpload>,
+}
+
+impl Upload {
+    pub(crate) async fn part(&mut self, bytes: Vec<u8>) -> Result<(), VaultError> {
+        let sent = self.parts.put_part(PutPayload::from(bytes)).await;
+        sent.map_err(|error| failed(&self.name, error))
+    }
+
+    pub(crate) async fn complete(mut self) -> Result<(), VaultError> {
+        let done = self.parts.complete().await;
+        done.map(drop).map_err(|error| failed(&self.name, error))
+    }
+
+    /// Forgets what was sent; what cannot be forgotten is swept later.
+    pub(crate) async fn abort(mut self) {
+        let _forgotten = self.parts.abort().await;
+    }
+}
+
+fn failed(name: &str, source: object_store::Error) -> VaultError {
+    VaultError::Store {
+        name: name.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,255 @@
+//! Puts a model into the vault: every file sealed first, the version visible last.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::VaultError;
+use super::artifact::Artifact;
+use super::names::VersionId;
+use super::objects::Made;
+use super::record::{Record, StoredFile};
+use crate::sealing::{HEAD_BYTES, Opener, Sealer, Shape};
+use crate::signing::Hasher;
+use crate::signing::{Digest, HashKind, Links, Manifest, Measured, Method, Model, Resource, ResourceName, Verified};
+
+/// What is read at once.
+const READ_BYTES: usize = 1 << 20;
+/// What is sent at once; S3 takes no smaller parts but the last.
+const PART_BYTES: usize = 8 << 20;
+/// Parts that S3 takes for one object, with room to spare.
+const PARTS_MAX: u64 = 9_000;
+/// Files under way at once.
+const TOGETHER: usize = 4;
+
+/// What is pushed.
+#[derive(Debug)]
+pub struct Push<'p> {
+    pub model: &'p Model,
+    /// Measured by whole files and SHA-256.
+    pub manifest: &'p Manifest,
+    pub signature: Option<PushedSignature<'p>>,
+}
+
+/// A signature that was verified, and its file.
+#[derive(Debug)]
+pub struct PushedSignature<'p> {
+    pub bundle: &'p [u8],
+    pub verified: &'p Verified,
+    /// Who signed, in words.
+    pub signer: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pushed {
+    pub version: VersionId,
+    /// Whether it was there before.
+    pub known: bool,
+    pub bytes: u64,
+    /// Of these, how many lay in the vault already.
+    pub bytes_known: u64,
+}
+
+impl Artifact {
+    /// Seals every file that is not in the vault yet, then makes the version visible. Pushing again goes on where an
+    /// earlier push stopped.
+    ///
+    /// # Errors
+    /// When a file changed after it was measured, the signature is over something else, or the store fails.
+    pub async fn push(&self, push: &Push<'_>, watch: &(dyn Fn(Measured) + Sync)) -> Result<Pushed, VaultError> {
+        if push.manifest.hash != HashKind::Sha256 || push.manifest.method != Method::Files {
+            return Err(VaultError::Measured);
+        }
+        if let Some(signature) = &push.signature {
+            same(signature.verified.manifest(), push.manifest)?;
+        }
+        let files: BTreeMap<&ResourceName, &Digest> = push
+            .manifest
+            .resources
+            .iter()
+            .map(|Resource { place, digest }| (place.file(), digest))
+            .collect();
+        let progress = Progress::new(watch);
+        let together = files
+            .into_iter()
+            .map(|(name, digest)| self.file(push.model, name, digest, &progress));
+        let stored: Vec<(StoredFile, Made)> = stream::iter(together).buffered(TOGETHER).try_collect().await?;
+        let known = stored.iter().filter(|(_, made)| *made == Made::Before);
+        let bytes_known = known.fold(0u64, |sum, (file, _)| sum.saturating_add(file.bytes()));
+        let signature = match &push.signature {
+            Some(signature) => Some(self.small("model.sig", signature.bundle).await?),
+            None => None,
+        };
+        let record = Record::new(
+            &self.name,
+            push.manifest.root_hex(),
+            stored.into_iter().map(|(file, _)| file).collect(),
+            signature,
+            push.signature.as_ref().map(|it| it.signer.clone()),
+        );
+        let (version, made) = self.publish(&record).await?;
+        self.check_whole(&record).await?;
+        Ok(Pushed {
+            version,
+            known: made == Made::Before,
+            bytes: record.bytes(),
+            bytes_known,
+        })
+    }
+
+    /// A sweep may have taken what this version relies on before it was visible.
+    async fn check_whole(&self, record: &Record) -> Result<(), VaultError> {
+        for file in record.everything() {
+            let path = self.object_path(file.object());
+            if self.objects.bytes(&path).await?.is_none() {
+                return Err(VaultError::Swept {
+                    name: file.name().to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn file(
+        &self,
+        model: &Model,
+        name: &ResourceName,
+        digest: &Digest,
+        progress: &Progress<'_>,
+    ) -> Result<(StoredFile, Made), VaultError> {
+        let file = model.open_file(name, Links::Refuse)?;
+        let failed = |source: io::Error| VaultError::File {
+            path: model.at(name),
+            source,
+        };
+        let bytes = file.metadata().map_err(failed)?.len();
+        let object = self.object_id(digest.as_bytes(), bytes);
+        let stored = StoredFile::new(name.as_str(), bytes, digest, object);
+        let path = self.object_path(stored.object());
+        if self.is_whole(&path, digest, bytes).await? {
+            progress.add(bytes);
+            return Ok((stored, Made::Before));
+        }
+        let context = self.object_context(digest, bytes);
+        let mut out = Vec::new();
+        let sealed = |source| VaultError::sealed(&path, source);
+        let mut sealer = Sealer::new(self.key(), &context, &mut out).map_err(sealed)?;
+        let mut hasher = Hasher::new(HashKind::Sha256);
+        let part = part_bytes(bytes);
+        let mut upload = None;
+        let mut buffer = vec![0u8; READ_BYTES];
+        let mut at = 0u64;
+        while at < bytes {
+            let read = file.read_at(&mut buffer, at).map_err(failed)?;
+            let Some(now) = buffer.get(..read).filter(|it| !it.is_empty()) else {
+                break;
+            };
+            hasher.update(now);
+            sealer.push(now, &mut out).map_err(sealed)?;
+            at = at.saturating_add(u64::try_from(read).unwrap_or(0));
+            progress.add(u64::try_from(read).unwrap_or(0));
+            if out.len() >= part {
+                let upload = match &mut upload {
+                    Some(upload) => upload,
+                    none => none.insert(self.objects.upload(&path).await?),
+                };
+                upload.part(std::mem::take(&mut out)).await?;
+            }
+        }
+        sealer.finish(&mut out).map_err(sealed)?;
+        if hasher.finish() != *digest {
+            if let Some(upload) = upload {
+                upload.abort().await;
+            }
+            return Err(VaultError::Changed { path: model.at(name) });
+        }
+        match upload {
+            Some(mut upload) => {
+                upload.part(out).await?;
+                upload.complete().await?;
+            }
+            None => self.objects.replace(&path, out).await?,
+        }
+        Ok((stored, Made::Now))
+    }
+
+    async fn small(&self, name: &str, content: &[u8]) -> Result<StoredFile, VaultError> {
+        let mut hasher = Hasher::new(HashKind::Sha256);
+        hasher.update(content);
+        let digest = hasher.finish();
+        let bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
+        let object = self.object_id(digest.as_bytes(), bytes);
+        let path = self.object_path(&object);
+        if !self.is_whole(&path, &digest, bytes).await? {
+            let sealed = crate::sealing::seal(self.key(), &self.object_context(&digest, bytes), content)
+                .map_err(|source| VaultError::sealed(&path, source))?;
+            self.objects.replace(&path, sealed).await?;
+        }
+        Ok(StoredFile::new(name, bytes, &digest, object))
+    }
+
+    /// Whether content lies in the vault, from its first piece to its last.
+    async fn is_whole(&self, path: &str, digest: &Digest, bytes: u64) -> Result<bool, VaultError> {
+        let shape = Shape::of_plain(bytes);
+        if self.objects.bytes(path).await? != Some(shape.sealed()) {
+            return Ok(false);
+        }
+        let head = self.objects.range(path, 0..HEAD_BYTES as u64).await?;
+        let Ok(opener) = Opener::new(self.key(), &self.object_context(digest, bytes), &head, shape.sealed()) else {
+            return Ok(false);
+        };
+        let last = shape.pieces().saturating_sub(1);
+        let mut piece = self.objects.range(path, shape.range(last)).await?.to_vec();
+        Ok(opener.open(last, &mut piece).is_ok())
+    }
+}
+
+/// What was signed must be what was measured.
+fn same(signed: &Manifest, measured: &Manifest) -> Result<(), VaultError> {
+    if signed.hash != HashKind::Sha256 || signed.method != Method::Files {
+        return Err(VaultError::SignedOtherwise);
+    }
+    let as_map = |manifest: &Manifest| -> BTreeMap<_, _> {
+        manifest
+            .resources
+            .iter()
+            .map(|it| (it.place.clone(), it.digest.clone()))
+            .collect()
+    };
+    if as_map(signed) == as_map(measured) {
+        Ok(())
+    } else {
+        Err(VaultError::SignedOther)
+    }
+}
+
+fn part_bytes(bytes: u64) -> usize {
+    let least = bytes.checked_div(PARTS_MAX).unwrap_or(0);
+    usize::try_from(least).unwrap_or(usize::MAX).max(PART_BYTES)
+}
+
+/// How much was read, of all files together.
+struct Progress<'w> {
+    bytes_done: std::sync::atomic::AtomicU64,
+    watch: &'w (dyn Fn(Measured) + Sync),
+}
+
+impl<'w> Progress<'w> {
+    fn new(watch: &'w (dyn Fn(Measured) + Sync)) -> Self {
+        Self {
+            bytes_done: std::sync::atomic::AtomicU64::new(0),
+            watch,
+        }
+    }
+
+    fn add(&self, bytes: u64) {
+        let before = self.bytes_done.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        (self.watch)(Measured {
+            bytes_done: before.saturating_add(bytes),
+            bytes_all: 0,
+        });
+    }
+}

@@ -1,0 +1,43 @@
+//! Signatures of models: any bytes are read or refused, and what is read has sound names, once each.
+
+#![no_main]
+
+use std::collections::BTreeSet;
+
+use libfuzzer_sys::fuzz_target;
+use testudo_vault::signing::{Bundle, ResourceName};
+
+const HEAD: &str = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"x"}},"dsseEnvelope":{"payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AAAA"}],"payload":""#;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _whole = Bundle::parse(bytes);
+    // The statement inside is hostile too, and no fuzzer guesses base64.
+    let framed = [HEAD.as_bytes(), base64(bytes).as_bytes(), b"\"}}"].concat();
+    let Ok(bundle) = Bundle::parse(&framed) else {
+        assert!(bytes.is_empty());
+        return;
+    };
+    if let Ok(manifest) = bundle.dangerous_unverified_manifest() {
+        let mut seen = BTreeSet::new();
+        for resource in &manifest.resources {
+            assert!(ResourceName::parse(resource.place.file().as_str()).is_ok());
+            assert!(seen.insert(resource.place.clone()));
+        }
+    }
+});
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for at in 0..4 {
+            if at <= three.len() {
+                out.push(char::from(LETTERS[(bits >> (18 - 6 * at) & 63) as usize]));
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
