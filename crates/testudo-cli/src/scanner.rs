@@ -65,6 +65,16 @@ pub(crate) fn models(injection: InjectionModels) -> anyhow::Result<Option<Arc<Mo
     Models::load(settings, &clock).context("the trained models cannot be used; --models off does without them")
 }
 
+impl Allowance {
+    /// Windows that the models scored, and those of them that the encoder read, remembered ones among them.
+    pub(crate) fn windows(&self) -> (u64, u64) {
+        self.work.map_or((0, 0), |work| {
+            let encoded = work.encoder_windows.saturating_add(work.encoder_windows_remembered);
+            (work.ngram_windows, encoded)
+        })
+    }
+}
+
 impl Scanner {
     pub(crate) fn new(detector: Arc<Detector>, profile: Arc<Profile>, models: Option<Arc<Models>>) -> Self {
         // A list that `testudo check` refuses allows nothing.

@@ -87,6 +87,6 @@ pub(super) fn real(count: usize) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and times here stay below 2^53")]
-fn real64(count: u64) -> f64 {
+pub(super) fn real64(count: u64) -> f64 {
     count as f64
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use testudo_types::{Direction, ThreatKind};
 
-use super::groups::{Group, Speed, grouped, real, share};
+use super::groups::{Group, Speed, grouped, real, real64, share};
 use super::scoring::Scored;
 use crate::output::{counted, printable, size, table};
 use crate::scanner::Scanner;
@@ -70,6 +70,7 @@ impl<'s> Report<'s> {
         }
         self.groups("origin", &|it| Some(it.origin.as_str()), out)?;
         self.picture(out)?;
+        self.windows(out)?;
         self.speed(out)?;
         self.worst(out)
     }
@@ -152,6 +153,19 @@ impl<'s> Report<'s> {
         )
     }
 
+    /// What the models read of the texts without an attack, where they read at all.
+    fn windows(&self, out: &mut impl Write) -> io::Result<()> {
+        let (scored, encoded) = harmless_windows(self.scored);
+        if scored == 0 {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "\nwindows of texts without an attack: {scored}, of which {encoded} went to the encoder ({})",
+            percent(Some(real64(encoded) / real64(scored)))
+        )
+    }
+
     fn speed(&self, out: &mut impl Write) -> io::Result<()> {
         let speed = Speed::new(self.scored);
         writeln!(out)?;
@@ -224,6 +238,7 @@ impl<'s> Report<'s> {
             .map(|bin| json!({"from": bin.from, "texts": bin.count, "mean_score": bin.mean_score, "attacks": bin.attack_share}))
             .collect();
         let speed = Speed::new(self.scored);
+        let (scored_windows, encoded_windows) = harmless_windows(self.scored);
         let errors = |attack: bool| -> Vec<Value> {
             let error = |it: &Scored| {
                 json!({
@@ -246,6 +261,7 @@ impl<'s> Report<'s> {
             "languages": self.groups_json(&|it| it.language.as_deref()),
             "origins": self.groups_json(&|it| Some(it.origin.as_str())),
             "reliability": {"bins": bins, "error": calibration_error(&self.bins, self.scored.len())},
+            "windows_without_attack": {"scored": scored_windows, "encoder": encoded_windows},
             "time": {
                 "p50_us": speed.p50 / 1000, "p99_us": speed.p99 / 1000, "max_us": speed.max / 1000,
                 "bytes": speed.bytes, "mb_per_s": speed.mb_per_s,
@@ -267,6 +283,14 @@ impl<'s> Report<'s> {
         });
         Value::Object(groups.collect())
     }
+}
+
+/// Windows of the texts without an attack that the models scored, and those of them that the encoder read.
+fn harmless_windows(scored: &[Scored]) -> (u64, u64) {
+    scored.iter().filter(|it| !it.attack).fold((0, 0), |sum, it| {
+        let (windows, encoded) = it.windows;
+        (sum.0.saturating_add(windows), sum.1.saturating_add(encoded))
+    })
 }
 
 /// How far the scores are from the shares of attacks, on average over the texts.

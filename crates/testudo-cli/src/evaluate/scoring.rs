@@ -36,6 +36,8 @@ pub(crate) struct Scored {
     pub(crate) acted: bool,
     pub(crate) bytes: u64,
     pub(crate) nanos: u64,
+    /// Windows that the models scored, and those of them that the encoder read.
+    pub(crate) windows: (u64, u64),
     /// The beginning, when it was asked for.
     pub(crate) text: Option<String>,
 }
@@ -114,6 +116,7 @@ impl Scoring {
             found: f32::from(certain),
             rule: best.map(|(_, rule)| rule.id.to_string()),
             acted: found.clone().any(|(found, _)| found.action > Action::Observe),
+            windows: allowance.windows(),
             bytes: count(row.text.len()),
             nanos,
             text: self.keep_text.then(|| row.text.chars().take(SHOWN_CHARS).collect()),

@@ -202,6 +202,7 @@ mod tests {
             found_allowing: score,
             rule: None,
             acted: score >= 70.0,
+            windows: (0, 0),
             bytes: 1,
             nanos: 1,
             text: None,
