@@ -53,6 +53,12 @@ fn row(text: &str, (name, label, kind, host): (&str, &str, &str, &str)) -> Row {
     if !host.is_empty() {
         meta.insert("host".to_owned(), json!(host));
     }
+    let origin = match host {
+        "result" => "tool_result",
+        "tool" => "tool_description",
+        _ => "user",
+    };
+    meta.insert("origin".to_owned(), json!(origin));
     Row {
         id: format!("apart-{:016x}", stable_hash(text)),
         text: text.to_owned(),
