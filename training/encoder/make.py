@@ -1,4 +1,4 @@
-"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, a last round, export.
+"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, a third and a last round, export.
 
     apt-get install python3-torch
     python3 -m venv --system-site-packages VENV && VENV/bin/pip install -r requirements.txt
@@ -29,13 +29,17 @@ MESSAGES = "django==5.2.19"  # BSD-3-Clause; translated messages, for the distil
 MORE_MESSAGES = ["sphinx==8.1.3", "wagtail==6.3", "djangorestframework==3.15.2"]  # BSD; for the translations alone
 # Sentences of each language that choose pieces of the vocabulary.
 SENTENCES = 400
-# The weights that ship are a mean of those before the translations and the last round, and after; this is the share of the latter.
+# The last round starts from a mean of the weights before the translations and the round behind them, and after; this is the share of the latter.
 AFTER = 0.6
 # What the first round does not see, so that it tells how the model does on what it was not made from.
 LEFT_OUT = ["bipia", "generated/planted_authority", "generated/stray", "benign:spikee_fp", "benign:threat_intel", "benign:kb_docs"]
-# What the last round draws twice as often, because the rounds before it did not have it.
+# What the third round draws twice as often, because the rounds before it did not have it.
 TWICE = ["generated/" + it for it in ("planted_record", "jailbreak", "extraction", "framed")]
 TWICE += ["benign:generated/" + it for it in ("twin_ordinary", "twin_bulletin", "roleplay", "request", "framed")]
+# The same for the rows about what tools give back, which came after the mean; the weights that ship are those of this round.
+ERRANDS = ["generated/" + it for it in ("planted_field", "planted_errand", "planted_marked", "tool_secret", "jailbreak_more")]
+ERRANDS += ["benign:generated/" + it for it in ("twin_field", "twin_errand", "result_whole", "result_more", "twin_secret", "persona_fine")]
+ERRAND_WINDOWS = 70000
 LEFT_OUT += [part + "lang:" + code for code in ("th", "hu", "sw", "he", "ko", "pl") for part in ("", "benign:")]
 
 
@@ -94,7 +98,10 @@ def main():
     step("train.py", "--start", work / "aligned.pt", *common, "--out", work / "encoder.pt", "--epochs", 1, "--rate", 2e-4, "--twice", *TWICE)
     model = Encoder(len(keep))
     before, after = torch.load(work / "second.pt"), torch.load(work / "encoder.pt")
-    model.load_state_dict({name: (1 - AFTER) * before[name] + AFTER * after[name] for name in after})
+    torch.save({name: (1 - AFTER) * before[name] + AFTER * after[name] for name in after}, work / "mean.pt")
+    step("train.py", "--start", work / "mean.pt", *common, "--out", work / "last.pt", "--epochs", 1, "--rate", 2e-4,
+         "--limit", ERRAND_WINDOWS, "--twice", *ERRANDS)
+    model.load_state_dict(torch.load(work / "last.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
 
 

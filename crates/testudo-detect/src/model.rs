@@ -41,6 +41,16 @@ pub const NGRAM_SHARE: f32 = 0.5;
 /// Work units for a byte of a window: features looked up.
 const UNITS_PER_BYTE: usize = 4;
 
+/// The most suspect windows of a text that the encoder reads even where the n-grams call them harmless: a plain order in
+/// a tool's result has no words of its own.
+#[must_use]
+pub fn encoded_windows_min(channel: Channel) -> usize {
+    match channel {
+        Channel::ToolResult | Channel::ToolDescription => 2,
+        Channel::User | Channel::Document => 0,
+    }
+}
+
 /// Scores windows of text more slowly and better than n-grams do.
 pub trait Encoder: Send + Sync {
     /// The logits of each window, in order.
@@ -304,10 +314,11 @@ impl InjectionModel {
         let unsure_from = self.calibration.unsure_from(channel);
         let head = Head::of(channel);
         let mut asked: Vec<(usize, &str)> = Vec::new();
+        let always = encoded_windows_min(channel);
         for (position, it) in scored.iter().enumerate() {
             let text = views.get(it.view).and_then(|text| text.get(it.range.clone()));
             let Some(text) = text else { continue };
-            if it.ngram_logit >= unsure_from || self.ngram.is_foreign(head, text, it.ngram_logit) {
+            if position < always || it.ngram_logit >= unsure_from || self.ngram.is_foreign(head, text, it.ngram_logit) {
                 asked.push((position, text));
             }
         }

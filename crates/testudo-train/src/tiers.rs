@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 use testudo_detect::model::metrics::{Labelled, false_positives, recall, recall_at, reliability, threshold};
 use testudo_detect::model::{
-    Calibration, Channel, Encoder as _, Head, InjectionModel, Logits, NGRAM_SHARE, NgramModel, Thresholds, windows,
+    Calibration, Channel, Encoder as _, Head, InjectionModel, Logits, NGRAM_SHARE, NgramModel, Thresholds,
+    encoded_windows_min, windows,
 };
 use testudo_encoder::{Transformer, Weights};
 
@@ -141,21 +142,23 @@ fn pairs(
 ) -> anyhow::Result<(usize, Vec<(f32, f32)>)> {
     let (unsure_from, head) = (model.calibration().unsure_from(channel), Head::of(channel));
     let ngram: &NgramModel = model.ngram();
-    let mut count: usize = 0;
+    let mut scored: Vec<(f32, &str)> = windows(text)
+        .filter_map(|range| text.get(range))
+        .map(|window| (ngram.score(head, window), window))
+        .collect();
+    scored.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let always = encoded_windows_min(channel);
     let mut asked: Vec<(f32, &str)> = Vec::new();
-    for window in windows(text).filter_map(|range| text.get(range)) {
-        count = count.saturating_add(1);
-        let logit = ngram.score(head, window);
-        if logit >= unsure_from || ngram.is_foreign(head, window, logit) {
-            asked.push((logit, window));
+    for (position, (logit, window)) in scored.iter().enumerate() {
+        if position < always || *logit >= unsure_from || ngram.is_foreign(head, window, *logit) {
+            asked.push((*logit, window));
         }
     }
-    asked.sort_by(|left, right| right.0.total_cmp(&left.0));
     asked.truncate(WINDOWS_MAX);
     let texts: Vec<&str> = asked.iter().map(|(_, text)| *text).collect();
     let logits: Vec<Logits> = encoder.score(&texts)?;
     let pairs = asked.iter().zip(logits).map(|((ngram, _), it)| (*ngram, it.of(head)));
-    Ok((count, pairs.collect()))
+    Ok((scored.len(), pairs.collect()))
 }
 
 /// Thresholds at shares of the harmless rows of each channel; one without such rows gets those of documents.

@@ -111,6 +111,26 @@ fn only_uncertain_windows_reach_the_encoder() {
 }
 
 #[test]
+fn of_what_tools_give_back_the_encoder_reads_the_most_suspect_windows() {
+    let long = PLAIN.repeat(9);
+    for (origin, windows) in [
+        (Origin::ToolResult { tool: None }, 2),
+        (Origin::ToolDefinition, 2),
+        (Origin::Document, 0),
+        (Origin::User, 0),
+    ] {
+        let second = CalibratedEncoder {
+            encoder: Fixed::new(Ok(Logits { asked: 2.0, read: 2.0 })),
+            calibration: calibration(0.0),
+        };
+        let verdict = model(9.0)
+            .with_encoder(second)
+            .judge(&[&long], &origin, &mut Budget::unlimited());
+        assert_eq!(verdict.encoded_windows, windows, "{origin:?}");
+    }
+}
+
+#[test]
 fn a_user_asks_and_everything_else_is_read() {
     let second = CalibratedEncoder {
         encoder: Fixed::new(Ok(Logits { asked: 2.0, read: 7.0 })),
