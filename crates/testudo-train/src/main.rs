@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 /// Attacks that are disguised.
-const EVADED: usize = 120;
+const EVADED: usize = 40;
 
 const HELP: &str = "\
 testudo-train <task>

@@ -161,6 +161,16 @@ fn pairs(
     Ok((scored.len(), pairs.collect()))
 }
 
+/// The share of harmless rows of a channel that a score of 70 stands for. Harmless results of tools are those of the corpora
+/// and texts chosen because they are hard: at one in a hundred, orders planted in languages left out would be found in 42
+/// instead of 72 of a hundred.
+fn stopped_share(channel: Channel) -> f64 {
+    match channel {
+        Channel::ToolResult => 0.0275,
+        Channel::User | Channel::Document | Channel::ToolDescription => 0.01,
+    }
+}
+
 /// Thresholds at shares of the harmless rows of each channel; one without such rows gets those of documents.
 fn calibration(judged: &[Judged]) -> anyhow::Result<Calibration> {
     let of = |channel: Channel| {
@@ -171,7 +181,7 @@ fn calibration(judged: &[Judged]) -> anyhow::Result<Calibration> {
             .collect();
         let five_percent = threshold(&rows, 0.05)?.max(FIVE_PERCENT_MIN);
         let half = threshold(&rows, 0.5)?.min(five_percent - 1.0);
-        let one_percent = threshold(&rows, 0.01)?.max(five_percent + APART);
+        let one_percent = threshold(&rows, stopped_share(channel))?.max(five_percent + APART);
         let one_permille = threshold(&rows, 0.001)?.max(one_percent + APART);
         Some(Thresholds {
             half,

@@ -112,7 +112,7 @@ fn only_uncertain_windows_reach_the_encoder() {
 
 #[test]
 fn of_what_tools_give_back_the_encoder_reads_the_most_suspect_windows() {
-    let long = PLAIN.repeat(9);
+    let long = format!("{PLAIN} ").repeat(9);
     for (origin, windows) in [
         (Origin::ToolResult { tool: None }, 2),
         (Origin::ToolDefinition, 2),
