@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use testudo_gateway::approvals::{
-    ApprovalId, ApprovalState, Approvals, Decided, Decider, HeldCall, HumanVerdict, Shown, Summary,
+    ApprovalId, ApprovalState, Approvals, Decided, Decider, HeldCall, HumanVerdict, ShowError, Shown, Summary,
 };
 use testudo_gateway::settings::{ApprovalSettings, Approver};
 use testudo_gateway::system_clock::SystemClock;
@@ -76,8 +76,17 @@ pub(crate) async fn decide(arguments: &Decide, verdict: HumanVerdict, out: &mut 
     match decided? {
         Decided::Approved => writeln!(out, "{id} is approved by {by}: exactly this, once")?,
         Decided::Denied => writeln!(out, "{id} is denied by {by}")?,
-        Decided::Counted { approved, quorum } => {
-            writeln!(out, "{by} approves {id}; {approved} of {quorum} people have")?;
+        Decided::Counted {
+            approved,
+            quorum,
+            missing,
+        } => {
+            write!(out, "{by} approves {id}; {approved} of {quorum} people have")?;
+            if !missing.is_empty() {
+                let groups: Vec<&str> = missing.iter().map(String::as_str).collect();
+                write!(out, ", and somebody of {} must", groups.join(" and of "))?;
+            }
+            writeln!(out)?;
         }
     }
     Ok(Exit::Done)
@@ -92,6 +101,7 @@ fn decider(name: Option<&str>, settings: &ApprovalSettings) -> anyhow::Result<De
         name: approver.name.clone(),
         uid: Some(uid),
         principals: approver.principals.clone(),
+        groups: approver.groups.clone(),
     };
     let Some(name) = name else {
         return Ok(own.map_or_else(
@@ -99,6 +109,7 @@ fn decider(name: Option<&str>, settings: &ApprovalSettings) -> anyhow::Result<De
                 name: format!("uid:{uid}"),
                 uid: Some(uid),
                 principals: Vec::new(),
+                groups: Vec::new(),
             },
             as_approver,
         ));
@@ -143,6 +154,34 @@ async fn open(store: &Store) -> anyhow::Result<Approvals> {
     Approvals::load(&dir, ApprovalSettings::none(), Arc::new(SystemClock::new()))
         .await
         .with_context(|| format!("the data folder `{}` cannot be used", dir.display()))
+}
+
+/// What waits or waited of one exchange, as far as it is kept.
+pub(crate) async fn of_exchange(store: &Store, exchange: &str) -> anyhow::Result<Vec<Shown>> {
+    // Looking makes no store.
+    if !data_dir(store)?.join("approvals.db").is_file() {
+        return Ok(Vec::new());
+    }
+    let approvals = open(store).await?;
+    let found = found(&approvals, exchange).await;
+    approvals.close().await;
+    Ok(found?)
+}
+
+async fn found(approvals: &Approvals, exchange: &str) -> Result<Vec<Shown>, ShowError> {
+    let mut found = Vec::new();
+    for summary in approvals.list().await? {
+        if summary.exchange.as_str() == exchange {
+            found.push(approvals.show(&summary.id).await?);
+        }
+    }
+    Ok(found)
+}
+
+/// One approval for people.
+pub(crate) fn print_shown(shown: &Shown, out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(out)?;
+    print(shown, SystemClock::new().wall(), out)
 }
 
 fn row(summary: &Summary, now: UnixMillis) -> [String; 8] {
@@ -196,7 +235,18 @@ fn print(shown: &Shown, now: UnixMillis, out: &mut impl Write) -> anyhow::Result
     writeln!(out, "asked by:   {asked_by}key {} of {}", summary.key, summary.tenant)?;
     writeln!(out, "route:      {}, exchange {}", summary.route, summary.exchange)?;
     writeln!(out, "opened:     {}", day_and_time(summary.opened))?;
-    writeln!(out, "decided by: {} (needs {})", approved.join(", "), summary.quorum)?;
+    let groups: Vec<String> = summary
+        .approvers
+        .iter()
+        .map(|group| format!(", somebody of {}", printable(group)))
+        .collect();
+    writeln!(
+        out,
+        "decided by: {} (needs {}{})",
+        approved.join(", "),
+        summary.quorum,
+        groups.concat()
+    )?;
     let Some(texts) = &shown.texts else {
         for (tool, digest) in &summary.calls {
             writeln!(
@@ -276,7 +326,7 @@ fn summary_json(summary: &Summary) -> Value {
     let votes: Vec<Value> = summary
         .votes
         .iter()
-        .map(|vote| json!({"by": vote.by, "verdict": vote.verdict.as_str(), "at": day_and_time(vote.at)}))
+        .map(|vote| json!({"by": vote.by, "verdict": vote.verdict.as_str(), "groups": vote.groups, "at": day_and_time(vote.at)}))
         .collect();
     json!({
         "id": summary.id.as_str(),
@@ -290,11 +340,12 @@ fn summary_json(summary: &Summary) -> Value {
         "opened": day_and_time(summary.opened),
         "expires": day_and_time(summary.expires),
         "quorum": summary.quorum,
+        "approvers": summary.approvers,
         "votes": votes,
     })
 }
 
-fn shown_json(shown: &Shown) -> Value {
+pub(crate) fn shown_json(shown: &Shown) -> Value {
     let mut value = summary_json(&shown.summary);
     let (Some(texts), Some(members)) = (&shown.texts, value.as_object_mut()) else {
         return value;
@@ -372,6 +423,7 @@ mod tests {
             token: None,
             uid,
             principals: vec!["her-agent".to_owned()],
+            groups: Vec::new(),
         };
         let (here, _there) = UnixStream::pair().unwrap();
         let uid = here.peer_cred().unwrap().uid();

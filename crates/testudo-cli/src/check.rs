@@ -12,7 +12,7 @@ use testudo_gateway::settings::{
 };
 use testudo_policy::Question;
 use testudo_recorder::RecordClass;
-use testudo_types::{Action, ThreatKind};
+use testudo_types::{Action, HoldWay, ThreatKind};
 
 use crate::arguments::{Check, Format};
 use crate::config::problem::Problem;
@@ -187,8 +187,9 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
             .as_deref()
             .map(|settings| ["agents".to_owned(), agents(settings)]),
     );
-    for question in [Question::Use, Question::Release, Question::Call] {
-        if question == Question::Call && policies(route, proven, question).is_empty() {
+    for question in [Question::Use, Question::Release, Question::Call, Question::Act] {
+        let unasked = question == Question::Act && route.agents.is_none();
+        if unasked || question == Question::Call && policies(route, proven, question).is_empty() {
             continue;
         }
         facts.push([
@@ -285,6 +286,9 @@ fn agents(agents: &AgentSettings) -> String {
         OnHold::Approval => "what is held waits for an approval",
     };
     let mut text = format!("policy {}, {}; {held}", agents.policy.as_str(), counted(tools, "tool"));
+    if agents.knobs.freeze_plan {
+        text.push_str("; the plan is frozen once anything but the user's words was read");
+    }
     if !unreviewed.is_empty() {
         let names: Vec<&str> = unreviewed.iter().take(8).copied().collect();
         text.push_str(&format!(
@@ -413,7 +417,13 @@ fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {
     effective
         .iter()
         .filter(|policy| policy.questions.contains(&question))
-        .map(|policy| policy.name.to_string())
+        .map(|policy| match (policy.way, &policy.approvers) {
+            (HoldWay::Route, _) => policy.name.to_string(),
+            (HoldWay::Approval, Some(group)) => format!("{} (approved by {})", policy.name, group.0),
+            (HoldWay::Approval, None) => format!("{} (waits for an approval)", policy.name),
+            (HoldWay::Question, _) => format!("{} (asks the user)", policy.name),
+            (HoldWay::Deny, _) => format!("{} (asks nobody)", policy.name),
+        })
         .collect()
 }
 
@@ -434,6 +444,32 @@ fn recorded_json(recording: &Recording) -> Value {
     json!({"level": level, "on_failure": on_failure, "content": content, "content_bytes_max": bytes_max})
 }
 
+/// The policies of a route, and what becomes of calls that they hold.
+fn policies_json(route: &Route, proven: &Proven) -> Vec<Value> {
+    let effective = proven.policies.get(&route.name).map(Vec::as_slice).unwrap_or_default();
+    effective
+        .iter()
+        .map(|policy| {
+            let questions: Vec<&str> = policy.questions.iter().map(|question| question.as_str()).collect();
+            let mut shown = json!({
+                "name": policy.name.as_str(),
+                "file": policy.file,
+                "line": policy.line,
+                "questions": questions,
+                "action": policy.action.as_str(),
+            });
+            if let (Some(object), true) = (shown.as_object_mut(), policy.way != HoldWay::Route) {
+                object.insert("hold".to_owned(), json!(policy.way.as_str()));
+                object.insert(
+                    "approvers".to_owned(),
+                    json!(policy.approvers.as_ref().map(|it| &*it.0)),
+                );
+            }
+            shown
+        })
+        .collect()
+}
+
 fn route_json(route: &Route, proven: &Proven) -> Value {
     let guards = |guards: &std::collections::BTreeMap<ThreatKind, GuardSetting>| -> Value {
         guards
@@ -447,14 +483,7 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
             .collect::<serde_json::Map<String, Value>>()
             .into()
     };
-    let effective = proven.policies.get(&route.name).map(Vec::as_slice).unwrap_or_default();
-    let policies: Vec<Value> = effective
-        .iter()
-        .map(|policy| {
-            let questions: Vec<&str> = policy.questions.iter().map(|question| question.as_str()).collect();
-            json!({"name": policy.name.as_str(), "file": policy.file, "line": policy.line, "questions": questions, "action": policy.action.as_str()})
-        })
-        .collect();
+    let policies = policies_json(route, proven);
     let mut shown = json!({
         "name": route.name.as_str(),
         "prefix": route.prefix,

@@ -133,7 +133,9 @@ impl Places {
             BuildProblem::DeadGuard { profile, .. } => Some(here(self.profile(profile))),
             BuildProblem::SpecialTokens(_) => Some(here(None)),
             BuildProblem::McpDoor { route, .. } => Some(here(self.routes.get(route.as_str()).copied())),
-            BuildProblem::DeadDeclaration { route, .. } => Some(here(self.routes.get(route.as_str()).copied())),
+            BuildProblem::NobodyApproves { route, .. } | BuildProblem::DeadDeclaration { route, .. } => {
+                Some(here(self.routes.get(route.as_str()).copied()))
+            }
         }
     }
 }

@@ -32,6 +32,9 @@ use crate::exit::Exit;
 /// How long a running gateway may take for what a command asks.
 const ASKED_S: u64 = 600;
 
+/// Entries with one id that are looked at.
+const OF_ONE_ID_MAX: usize = 256;
+
 pub(crate) async fn run(command: &Ledger, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
         Ledger::Tail(arguments) => entries::tail(arguments, out).await,
@@ -153,6 +156,27 @@ async fn index_of(log: &LogFolder, id: &str) -> anyhow::Result<Option<u64>> {
     // The newest is the exchange itself; a stream's beginning stands before it.
     let page = reader.find(&filter, order, 1, None).await?;
     Ok(page.rows.first().map(|row| row.index))
+}
+
+/// The place of the entry of an exchange: others about it, as of a call that is held, carry the same id.
+pub(crate) async fn exchange(log: &LogFolder, id: &str) -> anyhow::Result<u64> {
+    let newest = require(log, id).await?;
+    if id.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(newest);
+    }
+    let filter = testudo_recorder::query::Filter {
+        id: Some(id.to_owned()),
+        ..Default::default()
+    };
+    let order = testudo_recorder::query::Order::NewestFirst;
+    let page = reader(log).await?.find(&filter, order, OF_ONE_ID_MAX, None).await?;
+    for row in &page.rows {
+        let entry: serde_json::Value = serde_json::from_slice(&log.entry(row.index)?)?;
+        if entry.pointer("/body/findings").is_some() {
+            return Ok(row.index);
+        }
+    }
+    Ok(newest)
 }
 
 /// As [`index_of`], but an entry that is not there is an error for people.

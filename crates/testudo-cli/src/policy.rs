@@ -1,14 +1,17 @@
 //! `testudo policy`: runs a user's cases against policies, and shows why one came out as it did.
 
+mod asked;
 mod case;
 mod engine;
 mod explain;
+mod recorded;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Write};
 
 use serde_json::json;
+use testudo_policy::provenance::Reason;
 use testudo_policy::{ActFacts, ProposedCall};
 use testudo_types::Decision;
 
@@ -31,7 +34,8 @@ pub(crate) fn run(command: &Policy, variables: &dyn Variables, out: &mut impl Wr
 /// A case with what came of it.
 pub(crate) struct Judged<'a> {
     case: &'a Case,
-    call: ProposedCall,
+    /// Of a call that a model asks for.
+    call: Option<ProposedCall>,
     decision: Decision,
     /// What was expected and is not so.
     wrong: Vec<String>,
@@ -58,6 +62,9 @@ fn test(arguments: &PolicyTest, variables: &dyn Variables, out: &mut impl Write)
 }
 
 fn explain(arguments: &PolicyExplain, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let Some(name) = &arguments.case else {
+        return crate::runtime()?.block_on(recorded::explain(arguments, variables, out));
+    };
     let files = std::slice::from_ref(&arguments.file);
     let loaded = Cases::load(files, arguments.deciding.specs.as_deref())
         .and_then(|cases| Engine::load(&arguments.deciding, &cases, variables).map(|engine| (cases, engine)));
@@ -65,12 +72,8 @@ fn explain(arguments: &PolicyExplain, variables: &dyn Variables, out: &mut impl 
         Ok(loaded) => loaded,
         Err(problems) => return bad(&problems),
     };
-    let Some(case) = cases.all.iter().find(|case| case.name == arguments.case) else {
-        return bad(&[format!(
-            "there is no case `{}` in {}",
-            arguments.case,
-            arguments.file.display()
-        )]);
+    let Some(case) = cases.all.iter().find(|case| case.name == *name) else {
+        return bad(&[format!("there is no case `{name}` in {}", arguments.file.display())]);
     };
     match judge(&engine, case) {
         Ok(judged) => explain::show(out, &engine, &judged, arguments.format)?,
@@ -90,8 +93,14 @@ fn judge<'a>(engine: &Engine, case: &'a Case) -> Result<Judged<'a>, String> {
     if !engine.has(&case.route) {
         return Err(format!("{}: there is no route `{}`", case.place, case.route));
     }
-    let call = case.proposed();
-    let decision = engine.policies.act(&facts(case, &call));
+    let (call, decision) = match case.asked.decide(&engine.policies, &case.principal, &case.route) {
+        Some(decision) => (None, decision),
+        None => {
+            let call = case.proposed();
+            let decision = engine.policies.act(&facts(case, &call));
+            (Some(call), decision)
+        }
+    };
     let mut wrong = Vec::new();
     if decision.action != case.expect {
         wrong.push(format!("expected {}", case.expect.as_str()));
@@ -137,7 +146,7 @@ fn decided_by(decision: &Decision) -> String {
 }
 
 fn as_table(judged: &[Judged<'_>], out: &mut impl Write) -> io::Result<()> {
-    let mut rows = vec![["", "case", "tool", "decided", "by", ""].map(str::to_owned)];
+    let mut rows = vec![["", "case", "about", "decided", "by", ""].map(str::to_owned)];
     for one in judged {
         rows.push([
             if one.wrong.is_empty() { "ok" } else { "WRONG" }.to_owned(),
@@ -161,13 +170,14 @@ fn as_lines(judged: &[Judged<'_>], out: &mut impl Write) -> io::Result<()> {
             "case": one.case.name,
             "place": one.case.place,
             "ok": one.wrong.is_empty(),
+            "question": one.case.asked.question(),
             "tool": one.case.tool,
             "expected": one.case.expect.as_str(),
             "decided": one.decision.action.as_str(),
             "policies": policies,
             "approvers": approvers,
             "errors": one.decision.errors,
-            "provenance": one.call.verdict.reason.as_ref().map(testudo_policy::provenance::Reason::code),
+            "provenance": one.call.as_ref().and_then(|call| call.verdict.reason.as_ref()).map(Reason::code),
             "wrong": one.wrong,
         });
         writeln!(out, "{line}")?;

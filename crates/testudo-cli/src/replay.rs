@@ -2,13 +2,13 @@
 
 pub(crate) mod explain;
 mod input;
-mod recorded;
+pub(crate) mod recorded;
 mod report;
 mod suites;
 mod tally;
 #[cfg(test)]
 mod tests;
-mod trace;
+pub(crate) mod trace;
 mod walk;
 
 use std::collections::HashMap;
@@ -103,6 +103,7 @@ fn walk_of(arguments: &Replay) -> Walk {
     };
     let knobs = Knobs {
         trust_system: arguments.trust_system,
+        freeze_plan: arguments.freeze_plan,
         ..Knobs::from(name)
     };
     // The older policies are measured as they were: without looking at what was pasted.

@@ -1,5 +1,6 @@
 //! Exact strings that must never leave: values planted in prompts to notice that they leak.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use testudo_types::Score;
@@ -24,7 +25,7 @@ pub enum CanaryProblem {
 /// Canaries to look for; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Canaries {
-    all: Arc<[Canary]>,
+    all: Arc<[Arc<Canary>]>,
 }
 
 impl std::fmt::Debug for Canaries {
@@ -52,12 +53,41 @@ impl Canaries {
             if !(CANARY_BYTES_MIN..=CANARY_BYTES_MAX).contains(&text.len()) {
                 return Err(CanaryProblem::Length(text.len()));
             }
-            all.push(Canary::new(text.as_bytes()));
+            all.push(Arc::new(Canary::new(text.as_bytes())));
         }
         if all.len() > CANARY_COUNT_MAX {
             return Err(CanaryProblem::Count(all.len()));
         }
         Ok(Self { all: all.into() })
+    }
+
+    /// These, and one more, however many there are.
+    ///
+    /// # Errors
+    /// When it is too short to be told from ordinary text, or too long.
+    pub fn and(&self, canary: &str) -> Result<Self, CanaryProblem> {
+        let one = Self::new([canary])?;
+        Ok(Self {
+            all: self.all.iter().chain(one.all.iter()).map(Arc::clone).collect(),
+        })
+    }
+
+    /// A text without the canaries that stand in it as they are written.
+    #[must_use]
+    pub fn taken_from<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut rest = Cow::Borrowed(text);
+        for value in self.values() {
+            if rest.contains(value) {
+                rest = Cow::Owned(rest.replace(value, "\n"));
+            }
+        }
+        rest
+    }
+
+    /// The values; for those who look for them, not for logs.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        let values = self.all.iter().map(|canary| std::str::from_utf8(&canary.bytes));
+        values.filter_map(Result::ok)
     }
 
     /// Whether there is nothing to look for.

@@ -4,7 +4,8 @@
 //! [`Selection`] is the part of them that applies to one direction and origin.
 //! [`Selection::scan`] reads a whole text, [`StreamScanner`] a text that
 //! arrives in pieces, and [`GuardScanner`] adds the leak of a known system
-//! prompt and of canaries. [`output`] compares answers with their exchange.
+//! prompt and of canaries. [`bait`] finds canaries in whatever dress. [`output`]
+//! compares answers with their exchange.
 //!
 //! **Invariant:** for every text and every cut into pieces a stream reports
 //! the hits of the whole text, in the same order; text below the `safe` offset
@@ -18,6 +19,7 @@
 
 mod allow;
 mod automaton;
+pub mod bait;
 mod budget;
 mod canary;
 mod cases;

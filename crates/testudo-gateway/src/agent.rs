@@ -4,6 +4,7 @@
 //! the client's own request, before anything was masked in it. What is not held leaves byte for byte.
 
 mod approval;
+mod bait;
 mod case;
 mod code;
 mod counted;

@@ -116,6 +116,7 @@ impl Approvals {
             request: answer.map(|answer| answer.request.to_vec()),
             policy: held.policy.to_vec(),
             quorum: i64::from(settings.quorum.max(1)),
+            approvers: held.approvers.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
             use_within: stored(settings.use_within_ms.min(LASTING_MS_MAX)),
             opened: now,
             expires: now.saturating_add(stored(settings.expires_ms.min(LASTING_MS_MAX))),
@@ -318,6 +319,13 @@ impl Approvals {
                 if is_same_person(by, &row, &texts) {
                     return Err(DecideError::OwnCall);
                 }
+                let groups = row.groups();
+                if !groups.is_empty() && !by.groups.iter().any(|group| groups.contains(group)) {
+                    return Err(DecideError::NotOfGroup {
+                        id: id.clone(),
+                        groups: groups.into_iter().collect(),
+                    });
+                }
                 Event::Approve
             }
         };
@@ -450,6 +458,7 @@ async fn settle(
     verdict: HumanVerdict,
     now: i64,
 ) -> Result<Decided, DecideError> {
+    let missing = record::missing(&row.groups(), &store::votes(connection, &row.id).await?);
     match verdict {
         HumanVerdict::Deny if store::deny(connection, &row.id, now).await? => Ok(Decided::Denied),
         // Another transaction cannot have been faster: this one has the lock.
@@ -457,10 +466,13 @@ async fn settle(
             id: id.clone(),
             state: ApprovalState::Expired,
         }),
-        HumanVerdict::Approve if store::approve(connection, &row.id, now).await? => Ok(Decided::Approved),
+        HumanVerdict::Approve if missing.is_empty() && store::approve(connection, &row.id, now).await? => {
+            Ok(Decided::Approved)
+        }
         HumanVerdict::Approve => Ok(Decided::Counted {
             approved: store::approvals(connection, &row.id).await?,
             quorum: u16::try_from(row.quorum).unwrap_or(u16::MAX),
+            missing,
         }),
     }
 }
@@ -494,6 +506,10 @@ fn binding_of(held: &Held, answer: Option<&StoredAnswer>) -> [u8; 32] {
                 parts.extend([call.tool().as_bytes(), digest.as_slice()]);
             }
         }
+    }
+    if !held.approvers.is_empty() {
+        parts.push(b"approvers");
+        parts.extend(held.approvers.iter().map(String::as_bytes));
     }
     sha256(&framed(&parts))
 }

@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt;
 use testudo_bounded::json;
+use testudo_detect::bait::Baits;
 use testudo_detect::output::{Context, LinkJudge, Review};
 use testudo_detect::pseudonym::Restorer;
 use testudo_dialects::calls::can_call;
@@ -300,12 +301,14 @@ impl Admitted {
             principal: Arc::new(caller.principal.clone()),
             route: received.route.settings.name.clone(),
         };
+        let structuring = gateway.structuring(&received.route, &caller.principal, view);
+        let (canaries, baits) = received.route.canaries_and(structuring.planted());
         let leaks = Leaks {
             fingerprint: gateway.fingerprint(&received.route, view),
-            canaries: received.route.canaries.clone(),
+            canaries,
+            baits: baits.clone(),
             ..answer_checks(&received.route, view)
         };
-        let structuring = gateway.structuring(&received.route, &caller.principal, view);
         let echoes = structuring.echoes();
         let (body, exchanger) = if received.route.request.is_off() && structuring.is_off() {
             (original.clone(), Exchanger::Nothing)
@@ -330,7 +333,7 @@ impl Admitted {
                 BodyOutcome::Blocked => return Err(Refusal::blocked(blocked.as_ref(), &record.findings)),
             }
         };
-        let case = case(gateway, &received, &judge, view, original, record)?;
+        let case = case(gateway, &received, (&judge, baits), view, original, record)?;
         Ok(Permitted {
             received,
             permit,
@@ -348,7 +351,7 @@ impl Admitted {
 fn case(
     gateway: &Gateway,
     received: &Received,
-    judge: &Judge,
+    (judge, baits): (&Judge, Baits),
     view: &RequestView<'_>,
     body: &Bytes,
     record: &Record,
@@ -359,7 +362,7 @@ fn case(
     };
     let score_min = route.settings.profile.request.get(&ThreatKind::Injection);
     let keys = Arc::clone(&gateway.keys);
-    let waits = settings.on_hold == OnHold::Approval;
+    let waits = settings.on_hold == OnHold::Approval || judge.policy.asks_people(&judge.route);
     let coder: Arc<dyn Coder> = keys;
     let case = Case {
         settings,
@@ -369,6 +372,7 @@ fn case(
         untrusted: Untrusted::read(&received.parts.headers, view)?,
         suspicious: Suspicious::of(&record.findings, score_min.map(|guard| guard.score_min)),
         judge: judge.clone(),
+        baits,
         policy: route.digest,
         coder,
         counted: Arc::clone(gateway.counted()),

@@ -314,9 +314,19 @@ impl Gateway {
                 beginning.as_bytes(),
             ])
         };
+        let canary = |part: u8, beginning: &str| {
+            self.keys.code(&[
+                b"testudo: canary of a conversation",
+                &[part],
+                route.settings.name.as_str().as_bytes(),
+                caller.key.as_str().as_bytes(),
+                beginning.as_bytes(),
+            ])
+        };
         Structuring::off()
             .breaking(route.tokens.clone())
             .marking(route.settings.spotlight, view, code)
+            .planting(route.settings.plant, view, canary)
     }
 
     /// What the answer must not repeat of the request's system text.

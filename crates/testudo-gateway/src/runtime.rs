@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use testudo_detect::bait::Baits;
 use testudo_detect::structure::special::{SpecialTokens, TokenLevel, TokenProblem};
 use testudo_detect::structure::spotlight::Style;
 use testudo_detect::{AllowFault, AllowList, Canaries, Detector};
 use testudo_dialects::{Family, Operation};
 use testudo_policy::{Guard, PolicyEngine, PolicyProblem, PolicySource, RouteFacts};
-use testudo_types::{Direction, RouteName, ThreatKind, UpstreamName};
+use testudo_types::{ApproverGroup, Direction, PolicyName, RouteName, ThreatKind, UpstreamName};
 
 use crate::guard::GuardPlan;
 use crate::guard::model::{ModelProblem, Models};
@@ -48,6 +49,15 @@ pub enum BuildProblem {
         line: Option<usize>,
         fault: AllowFault,
     },
+    #[error(
+        "policy `{policy}` holds calls on route `{route}` for `{group}`, and no approver is in that group; \
+         add groups = [\"{group}\"] to one of [[approvals.approver]]"
+    )]
+    NobodyApproves {
+        route: RouteName,
+        policy: PolicyName,
+        group: String,
+    },
     #[error("route `{route}` and the MCP servers both claim `{path}`; give one of them another path")]
     McpDoor { route: RouteName, path: String },
     #[error(
@@ -79,10 +89,26 @@ pub(crate) struct RouteRuntime {
     pub(crate) request: Arc<GuardPlan>,
     pub(crate) response: Arc<GuardPlan>,
     pub(crate) canaries: Canaries,
+    /// The same, in every dress.
+    pub(crate) baits: Baits,
     /// The tokens that are broken in requests.
     pub(crate) tokens: Option<(Arc<SpecialTokens>, TokenLevel)>,
     /// Of the policies and of what this route does.
     pub(crate) digest: [u8; 32],
+}
+
+impl RouteRuntime {
+    /// The route's canaries with the one that is planted in a conversation, as they are written and in every dress.
+    pub(crate) fn canaries_and(&self, planted: Option<&str>) -> (Canaries, Baits) {
+        match planted {
+            None => (self.canaries.clone(), self.baits.clone()),
+            Some(token) => {
+                // A planted one is neither too short nor too long.
+                let all = self.canaries.and(token).unwrap_or_else(|_| self.canaries.clone());
+                (all, self.baits.and(token))
+            }
+        }
+    }
 }
 
 /// One configuration, ready to run.
@@ -125,6 +151,9 @@ impl Runtime {
                 None
             }
         };
+        if let Some(policy) = &policy {
+            nobody_approves(&settings, policy, &mut problems);
+        }
         let judges = Judges {
             policies: digest_of_policies(&sources),
             rules: detector.digest(),
@@ -284,7 +313,7 @@ struct Judges {
 /// What judges, and everything of a route that decides what happens to an exchange.
 fn digest_of_route(route: &Route, allow: &AllowList, judges: &Judges) -> [u8; 32] {
     let mut lines = format!(
-        "{} {} {} {} {} {} {} {} {} {} {}\n",
+        "{} {} {} {} {} {} {} {} {} {} {} {}\n",
         route.name,
         route.upstream,
         route.profile.name,
@@ -292,6 +321,7 @@ fn digest_of_route(route: &Route, allow: &AllowList, judges: &Judges) -> [u8; 32
         route.profile.placeholder.as_str(),
         route.hosted_tools,
         route.server_history,
+        route.plant,
         judges.models.injection.as_str(),
         judges.models.encoder_windows_max,
         route.profile.neutralise.map_or("off", TokenLevel::as_str),
@@ -391,6 +421,7 @@ impl Plans<'_> {
             request: Arc::new(request),
             response: Arc::new(response),
             canaries: route.canaries.clone(),
+            baits: Baits::of(&route.canaries),
             tokens: self.tokens.cloned().zip(profile.neutralise),
         }
     }
@@ -456,15 +487,40 @@ fn dead_declarations(route: &Route, problems: &mut Vec<BuildProblem>) {
         ),
         (!output.sinks.is_empty(), "sinks", ThreatKind::UnsafeOutput),
         (!output.checks.is_empty(), "checks", ThreatKind::Quality),
+        (route.plant, "a planted canary", ThreatKind::PromptLeak),
     ] {
         let guard = route.profile.response.get(&kind);
-        if declared && guard.is_none_or(|guard| guard.action == testudo_types::Action::Pass) {
+        let planted = kind == ThreatKind::PromptLeak && route.agents.is_some();
+        if declared && !planted && guard.is_none_or(|guard| guard.action == testudo_types::Action::Pass) {
             problems.push(BuildProblem::DeadDeclaration {
                 route: route.name.clone(),
                 what,
                 profile: route.profile.name.to_string(),
                 kind,
             });
+        }
+    }
+}
+
+/// A call that waits for a group without people waits for nobody.
+fn nobody_approves(settings: &Settings, policies: &PolicyEngine, problems: &mut Vec<BuildProblem>) {
+    let peopled = |group: &ApproverGroup| {
+        let mut groups = settings
+            .approvals
+            .approvers
+            .iter()
+            .flat_map(|approver| &approver.groups);
+        groups.any(|it| **it == *group.0)
+    };
+    for route in policed(settings).filter(|route| route.agents.is_some()) {
+        for policy in policies.effective(&route.name) {
+            problems.extend(policy.approvers.filter(|group| !peopled(group)).map(|group| {
+                BuildProblem::NobodyApproves {
+                    route: route.name.clone(),
+                    policy: policy.name,
+                    group: group.0.to_string(),
+                }
+            }));
         }
     }
 }

@@ -152,8 +152,10 @@ pub struct Route {
     pub hosted_tools: bool,
     /// Whether clients may build on conversations that the provider keeps, which no guard here has seen.
     pub server_history: bool,
-    /// Literal strings that must never leave in an answer.
+    /// Literal strings that must never leave in an answer, nor in a call of a tool.
     pub canaries: Canaries,
+    /// A canary of its own is planted in the system message of each conversation.
+    pub plant: bool,
     pub output: OutputSettings,
     pub recording: Recording,
     /// Values that are no findings on this route, beside those of its profile.

@@ -1,5 +1,7 @@
 //! The fourth question: may this call go, which a model asks for?
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use testudo_types::{Principal, RouteName};
 
@@ -42,6 +44,38 @@ pub enum Plan {
     Outside,
 }
 
+/// The tools that were asked for before anything but the trusted words was read: those that the task needs, as far as
+/// the model could tell when nobody else had spoken. No list of words takes part.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrozenPlan {
+    tools: BTreeSet<String>,
+}
+
+/// Tools of a plan; what is asked for beyond them is no part of it.
+const PLAN_TOOLS_MAX: usize = 256;
+
+impl FrozenPlan {
+    /// A call was asked for. `tainted`: something that the user did not write had been read before.
+    pub fn ask(&mut self, tool: &str, tainted: bool) {
+        if !tainted && self.tools.len() < PLAN_TOOLS_MAX {
+            self.tools.insert(tool.to_owned());
+        }
+    }
+
+    /// Where a call of a tool stands. Nothing is frozen while nothing else was read, nor where no tool was asked for
+    /// before that.
+    #[must_use]
+    pub fn place(&self, tool: &str, tainted: bool) -> Plan {
+        if !tainted || self.tools.is_empty() {
+            Plan::Unset
+        } else if self.tools.contains(tool) {
+            Plan::Inside
+        } else {
+            Plan::Outside
+        }
+    }
+}
+
 /// What the same conversation did before, as numbers. Whoever asks counts; nothing here has a clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SessionFacts {
@@ -57,9 +91,14 @@ pub struct SessionFacts {
     /// Calls that were held or refused.
     pub held_24h: u64,
     /// Pages fetched from addresses that only a text named.
+    pub fetches_1h: u64,
     pub fetches_24h: u64,
     /// What the choice of those addresses can have told their owners: log₂ of how many there were to choose from.
+    pub fetch_bits_1h: u64,
     pub fetch_bits_24h: u64,
+    /// Calls that fetch which stand in this conversation already, whoever named their addresses. Whoever asks reads
+    /// them off the conversation.
+    pub fetches_here: u64,
     /// A value that was laid out as bait stands in the arguments.
     pub canary: bool,
 }

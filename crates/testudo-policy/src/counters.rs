@@ -188,6 +188,8 @@ impl SessionFacts {
         add(&mut self.fetch_bits_24h, stretch.fetch_bits);
         if within_hour {
             add(&mut self.calls_1h, stretch.calls);
+            add(&mut self.fetches_1h, stretch.fetches);
+            add(&mut self.fetch_bits_1h, stretch.fetch_bits);
         }
         if own {
             add(&mut self.tool_calls_24h, stretch.calls);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{AuthorizationError, Authorizer, PolicySet};
-use testudo_types::{Action, ApproverGroup, Decision, PolicyName, Reason, RouteName, Verdict};
+use testudo_types::{Action, ApproverGroup, Decision, HoldWay, PolicyName, Reason, RouteName, Verdict};
 
 use crate::index::{Deciding, RoutePolicies, index};
 use crate::loading::{Loaded, load};
@@ -13,7 +13,7 @@ use crate::requests::{self, Asked};
 use crate::vocabulary::Vocabulary;
 use crate::{
     ActFacts, Admission, AdmitFacts, CallFacts, EffectivePolicy, FindingFacts, Permit, PolicyProblem, PolicySource,
-    RouteFacts,
+    Question, RouteFacts,
 };
 
 /// A checked set of policies for a set of routes; immutable, shared behind an `Arc`, replaced whole.
@@ -33,6 +33,7 @@ struct AsksFor {
     action: Action,
     reason: Option<Reason>,
     approvers: Option<ApproverGroup>,
+    way: HoldWay,
 }
 
 impl PolicyEngine {
@@ -164,8 +165,28 @@ impl PolicyEngine {
     #[must_use]
     pub fn act_context(&self, facts: &ActFacts<'_>) -> Option<serde_json::Value> {
         let route = self.routes.get(facts.route)?;
-        let asked = requests::on_act(facts, route, &self.vocabulary).ok()?;
-        asked.request.context()?.to_json_value().ok()
+        seen(&requests::on_act(facts, route, &self.vocabulary).ok()?)
+    }
+
+    /// What policies see of a request, as JSON: for people who ask why.
+    #[must_use]
+    pub fn use_context(&self, facts: &AdmitFacts<'_>) -> Option<serde_json::Value> {
+        let route = self.routes.get(facts.route)?;
+        seen(&requests::on_use(facts, route, &self.vocabulary).ok()?)
+    }
+
+    /// What policies see of a tool that is listed or called, as JSON.
+    #[must_use]
+    pub fn call_context(&self, facts: &CallFacts<'_>) -> Option<serde_json::Value> {
+        let route = self.routes.get(facts.route)?;
+        seen(&requests::on_call(facts, route, &self.vocabulary).ok()?)
+    }
+
+    /// What policies see of a finding, as JSON.
+    #[must_use]
+    pub fn release_context(&self, facts: &FindingFacts<'_>) -> Option<serde_json::Value> {
+        let route = self.routes.get(facts.route)?;
+        seen(&requests::on_release(facts, route, &self.vocabulary).ok()?)
     }
 
     /// What is to be done about a finding. A mask where nothing can be masked is a block.
@@ -188,6 +209,15 @@ impl PolicyEngine {
             .get(route)
             .map(|route| route.effective.clone())
             .unwrap_or_default()
+    }
+
+    /// Whether a policy about calls on a route names people who approve, whatever the route does with other holds.
+    #[must_use]
+    pub fn asks_people(&self, route: &RouteName) -> bool {
+        let effective = self.routes.get(route).map_or(&[][..], |route| &route.effective);
+        effective
+            .iter()
+            .any(|policy| policy.way == HoldWay::Approval && policy.questions.contains(&Question::Act))
     }
 
     /// Permits and forbids are asked apart, so that a `forbid` that only asks for a mask never
@@ -235,6 +265,10 @@ impl PolicyEngine {
     }
 }
 
+fn seen(asked: &Asked) -> Option<serde_json::Value> {
+    asked.request.context()?.to_json_value().ok()
+}
+
 fn lets_through(decision: &Decision) -> bool {
     matches!(decision.action, Action::Pass | Action::Observe)
 }
@@ -255,6 +289,7 @@ fn asks_for(loaded: Loaded) -> (String, AsksFor) {
             action: loaded.action,
             reason: loaded.reason,
             approvers: loaded.approvers,
+            way: loaded.way,
         },
     )
 }
@@ -269,6 +304,7 @@ fn conclude(action: Action, applying: &[&AsksFor]) -> Decision {
             reasons.push(reason.clone());
         }
     }
+    let ways: BTreeSet<HoldWay> = determining.clone().map(|policy| policy.way).collect();
     let groups = determining.filter_map(|policy| policy.approvers.clone());
     let approvers: BTreeSet<ApproverGroup> = groups.filter(|_| action == Action::Hold).collect();
     if reasons.is_empty() && action >= Action::Hold {
@@ -280,6 +316,7 @@ fn conclude(action: Action, applying: &[&AsksFor]) -> Decision {
         policies,
         reasons,
         approvers: approvers.into_iter().collect(),
+        ways: ways.into_iter().filter(|_| action == Action::Hold).collect(),
         errors: Vec::new(),
     }
 }
@@ -293,6 +330,7 @@ fn without_mask(decision: Decision) -> Decision {
         action: Action::Block,
         reasons: vec![reason("what was found cannot be masked in its place")],
         approvers: Vec::new(),
+        ways: Vec::new(),
         ..decision
     }
 }
@@ -318,6 +356,7 @@ fn blocked(why: &str) -> Decision {
         policies: Vec::new(),
         reasons: vec![reason(why)],
         approvers: Vec::new(),
+        ways: Vec::new(),
         errors: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use cedar_policy::{
     ActionConstraint, Effect, Entities, Entity, EntityUid, Policy, PolicySet, ResourceConstraint, RestrictedExpression,
 };
-use testudo_types::{Action, Direction, PolicyName, RouteName, ThreatKind};
+use testudo_types::{Action, ApproverGroup, Direction, HoldWay, PolicyName, RouteName, ThreatKind};
 
 use crate::loading::Loaded;
 use crate::vocabulary::{Vocabulary, entity};
@@ -50,6 +50,9 @@ pub struct EffectivePolicy {
     pub questions: Vec<Question>,
     /// What it asks for when it applies.
     pub action: Action,
+    /// What becomes of a call that it holds, and who has to approve it.
+    pub way: HoldWay,
+    pub approvers: Option<ApproverGroup>,
 }
 
 /// The policies of a question on a route.
@@ -195,6 +198,8 @@ fn route_policies(loaded: &[Loaded], route: &RouteFacts, vocabulary: &Vocabulary
             line: one.line,
             questions,
             action: one.action,
+            way: one.way,
+            approvers: one.approvers.clone(),
         });
     }
     Ok(RoutePolicies {

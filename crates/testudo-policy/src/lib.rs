@@ -27,7 +27,7 @@ mod scope;
 mod shape;
 mod vocabulary;
 
-pub use act::{ActFacts, Plan, ProposedCall, SessionFacts};
+pub use act::{ActFacts, FrozenPlan, Plan, ProposedCall, SessionFacts};
 pub use call::{CallFacts, CallHints, MCP_PREFIX};
 pub use counters::{CounterLimits, Outcome, SessionCounters};
 pub use engine::PolicyEngine;

@@ -6,7 +6,7 @@ use cedar_policy::{
     Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning, Validator,
 };
 use miette::Diagnostic;
-use testudo_types::{Action, ApproverGroup, Reason};
+use testudo_types::{Action, ApproverGroup, HoldWay, Reason};
 
 use crate::vocabulary::Vocabulary;
 use crate::{PolicyFault, PolicyProblem};
@@ -29,6 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) reason: Option<Reason>,
     /// Who has to approve, of a policy that holds.
     pub(crate) approvers: Option<ApproverGroup>,
+    /// What becomes of a call that it holds.
+    pub(crate) way: HoldWay,
     pub(crate) policy: Policy,
 }
 
@@ -148,13 +150,15 @@ impl Loading<'_> {
             return;
         }
         let reason = policy.annotation("reason").map(|text| Reason(text.into()));
+        let (way, approvers) = hold_of(policy.annotation("hold"));
         self.loaded.push(Loaded {
             name: name.to_owned(),
             file: source.name.clone(),
             line,
             action,
             reason,
-            approvers: policy.annotation("hold").map(|group| ApproverGroup(group.into())),
+            approvers,
+            way,
             policy: policy.new_id(PolicyId::new(name)),
         });
     }
@@ -196,7 +200,7 @@ impl Loading<'_> {
         let others = [&words.action_use, &words.action_call, &words.action_release];
         if policy.annotation("action").is_some() {
             Err(PolicyFault::HoldBesideAction)
-        } else if !is_sound_id(group) {
+        } else if !is_sound_id(group) || group == HoldWay::Route.as_str() {
             Err(PolicyFault::HoldUnsound(group.to_owned()))
         } else if others.iter().any(|action| crate::index::decides(policy, action)) {
             Err(PolicyFault::HoldElsewhere)
@@ -235,6 +239,17 @@ impl Loading<'_> {
             policy: policy.map(str::to_owned),
             fault,
         });
+    }
+}
+
+/// What `@hold` asks for: `question`, `approval`, `deny`, or the approval of a group.
+fn hold_of(said: Option<&str>) -> (HoldWay, Option<ApproverGroup>) {
+    match said {
+        None => (HoldWay::Route, None),
+        Some("question") => (HoldWay::Question, None),
+        Some("approval") => (HoldWay::Approval, None),
+        Some("deny") => (HoldWay::Deny, None),
+        Some(group) => (HoldWay::Approval, Some(ApproverGroup(group.into()))),
     }
 }
 

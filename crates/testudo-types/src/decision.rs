@@ -94,6 +94,36 @@ pub struct Reason(pub Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApproverGroup(pub Arc<str>);
 
+/// What becomes of a call that a policy holds, by what its `@hold` says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HoldWay {
+    /// It says nothing: the route decides.
+    #[default]
+    Route,
+    /// The user is asked.
+    Question,
+    /// A person approves it, of a group where one is named.
+    Approval,
+    /// Nobody is asked.
+    Deny,
+}
+
+impl HoldWay {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Route, Self::Question, Self::Approval, Self::Deny];
+
+    /// The word that stands for it in `@hold` and in what people read.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Question => "question",
+            Self::Approval => "approval",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// Verdict and action with the policies that determined them and the reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -104,6 +134,8 @@ pub struct Decision {
     /// Of a hold: the groups that each have to approve. Empty where policies name none, so that whoever may approve
     /// anything may approve this.
     pub approvers: Vec<ApproverGroup>,
+    /// Of a hold: what each policy that holds wants done with the call, without repetition; the strictest counts.
+    pub ways: Vec<HoldWay>,
     /// Errors inside policies; a decision with any of them is a deny.
     pub errors: Vec<String>,
 }

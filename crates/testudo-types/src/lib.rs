@@ -15,7 +15,7 @@ mod ref_id;
 mod secret;
 
 pub use clock::{Clock, Millis, UnixMillis};
-pub use decision::{Action, ApproverGroup, Decision, PolicyName, Reason, Verdict};
+pub use decision::{Action, ApproverGroup, Decision, HoldWay, PolicyName, Reason, Verdict};
 pub use finding::{Finding, Place, RuleId, Score, Severity, ThreatKind};
 pub use ids::{ExchangeId, KeyId, ModelName, NameError, ProfileName, RouteName, TenantId, UpstreamName};
 pub use origin::{Direction, Origin};

@@ -58,6 +58,9 @@ pub(crate) struct Replay {
     /// Counts what the system message names as named by the user
     #[arg(long)]
     pub(crate) trust_system: bool,
+    /// Holds calls with consequences of tools that were not asked for before anything but the user's words was read
+    #[arg(long)]
+    pub(crate) freeze_plan: bool,
     /// Reads text that was pasted into the user's messages as the user's own
     #[arg(long)]
     pub(crate) ignore_pasted: bool,

@@ -48,7 +48,7 @@ impl<'c> Parts<'c> {
         })
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let part = |part: &Part<'_>| json!({"text": String::from_utf8_lossy(part.bytes), "bytes": part.bytes.len(), "of": part.of});
         json!({"request": part(&self.request), "answer": part(&self.answer)})
     }

@@ -10,6 +10,8 @@ use testudo_policy::provenance::{Conversation, Knobs, Limits, PolicyName, Readin
 use testudo_policy::{Plan, ProposedCall, SessionFacts};
 use testudo_types::{Action, KeyId, Principal, PrincipalKind, ProfileName, Role, RouteName, TenantId};
 
+use super::asked::{Asked, TypedCall, TypedFinding, TypedRequest};
+
 const FILE_BYTES_MAX: usize = 8 << 20;
 
 #[derive(Debug, Deserialize)]
@@ -27,15 +29,17 @@ struct Document {
 #[serde(deny_unknown_fields)]
 struct Typed {
     name: String,
-    #[serde(default = "act")]
-    question: String,
+    question: Option<String>,
     #[serde(default)]
     principal: TypedPrincipal,
-    #[serde(default = "route")]
-    route: String,
+    route: Option<String>,
     #[serde(default = "profile")]
     profile: String,
-    tool: String,
+    /// What a model asks for, or one of the three below.
+    tool: Option<String>,
+    request: Option<TypedRequest>,
+    call: Option<TypedCall>,
+    finding: Option<TypedFinding>,
     #[serde(default = "nothing")]
     arguments: Value,
     #[serde(default)]
@@ -92,14 +96,6 @@ struct Said {
     suspicious: bool,
 }
 
-fn act() -> String {
-    "act".to_owned()
-}
-
-fn route() -> String {
-    "agent".to_owned()
-}
-
 fn profile() -> String {
     "balanced".to_owned()
 }
@@ -116,6 +112,8 @@ pub(super) struct Case {
     pub(super) principal: Principal,
     pub(super) route: RouteName,
     pub(super) profile: ProfileName,
+    pub(super) asked: Asked,
+    /// What it is about: the tool that a model asks for, or what the other questions are about.
     pub(super) tool: String,
     pub(super) arguments: Value,
     pub(super) session: SessionFacts,
@@ -201,18 +199,28 @@ fn specs_of(path: &Path) -> Result<ToolSpecs, String> {
 
 impl Typed {
     fn resolve(self, place: &str, specs: &Arc<ToolSpecs>) -> Result<Case, String> {
-        if self.question != "act" {
+        let (asked, tool, route) = asked(self.tool, self.request, self.call, self.finding)?;
+        if let Some(question) = self.question.filter(|it| it != asked.question()) {
             return Err(format!(
-                "the question `{}` cannot be tested; write `act`",
-                self.question
+                "the question is `{question}`, and what is asked about belongs to `{}`",
+                asked.question()
             ));
         }
+        let masks = matches!(asked, Asked::Release(_));
         let expect = Action::from_name(&self.expect)
-            .filter(|action| *action != Action::Mask)
-            .ok_or_else(|| format!("`expect` is `{}`; write pass, observe, hold or block", self.expect))?;
+            .filter(|action| *action != Action::Mask || masks)
+            .ok_or_else(|| {
+                let mask = if masks { "mask, " } else { "" };
+                format!(
+                    "`expect` is `{}`; write pass, observe, {mask}hold or block",
+                    self.expect
+                )
+            })?;
         Ok(Case {
+            asked,
+            tool,
             principal: self.principal.resolve()?,
-            route: RouteName::parse(&self.route).map_err(|error| error.to_string())?,
+            route: RouteName::parse(self.route.as_deref().unwrap_or(&route)).map_err(|error| error.to_string())?,
             profile: ProfileName::parse(&self.profile).map_err(|error| error.to_string())?,
             session: session(&self.session)?,
             conversation: conversation(&self.conversation, specs)?,
@@ -223,7 +231,6 @@ impl Typed {
             },
             name: self.name,
             place: place.to_owned(),
-            tool: self.tool,
             arguments: self.arguments,
             approved: self.approved,
             expect,
@@ -232,6 +239,28 @@ impl Typed {
             specs: Arc::clone(specs),
         })
     }
+}
+
+/// What is asked, what about, and on which route where the case names none.
+fn asked(
+    tool: Option<String>,
+    request: Option<TypedRequest>,
+    call: Option<TypedCall>,
+    finding: Option<TypedFinding>,
+) -> Result<(Asked, String, String), String> {
+    let agent = || "agent".to_owned();
+    let (asked, route) = match (tool, request, call, finding) {
+        (Some(tool), None, None, None) => return Ok((Asked::Act, tool, agent())),
+        (None, Some(request), None, None) => (request.resolve()?, agent()),
+        (None, None, Some(call), None) => {
+            let route = call.route();
+            (call.resolve()?, route)
+        }
+        (None, None, None, Some(finding)) => (finding.resolve()?, agent()),
+        _ => return Err("write one of `tool`, `request`, `call` and `finding`".to_owned()),
+    };
+    let about = asked.about().unwrap_or_default();
+    Ok((asked, about, route))
 }
 
 impl TypedPrincipal {
@@ -272,7 +301,11 @@ fn session(typed: &BTreeMap<String, TypedCount>) -> Result<SessionFacts, String>
             ("sum_1h", _) => &mut facts.sum_1h,
             ("sum_24h", _) => &mut facts.sum_24h,
             ("held_24h", _) => &mut facts.held_24h,
+            ("fetches_1h", _) => &mut facts.fetches_1h,
             ("fetches_24h", _) => &mut facts.fetches_24h,
+            ("fetch_bits_1h", _) => &mut facts.fetch_bits_1h,
+            ("fetch_bits_24h", _) => &mut facts.fetch_bits_24h,
+            ("fetches_here", _) => &mut facts.fetches_here,
             _ => {
                 return Err(format!(
                     "`session.{name}` is not known or of the wrong type; see docs/policy.md"

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use testudo_gateway::route_facts;
+use testudo_gateway::settings::Settings;
 use testudo_policy::{PolicyEngine, PolicySource, RouteFacts};
 use testudo_types::{ProfileName, RouteName};
 
@@ -39,19 +40,31 @@ impl Engine {
             (None, Some(path)) => {
                 let loaded = config::load(&path, variables);
                 let loaded = loaded.map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-                sources.extend(loaded.settings.policies.iter().cloned());
-                let mcp = loaded.settings.mcp.iter().flat_map(|mcp| &mcp.servers);
-                let routes = loaded.settings.routes.iter().chain(mcp.map(|server| &server.route));
-                routes.map(|route| route_facts(route)).collect()
+                return Self::of(&loaded.settings);
             }
             (None, None) => of_cases(cases)?,
         };
-        let names = routes.iter().map(|route| route.name.clone()).collect();
-        let policies = PolicyEngine::new(&sources, &routes)
+        Self::new(&sources, &routes)
+    }
+
+    /// The policies of a configuration, on its routes.
+    ///
+    /// # Errors
+    /// Everything that is wrong, for people.
+    pub(super) fn of(settings: &Settings) -> Result<Self, Vec<String>> {
+        let mut sources = PolicyEngine::default_sources();
+        sources.extend(settings.policies.iter().cloned());
+        let mcp = settings.mcp.iter().flat_map(|mcp| &mcp.servers);
+        let routes = settings.routes.iter().chain(mcp.map(|server| &server.route));
+        Self::new(&sources, &routes.map(|route| route_facts(route)).collect::<Vec<_>>())
+    }
+
+    fn new(sources: &[PolicySource], routes: &[RouteFacts]) -> Result<Self, Vec<String>> {
+        let policies = PolicyEngine::new(sources, routes)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         Ok(Self {
             policies,
-            routes: names,
+            routes: routes.iter().map(|route| route.name.clone()).collect(),
         })
     }
 

@@ -12,10 +12,13 @@ use crate::replay::explain::{argument_json, write_argument};
 
 pub(super) fn show(out: &mut impl Write, engine: &Engine, judged: &Judged<'_>, format: Format) -> io::Result<()> {
     let (case, decision) = (judged.case, &judged.decision);
-    let seen = engine
-        .policies
-        .act_context(&facts(case, &judged.call))
-        .unwrap_or_default();
+    let seen = match &judged.call {
+        Some(call) => engine.policies.act_context(&facts(case, call)),
+        None => case.asked.context(&engine.policies, &case.principal, &case.route),
+    };
+    let seen = seen.unwrap_or_default();
+    let reason = judged.call.as_ref().and_then(|call| call.verdict.reason.as_ref());
+    let arguments = judged.call.as_ref().map_or(&[][..], |call| &call.facts.arguments);
     let effective = engine.policies.effective(&case.route);
     let place = |name: &str| {
         let policy = effective.iter().find(|policy| policy.name.as_str() == name);
@@ -30,13 +33,14 @@ pub(super) fn show(out: &mut impl Write, engine: &Engine, judged: &Judged<'_>, f
             .map(|it| json!({"id": it.as_str(), "place": place(it.as_str())}));
         let line = json!({
             "case": case.name,
+            "question": case.asked.question(),
             "decided": decision.action.as_str(),
             "policies": policies.collect::<Vec<_>>(),
             "reasons": reasons,
             "approvers": approvers,
             "errors": decision.errors,
-            "provenance": judged.call.verdict.reason.as_ref().map(ToString::to_string),
-            "arguments": judged.call.facts.arguments.iter().map(argument_json).collect::<Vec<_>>(),
+            "provenance": reason.map(ToString::to_string),
+            "arguments": arguments.iter().map(argument_json).collect::<Vec<_>>(),
             "context": seen,
         });
         return writeln!(out, "{line}");
@@ -60,11 +64,13 @@ pub(super) fn show(out: &mut impl Write, engine: &Engine, judged: &Judged<'_>, f
     for error in &decision.errors {
         writeln!(out, "  error: {}", printable(error))?;
     }
-    if let Some(reason) = &judged.call.verdict.reason {
+    if let Some(reason) = reason {
         writeln!(out, "  provenance: {}", printable(&reason.to_string()))?;
     }
-    writeln!(out, "\nvalues that somebody must have named")?;
-    for argument in &judged.call.facts.arguments {
+    if judged.call.is_some() {
+        writeln!(out, "\nvalues that somebody must have named")?;
+    }
+    for argument in arguments {
         write_argument(out, argument)?;
     }
     writeln!(out, "\nwhat policies see")?;

@@ -86,6 +86,15 @@ fn cases_with_mistakes_are_refused() {
         "[[case]]\nname = \"a\"\ntool = \"t\"\nexpect = \"held\"",
         "[[case]]\nname = \"a\"\ntool = \"t\"\nexpect = \"hold\"\nexpected = 1",
         "[[case]]\nname = \"a\"\ntool = \"t\"\nexpect = \"hold\"\nquestion = \"use\"",
+        "[[case]]\nname = \"a\"\nexpect = \"pass\"",
+        "[[case]]\nname = \"a\"\ntool = \"t\"\nrequest = {}\nexpect = \"pass\"",
+        "[[case]]\nname = \"a\"\nrequest = { modell = \"m\" }\nexpect = \"pass\"",
+        "[[case]]\nname = \"a\"\nrequest = {}\nexpect = \"mask\"",
+        "[[case]]\nname = \"a\"\nrequest = { key = { models = [\"a*b\"] } }\nexpect = \"pass\"",
+        "[[case]]\nname = \"a\"\ncall = { server = \"s\" }\nexpect = \"pass\"",
+        "[[case]]\nname = \"a\"\nfinding = { rule = \"r\", kind = \"secrets\" }\nexpect = \"pass\"",
+        "[[case]]\nname = \"a\"\nfinding = { rule = \"r\", kind = \"secret\", score = 101 }\nexpect = \"pass\"",
+        "[[case]]\nname = \"a\"\nfinding = { rule = \"r\", kind = \"secret\", tool = \"t\" }\nexpect = \"pass\"",
         "[[case]]\nname = \"a\"\ntool = \"t\"\nexpect = \"hold\"\nroute = \"a b\"",
         "[[case]]\nname = \"a\"\ntool = \"t\"\nexpect = \"hold\"\nsession = { calls = 1 }",
         "[[case]]\nname = \"a\"\ntool = \"t\"\nexpect = \"hold\"\nsession = { sum_1h = true }",
@@ -116,7 +125,10 @@ fn a_case_is_explained_with_its_evidence() {
     ] {
         let command = Policy::Explain(PolicyExplain {
             file: example("cases.toml"),
-            case: "an account that only the mail names".to_owned(),
+            case: Some("an account that only the mail names".to_owned()),
+            data_dir: None,
+            by: None,
+            reason: None,
             deciding: deciding(),
             format,
         });

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use testudo_bounded::json::{Document, Limits};
 use testudo_dialects::calls::{CallInput, CallReader, Readings, ToolCall, Voice, can_call, history};
 use testudo_dialects::sse::Decoder;
-use testudo_dialects::{Operation, RequestView, read_request};
+use testudo_dialects::{Form, Operation, RequestView, read_request, read_response};
 
 use super::trace::{Call, Event, Kind, Trace};
 
@@ -21,7 +21,7 @@ const LIMITS: Limits = Limits {
 ///
 /// # Errors
 /// What is missing or wrong, for people.
-pub(super) fn read(line: &[u8]) -> Result<Option<Trace>, String> {
+pub(crate) fn read(line: &[u8]) -> Result<Option<Trace>, String> {
     let value: Value = serde_json::from_slice(line).map_err(|error| format!("is not JSON ({error})"))?;
     let body = value.pointer("/entry/body").ok_or("is no entry of the ledger")?;
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -89,6 +89,20 @@ fn said(view: &RequestView<'_>) -> (Vec<Value>, Vec<Event>) {
         }
     });
     (definitions, events.collect())
+}
+
+/// The text of a whole answer as the client got it; `None` of a stream, or where nothing was kept.
+pub(crate) fn answer_text(body: &Value, content: &Value) -> Option<String> {
+    let operation = body.get("operation").and_then(Value::as_str)?;
+    let operation = Operation::all().iter().find(|it| it.as_str() == operation)?;
+    let answer = part(content, "answer").ok()?;
+    let view = read_response(*operation, 200, answer.as_bytes(), &LIMITS).ok()?;
+    let texts = view.spans.iter().filter(|span| {
+        let path = span.path.as_str();
+        span.form == Form::Text && (path.ends_with("/content") || path.ends_with("/text"))
+    });
+    let texts: Vec<&str> = texts.map(|span| &*span.text).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 /// Every reading of every call that an answer asks for.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use testudo_policy::provenance::{Conversation, Effect, Knobs, Limits, Reading, ToolSpecs, Verdict};
+use testudo_policy::provenance::{Conversation, Effect, Knobs, Limits, Reading, Reason, ToolSpecs, Verdict};
+use testudo_policy::{FrozenPlan, Plan};
 
 use super::trace::{Call, Event, Kind, Trace};
 
@@ -50,6 +51,7 @@ impl Walk {
             self.read_definitions(trace, suite, &mut conversation);
         }
         let mut calls = Vec::new();
+        let mut plan = FrozenPlan::default();
         for event in &trace.events {
             match event {
                 Event::System(text) => conversation.push_system(text),
@@ -58,9 +60,8 @@ impl Walk {
                     conversation.push_user(content, declared);
                 }
                 Event::Call(call) => {
-                    let verdict = self
-                        .knobs
-                        .judge(&suite.specs, &conversation, &call.tool, &call.arguments);
+                    let verdict = self.judge(suite, &conversation, &plan, call);
+                    plan.ask(&call.tool, conversation.is_tainted());
                     let only_reads = trace.recorded && suite.only_reads(&call.tool);
                     calls.push(Judged {
                         tool: call.tool.clone(),
@@ -70,7 +71,10 @@ impl Walk {
                     });
                     read(&mut conversation, suite, call, suspicious);
                 }
-                Event::Read(call) => read(&mut conversation, suite, call, suspicious),
+                Event::Read(call) => {
+                    plan.ask(&call.tool, conversation.is_tainted());
+                    read(&mut conversation, suite, call, suspicious);
+                }
             }
         }
         let attack = matches!(trace.kind, Kind::Attack(_));
@@ -80,6 +84,20 @@ impl Walk {
             calls,
             index_bytes: conversation.bytes(),
         }
+    }
+
+    fn judge(&self, suite: &Suite, conversation: &Conversation, plan: &FrozenPlan, call: &Call) -> Verdict {
+        let verdict = self
+            .knobs
+            .judge(&suite.specs, conversation, &call.tool, &call.arguments);
+        let outside = plan.place(&call.tool, conversation.is_tainted()) == Plan::Outside;
+        if self.knobs.freeze_plan && outside && !verdict.is_held() && !suite.only_reads(&call.tool) {
+            return Verdict {
+                reason: Some(Reason::OutsidePlan),
+                ..verdict
+            };
+        }
+        verdict
     }
 
     /// A definition that nobody looked at, or that changed since, is somebody's text.

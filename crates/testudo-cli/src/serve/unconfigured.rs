@@ -104,6 +104,7 @@ fn route(family: Family, name: &str, prefix: &str, profile: &str) -> anyhow::Res
         spotlight: None,
         agents: None,
         canaries: Canaries::default(),
+        plant: false,
         output: OutputSettings::default(),
         recording: Recording::DEFAULT,
         allow: Vec::new(),

@@ -49,6 +49,7 @@ async fn hold(approvals: &Approvals) -> ApprovalId {
         calls: vec![call()],
         read: vec!["bill-december.txt".to_owned()],
         policy: [7; 32],
+        approvers: std::collections::BTreeSet::new(),
     };
     approvals.open(&held, None).await.unwrap()
 }

@@ -200,6 +200,15 @@ fn content_is_opened_for_a_reason_and_gone_after_erasure() {
     let read = said(&dir, &["ledger", "show", read.lines().next().unwrap()]);
     assert!(read.contains("payload_read") && read.contains("ticket-7"), "{read}");
     said(&dir, &["ledger", "prove", &id, "-o", "before.tlog-proof"]);
+    // Explaining an exchange shows what was said only to who says so, too.
+    let explained = said(&dir, &words(&format!("policy explain {id}")));
+    assert!(
+        explained.contains("let in by use.key") && !explained.contains("The client"),
+        "{explained}"
+    );
+    let reading = format!("policy explain {id} --by dpo --reason ticket-8");
+    let explained = said(&dir, &words(&reading));
+    assert!(explained.contains("The client got no call."), "{explained}");
 
     let hold = format!("--subject {PERSON} --reason case-9 --by dpo");
     said(&dir, &words(&format!("ledger hold {hold}")));

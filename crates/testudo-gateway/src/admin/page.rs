@@ -342,6 +342,7 @@ async fn decide(
         name: session.approver.name.clone(),
         uid: session.approver.uid,
         principals: session.approver.principals.clone(),
+        groups: session.approver.groups.clone(),
     };
     match page.approvals.decide(&id, &by, verdict).await {
         Ok(_) => page.redirect(&format!("/approvals/{id}"), None),

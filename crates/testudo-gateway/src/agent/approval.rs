@@ -103,7 +103,7 @@ impl Case {
         exchange: &ExchangeId,
         (status, headers, body): (StatusCode, &HeaderMap, Bytes),
     ) -> Option<ApprovalId> {
-        let waiting = self.waiting.as_ref()?;
+        let waiting = self.waiting.as_ref().filter(|_| judged.asks_people())?;
         let calls: Option<Vec<approvals::HeldCall>> = judged.held.iter().map(held).collect();
         let mut held = Held::of(
             &self.judge.principal,
@@ -114,6 +114,8 @@ impl Case {
         );
         held.subject = waiting.subject.as_ref().map(|it| it.as_str().to_owned());
         held.read.clone_from(&judged.read);
+        let groups = judged.held.iter().flat_map(|call| &call.approvers);
+        held.approvers = groups.map(|group| group.0.to_string()).collect();
         let answer = StoredAnswer {
             request: waiting.request,
             status,
@@ -138,7 +140,7 @@ pub(super) fn quantity_of(specs: &ToolSpecs, tool: &str, arguments: &Value) -> O
 
 /// A call for a person to decide; `None` when nobody may, or nobody could know what it is.
 pub(super) fn held(call: &HeldCall) -> Option<approvals::HeldCall> {
-    if matches!(call.hold, Hold::Forbidden(_) | Hold::Unreadable) {
+    if matches!(call.hold, Hold::Forbidden(_) | Hold::Baited(_) | Hold::Unreadable) {
         return None;
     }
     let arguments = serde_json::to_vec(call.arguments.as_ref()?).ok()?;

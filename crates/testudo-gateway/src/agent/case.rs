@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use testudo_bounded::json::{Document, Limits};
+use testudo_detect::bait::{Baits, Sighting};
 use testudo_dialects::calls::{AskedCall, CallInput, Readings, ToolCall, Turn, Voice, history};
 use testudo_dialects::{Operation, RequestView, read_request};
 use testudo_policy::labels::{Copied, LabelStore, Speaker};
 use testudo_policy::provenance::{ArgumentFacts, Conversation, Effect, Limits as IndexLimits, Reading, Reason};
-use testudo_policy::{ActFacts, Plan, ProposedCall};
-use testudo_types::{Action, Decision, Direction, ThreatKind};
+use testudo_policy::{ActFacts, FrozenPlan, Plan, ProposedCall, SessionFacts};
+use testudo_types::{Action, ApproverGroup, Decision, Direction, ThreatKind};
 
 use super::approval::Waiting;
 use super::code::{Code, Coder, LastWords};
@@ -33,6 +34,8 @@ pub(crate) struct Case {
     pub(crate) untrusted: Untrusted,
     pub(crate) suspicious: Suspicious,
     pub(crate) judge: Judge,
+    /// Values that no honest call carries.
+    pub(crate) baits: Baits,
     /// Of the policies and settings that decide.
     pub(crate) policy: [u8; 32],
     pub(crate) coder: Arc<dyn Coder>,
@@ -108,6 +111,8 @@ pub(crate) enum Hold {
     Policy(Option<Arc<str>>),
     /// A policy forbids it, whoever asks.
     Forbidden(Option<Arc<str>>),
+    /// It carries bait, and a policy forbids or holds that.
+    Baited(Option<Arc<str>>),
 }
 
 impl Hold {
@@ -123,6 +128,15 @@ impl Hold {
         }
     }
 
+    /// What carries bait is held for that, whatever else it is held for.
+    fn baited(self, seen: bool) -> Self {
+        match self {
+            Self::Forbidden(said) | Self::Policy(said) if seen => Self::Baited(said),
+            _ if seen => Self::Baited(None),
+            hold => hold,
+        }
+    }
+
     /// One word for counters and records.
     pub(crate) fn code(&self) -> &'static str {
         match self {
@@ -130,6 +144,7 @@ impl Hold {
             Self::Unreadable => "unreadable",
             Self::Policy(_) => "policy",
             Self::Forbidden(_) => "forbidden",
+            Self::Baited(_) => "canary",
         }
     }
 }
@@ -145,6 +160,19 @@ pub(crate) struct HeldCall {
     pub(crate) facts: Vec<ArgumentFacts>,
     /// Lets exactly this call go when the user repeats it; `None` when nothing may.
     pub(crate) code: Option<Code>,
+    /// What becomes of it.
+    pub(crate) on_hold: OnHold,
+    /// Of each of these groups somebody has to approve it.
+    pub(crate) approvers: Vec<ApproverGroup>,
+}
+
+/// What was decided about one reading of a call.
+struct Ruling {
+    /// `None` when it goes.
+    hold: Option<Hold>,
+    on_hold: OnHold,
+    approvers: Vec<ApproverGroup>,
+    facts: Vec<ArgumentFacts>,
 }
 
 /// What became of the calls of an answer.
@@ -163,6 +191,8 @@ pub(super) struct Read {
     pub(super) arguments: Option<Value>,
     /// In their one spelling; `None` when they have none.
     pub(super) canonical: Option<Vec<u8>>,
+    /// As they are written.
+    pub(super) written: String,
 }
 
 impl Case {
@@ -174,15 +204,16 @@ impl Case {
         }
         let Ok(view) = read_request(self.operation, &self.body, &self.limits) else {
             // It was read before; nothing is judged by what cannot be read.
-            judged.hold_whole();
+            judged.hold_whole(self.settings.on_hold);
             return judged;
         };
         let (definitions, turns) = history(&view);
-        let conversation = self.conversation(&view, &definitions, &turns);
+        let mut plan = FrozenPlan::default();
+        let conversation = self.conversation(&view, &definitions, &turns, &mut plan);
         let tainted = conversation.is_tainted();
         let partial = readings.is_excessive() || extent != Extent::Complete;
         if extent == Extent::Excessive || (tainted && partial) {
-            judged.hold_whole();
+            judged.hold_whole(self.settings.on_hold);
         }
         let words = LastWords::of(&turns, &self.untrusted, view.server_history);
         let mut court = Court {
@@ -190,6 +221,8 @@ impl Case {
             conversation: &conversation,
             tainted,
             beginning: beginning(&turns),
+            fetches: self.fetches(&turns),
+            plan,
             made: made(turns.get(words.after..).unwrap_or_default(), &self.limits),
             words,
         };
@@ -211,6 +244,7 @@ impl Case {
         view: &RequestView<'_>,
         definitions: &[testudo_dialects::calls::Definition<'_>],
         turns: &[Turn<'_>],
+        plan: &mut FrozenPlan,
     ) -> Conversation {
         let mut conversation = Conversation::new(IndexLimits::default(), self.reading());
         for definition in definitions {
@@ -252,7 +286,8 @@ impl Case {
                     conversation.push_message(speaker, turn.text, &ranges, copied);
                 }
                 // What the model said names nothing.
-                Voice::Model | Voice::Call(_) => {}
+                Voice::Model => {}
+                Voice::Call(call) => plan.ask(&call.name, conversation.is_tainted()),
             }
         }
         conversation
@@ -318,6 +353,18 @@ impl Case {
         known.is_some_and(|known| inner(known) == inner(definition))
     }
 
+    /// Calls of the conversation that fetch, of any tool.
+    fn fetches(&self, turns: &[Turn<'_>]) -> u64 {
+        let fetches = |turn: &&Turn<'_>| match &turn.voice {
+            Voice::Call(call) => {
+                let spec = self.settings.specs.tool(&call.name);
+                spec.is_some_and(|spec| spec.effective() == Effect::EgressRead)
+            }
+            _ => false,
+        };
+        u64::try_from(turns.iter().filter(fetches).count()).unwrap_or(u64::MAX)
+    }
+
     /// Tells those who execute calls which ones go.
     pub(super) fn release(&self, calls: Vec<(String, Vec<u8>)>) {
         let Some(released) = &self.released else { return };
@@ -328,7 +375,13 @@ impl Case {
 }
 
 impl Judged {
-    fn hold_whole(&mut self) {
+    /// Whether a person has to approve what is held, and may.
+    pub(super) fn asks_people(&self) -> bool {
+        let any = |what: OnHold| self.held.iter().any(|call| call.on_hold == what);
+        any(OnHold::Approval) && !any(OnHold::Deny)
+    }
+
+    fn hold_whole(&mut self, on_hold: OnHold) {
         let hold = Hold::Unreadable;
         self.tally.ask();
         self.tally.hold(hold.code());
@@ -338,6 +391,8 @@ impl Judged {
             arguments: None,
             facts: Vec::new(),
             code: None,
+            on_hold,
+            approvers: Vec::new(),
         });
     }
 }
@@ -349,6 +404,10 @@ struct Court<'c> {
     tainted: bool,
     /// What the user said first: a code of one conversation lets nothing go in another.
     beginning: String,
+    /// Calls that fetch which were made already.
+    fetches: u64,
+    /// Tools that were asked for before anything else was read.
+    plan: FrozenPlan,
     /// Calls since the user's last words, by tool and canonical arguments.
     made: BTreeSet<(String, Vec<u8>)>,
     words: LastWords<'c>,
@@ -361,18 +420,18 @@ impl Court<'_> {
         let mut endorsed = false;
         for reading in &call.readings {
             let read = Read::of(reading, &self.case.limits);
-            let (hold, facts) = self.reading(&read, false);
-            let Some(hold) = hold else {
+            let ruling = self.reading(&read, false);
+            let Some(hold) = ruling.hold else {
                 if let Some(canonical) = read.canonical {
                     released.push((read.tool, canonical));
                 }
                 continue;
             };
-            let code = self.code(&read, &hold);
+            let code = self.code(&read, &hold, ruling.on_hold);
             if let (Some(code), Some(canonical)) = (&code, &read.canonical)
                 && self.words.repeat(code)
                 && !self.made.contains(&(read.tool.clone(), canonical.clone()))
-                && self.reading(&read, true).0.is_none()
+                && self.reading(&read, true).hold.is_none()
                 // Each time the code is said it lets one call go.
                 && self.made.insert((read.tool.clone(), canonical.clone()))
             {
@@ -385,8 +444,10 @@ impl Court<'_> {
                 tool: read.tool,
                 hold,
                 arguments: read.arguments,
-                facts,
+                facts: ruling.facts,
                 code,
+                on_hold: ruling.on_hold,
+                approvers: ruling.approvers,
             });
             return;
         }
@@ -395,40 +456,55 @@ impl Court<'_> {
         }
     }
 
-    /// Why one reading is held, and who named its values. `approved` when the user has said so of exactly this call.
-    fn reading(&self, read: &Read, approved: bool) -> (Option<Hold>, Vec<ArgumentFacts>) {
+    /// Whether one reading goes. `approved` when the user has said so of exactly this call.
+    fn reading(&self, read: &Read, approved: bool) -> Ruling {
         let (settings, judge) = (&self.case.settings, &self.case.judge);
         let nothing = Value::Null;
         let arguments = read.arguments.as_ref().unwrap_or(&nothing);
-        let proposed = ProposedCall::of(
+        let bait = self.case.bait(read);
+        let mut proposed = ProposedCall::of(
             &settings.knobs,
             &settings.specs,
             self.conversation,
             &read.tool,
             arguments,
         );
+        // What could not be looked through may hold anything.
+        proposed.actions.unread |= bait == Sighting::Unread;
+        let plan = if settings.knobs.freeze_plan {
+            self.plan.place(&read.tool, self.tainted)
+        } else {
+            Plan::Unset
+        };
         let key = &judge.principal.key;
         let decision = self.case.counted.decide(key, &read.tool, &proposed, |session| {
             judge.policy.act(&ActFacts {
                 principal: &judge.principal,
                 route: &judge.route,
                 call: &proposed,
-                session,
-                plan: Plan::Unset,
+                session: SessionFacts {
+                    fetches_here: self.fetches,
+                    canary: bait == Sighting::Seen,
+                    ..session
+                },
+                plan,
                 approved,
             })
         });
         let harmless = proposed.facts.effect == Effect::Read || !self.tainted;
-        let hold = Hold::of(
-            &decision,
-            proposed.verdict.reason,
-            read.arguments.is_none() && !harmless,
-        );
-        (hold, proposed.verdict.arguments)
+        let unreadable = read.arguments.is_none() && !harmless;
+        let hold = Hold::of(&decision, proposed.verdict.reason, unreadable);
+        Ruling {
+            hold: hold.map(|hold| hold.baited(bait == Sighting::Seen)),
+            on_hold: settings.on_hold.strictest(&decision.ways),
+            approvers: decision.approvers,
+            facts: proposed.verdict.arguments,
+        }
     }
 
-    fn code(&self, read: &Read, hold: &Hold) -> Option<Code> {
-        if self.case.settings.on_hold != OnHold::Question || matches!(hold, Hold::Forbidden(_)) {
+    /// None where somebody else than the user has to say so.
+    fn code(&self, read: &Read, hold: &Hold, on_hold: OnHold) -> Option<Code> {
+        if on_hold != OnHold::Question || matches!(hold, Hold::Forbidden(_) | Hold::Baited(_)) {
             return None;
         }
         let principal = &self.case.judge.principal;
@@ -471,6 +547,7 @@ impl Read {
             tool,
             arguments,
             canonical,
+            written: text.to_owned(),
         }
     }
 }

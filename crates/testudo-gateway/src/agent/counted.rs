@@ -33,12 +33,17 @@ impl Counted {
         let now = self.clock.monotonic();
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let decision = decide(counters.facts(key.as_str(), tool, now));
-        let outcome = match decision.action {
-            Action::Hold | Action::Block => Outcome::Held,
-            _ if proposed.facts.effect.is_consequential() => Outcome::Went(proposed.actions.quantity),
-            _ => return decision,
-        };
-        counters.count(key.as_str(), tool, now, outcome);
+        let mut count = |outcome| counters.count(key.as_str(), tool, now, outcome);
+        match decision.action {
+            Action::Hold | Action::Block => count(Outcome::Held),
+            _ if proposed.facts.effect.is_consequential() => count(Outcome::Went(proposed.actions.quantity)),
+            _ => {}
+        }
+        if let (Some(addresses), Action::Pass | Action::Observe | Action::Mask) =
+            (proposed.verdict.fetched, decision.action)
+        {
+            count(Outcome::Fetched { addresses });
+        }
         decision
     }
 

@@ -77,7 +77,8 @@ pub(crate) enum Ruled {
 impl Direct<'_> {
     /// What a person has decided about exactly this call.
     pub(crate) async fn taken(&self, call: &DirectCall<'_>) -> Result<Option<Ruled>, Refusal> {
-        let (OnHold::Approval, Some(canonical)) = (self.settings.on_hold, &call.canonical) else {
+        let people = self.settings.on_hold == OnHold::Approval || self.judge.policy.asks_people(&self.judge.route);
+        let Some(canonical) = call.canonical.as_ref().filter(|_| people) else {
             return Ok(None);
         };
         let key = &self.judge.principal.key;
@@ -157,6 +158,8 @@ impl Direct<'_> {
             arguments: Some(call.arguments.clone()),
             facts: proposed.verdict.arguments,
             code: None,
+            on_hold: settings.on_hold.strictest(&decision.ways),
+            approvers: decision.approvers,
         })
     }
 
@@ -181,7 +184,7 @@ impl Direct<'_> {
 
     /// Keeps a call until a person has decided; `None` when it cannot wait, and is denied then.
     async fn wait(&self, hold: &DirectHold) -> Option<Refusal> {
-        if self.settings.on_hold != OnHold::Approval {
+        if hold.call.on_hold != OnHold::Approval {
             return None;
         }
         let mut kept = Held::of(
@@ -193,6 +196,7 @@ impl Direct<'_> {
         );
         kept.subject = self.subject.map(str::to_owned);
         kept.read.clone_from(&hold.read);
+        kept.approvers = hold.call.approvers.iter().map(|group| group.0.to_string()).collect();
         let opened = self.approvals.open(&kept, None).await;
         let opened = opened
             .inspect_err(|error| tracing::warn!(target: "testudo::approvals", %error, "a call could not wait"))

@@ -160,7 +160,7 @@ impl CallGate {
             return;
         }
         self.over = true;
-        let text = said(&self.judged.held, self.case.settings.on_hold);
+        let text = said(&self.judged.held);
         if !self.judged.tally.is_held() {
             // Nothing was read before: what came of the answer leaves as it came.
             for (event, _) in &kept {

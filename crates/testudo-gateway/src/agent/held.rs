@@ -27,7 +27,7 @@ pub(crate) fn gate_answer(case: &Case, bytes: &[u8], limits: &Limits) -> Gated {
     if !judged.tally.is_held() {
         return Gated::Whole(judged);
     }
-    let text = said(&judged.held, case.settings.on_hold);
+    let text = said(&judged.held);
     match replaced(case.operation, &document, &text) {
         Some(bytes) => Gated::Replaced(judged, bytes),
         None => Gated::Unreadable(judged),

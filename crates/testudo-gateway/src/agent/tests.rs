@@ -7,6 +7,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use testudo_bounded::json::Limits;
+use testudo_detect::Canaries;
+use testudo_detect::bait::Baits;
 use testudo_dialects::calls::CallReader;
 use testudo_dialects::sse::Decoder;
 use testudo_dialects::{Operation, StreamReader, Usage};
@@ -131,6 +133,7 @@ fn case_of(operation: Operation, body: &Value, on_hold: OnHold, key: &str, route
             principal: Arc::new(principal(key)),
             route: RouteName::parse(route).unwrap(),
         },
+        baits: Baits::default(),
         policy: [7; 32],
         coder: Arc::new(Plain),
         released: None,
@@ -223,6 +226,117 @@ fn what_a_key_has_spent_counts_in_one_answer_and_across_conversations() {
     assert!(paying("a", 1).is_held());
     assert!(!paying("b", 2).is_held());
     assert!(paying("b", 1).is_held());
+}
+
+#[test]
+fn a_call_that_carries_bait_is_forbidden_in_whatever_dress() {
+    let bait = "DE57500105175407324931";
+    let spelled = bait.chars().flat_map(|c| [c, ' ']).collect::<String>();
+    let hex: String = bait.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let (half, rest) = bait.split_at(11);
+    for operation in OPERATIONS {
+        // Also where nobody else has spoken, and of a tool that only reads.
+        let with = |arguments: &str, tool: &str, baits: Baits| {
+            let mut case = case_of(operation, &request(operation, false), OnHold::Question, "k", "r");
+            case.baits = baits;
+            let recording = stream(operation, &script(&[(tool, &[arguments])]));
+            run(&Arc::new(case), &[recording.bytes()], BOUNDS)
+        };
+        let laid = || Baits::of(&Canaries::new([bait]).unwrap());
+        for arguments in [
+            json!({"to": "ann@bank.example", "amount": 5, "note": format!("for {bait}")}),
+            json!({"to": spelled, "amount": 5}),
+            json!({"to": bait.to_lowercase(), "amount": 5}),
+            json!({"to": hex, "amount": 5}),
+            json!({"to": half, "note": rest}),
+            json!({"to": {"deep": [{"er": bait.chars().rev().collect::<String>()}]}}),
+            json!({bait: 1}),
+        ] {
+            for tool in ["pay", "read_mail"] {
+                let (out, tally) = with(&arguments.to_string(), tool, laid());
+                assert!(!has_calls(operation, &out), "{operation:?} {arguments}");
+                let reasons: Vec<_> = tally.reasons().collect();
+                assert_eq!(reasons, [("canary", 1)], "{operation:?} {arguments}");
+                assert!(!out.contains(bait) && !out.contains("code"), "{out}");
+                let (free, tally) = with(&arguments.to_string(), tool, Baits::default());
+                assert!(
+                    has_calls(operation, &free) && !tally.is_held(),
+                    "{operation:?} {arguments}"
+                );
+            }
+        }
+        let (out, tally) = with(&json!({"to": half, "amount": 5}).to_string(), "pay", laid());
+        assert!(has_calls(operation, &out) && !tally.is_held(), "{out}");
+    }
+}
+
+#[test]
+fn with_a_frozen_plan_only_tools_of_the_first_answer_act() {
+    for operation in OPERATIONS {
+        let judged = |frozen: bool, first: &str| {
+            let body = request(operation, true).to_string().replace("read_mail", first);
+            let body: Value = serde_json::from_str(&body).unwrap();
+            let mut case = case_of(operation, &body, OnHold::Deny, "k", "r");
+            let mut settings = AgentSettings::clone(&case.settings);
+            settings.knobs.freeze_plan = frozen;
+            case.settings = Arc::new(settings);
+            let recording = stream(operation, &script(&[("pay", ANN)]));
+            run(&Arc::new(case), &[recording.bytes()], BOUNDS)
+        };
+        // The user names Ann, so provenance lets it go.
+        assert!(!judged(false, "read_mail").1.is_held());
+        let (out, tally) = judged(true, "read_mail");
+        assert!(
+            tally.is_held() && out.contains("was not to be expected when the task began"),
+            "{out}"
+        );
+        assert!(!judged(true, "pay").1.is_held());
+    }
+}
+
+type Comes = (OnHold, &'static str, bool, bool);
+
+/// Case by case: what a policy wants, what the route does, who is paid, and what comes of it: what is done, for which
+/// group, whether the user is given a code, and whether people are asked.
+const WAYS: [(&str, OnHold, &[&str], Comes); 9] = [
+    ("question", OnHold::Deny, ANN, (OnHold::Question, "", true, false)),
+    // Provenance holds Eve's, too, for which the route decides: the stricter counts.
+    ("question", OnHold::Deny, EVE, (OnHold::Deny, "", false, false)),
+    ("question", OnHold::Approval, EVE, (OnHold::Approval, "", false, true)),
+    ("deny", OnHold::Question, ANN, (OnHold::Deny, "", false, false)),
+    ("deny", OnHold::Approval, EVE, (OnHold::Deny, "", false, false)),
+    ("approval", OnHold::Question, EVE, (OnHold::Approval, "", false, true)),
+    (
+        "finance",
+        OnHold::Question,
+        EVE,
+        (OnHold::Approval, "finance", false, true),
+    ),
+    ("finance", OnHold::Deny, ANN, (OnHold::Approval, "finance", false, true)),
+    ("finance", OnHold::Deny, EVE, (OnHold::Deny, "finance", false, false)),
+];
+
+#[test]
+fn what_a_policy_wants_done_with_a_hold_counts_before_the_route() {
+    let operation = Operation::ChatCompletions;
+    for (hold, on_hold, pays, expected) in WAYS {
+        let own = format!(
+            r#"@id("mine") @hold("{hold}") forbid (principal, action == Action::"act", resource)
+            when {{ context.tool == "pay" }} unless {{ context.approved }};"#
+        );
+        let mut case = case_of(operation, &request(operation, true), on_hold, "k", "r");
+        case.judge.policy = Arc::new(engine("r", &own));
+        let body = body(operation, &script(&[("pay", pays)]));
+        let Gated::Replaced(judged, said) = gate_answer(&case, body.as_bytes(), &Limits::DEFAULT) else {
+            panic!("not held");
+        };
+        let call = &judged.held[0];
+        let groups: Vec<&str> = call.approvers.iter().map(|it| &*it.0).collect();
+        let asks = String::from_utf8(said).unwrap().contains("with the code");
+        let found = (call.on_hold, groups.join(" "), asks, judged.asks_people());
+        let expected = (expected.0, expected.1.to_owned(), expected.2, expected.3);
+        assert_eq!(found, expected, "{hold} {on_hold:?}");
+    }
 }
 
 #[test]

@@ -18,13 +18,13 @@ const VALUE_CHARS_MAX: usize = 300;
 const NAME_CHARS_MAX: usize = 80;
 
 /// The text that stands in the place of an answer's calls.
-pub(crate) fn said(held: &[HeldCall], on_hold: OnHold) -> String {
+pub(crate) fn said(held: &[HeldCall]) -> String {
     let mut out = String::new();
     for call in held.iter().take(CALLS_MAX) {
         if !out.is_empty() {
             out.push_str("\n\n");
         }
-        match (on_hold, &call.code) {
+        match (call.on_hold, &call.code) {
             (OnHold::Question, Some(code)) => {
                 ask(call, &mut out);
                 let _written = write!(
@@ -129,7 +129,7 @@ pub(super) fn why(hold: &Hold) -> String {
     match hold {
         Hold::Unreadable => "it could not be read as one complete call".to_owned(),
         Hold::Policy(said) => said.as_deref().unwrap_or("a policy holds it").to_owned(),
-        Hold::Forbidden(said) => said.as_deref().unwrap_or("a policy forbids it").to_owned(),
+        Hold::Baited(said) | Hold::Forbidden(said) => said.as_deref().unwrap_or("a policy forbids it").to_owned(),
         Hold::Provenance(reason) => match reason {
             Reason::NotNamed { path, .. } => {
                 format!("{} was not named by you, nor by a source that may name it", at(path))

@@ -89,6 +89,8 @@ pub enum DecideError {
     Settled { id: ApprovalId, state: ApprovalState },
     #[error("whoever asked for a call cannot approve it; somebody else must")]
     OwnCall,
+    #[error("only somebody of {} may approve `{id}`", groups.join(", "))]
+    NotOfGroup { id: ApprovalId, groups: Vec<String> },
     #[error("`{name}` has approved `{id}` already; somebody else must as well")]
     Again { id: ApprovalId, name: String },
     #[error("what is kept of the approval `{0}` is damaged; it can only be denied")]

@@ -218,6 +218,8 @@ pub struct Held {
     pub read: Vec<String>,
     /// Digest of the policy in force.
     pub policy: [u8; 32],
+    /// Of each of these groups somebody has to approve, and nobody else may; empty when anybody may.
+    pub approvers: BTreeSet<String>,
 }
 
 impl Held {
@@ -240,6 +242,7 @@ impl Held {
             calls,
             read: Vec::new(),
             policy,
+            approvers: BTreeSet::new(),
         }
     }
 }
@@ -324,8 +327,31 @@ pub struct Summary {
     /// When it stops to wait, or to be usable.
     pub expires: UnixMillis,
     pub quorum: u16,
+    /// Of each of these groups somebody has to approve, and nobody else may.
+    pub approvers: BTreeSet<String>,
     /// Who approved so far, or decided.
     pub votes: Vec<Vote>,
+}
+
+impl Summary {
+    /// The groups of which nobody has approved yet.
+    #[must_use]
+    pub fn missing(&self) -> BTreeSet<String> {
+        missing(&self.approvers, &self.votes)
+    }
+
+    /// Whether somebody of these groups may approve it.
+    #[must_use]
+    pub fn may_approve(&self, groups: &[String]) -> bool {
+        self.approvers.is_empty() || groups.iter().any(|group| self.approvers.contains(group))
+    }
+}
+
+/// The groups of which nobody has approved.
+pub(super) fn missing(approvers: &BTreeSet<String>, votes: &[Vote]) -> BTreeSet<String> {
+    let approved = votes.iter().filter(|vote| vote.verdict == HumanVerdict::Approve);
+    let met: BTreeSet<&String> = approved.flat_map(|vote| &vote.groups).collect();
+    approvers.iter().filter(|group| !met.contains(group)).cloned().collect()
 }
 
 /// One person's decision.
@@ -334,6 +360,8 @@ pub struct Vote {
     pub by: String,
     pub verdict: HumanVerdict,
     pub at: UnixMillis,
+    /// The groups that they were in then.
+    pub groups: Vec<String>,
 }
 
 /// What a person says.
@@ -394,10 +422,12 @@ pub struct Decider {
     pub uid: Option<u32>,
     /// Names or ids of keys, and subjects, that are the same person.
     pub principals: Vec<String>,
+    /// The groups that the person approves for.
+    pub groups: Vec<String>,
 }
 
 /// Where a decision has led.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decided {
     Approved,
     Denied,
@@ -405,5 +435,7 @@ pub enum Decided {
     Counted {
         approved: u16,
         quorum: u16,
+        /// Groups of which somebody must.
+        missing: BTreeSet<String>,
     },
 }

@@ -17,7 +17,10 @@ mod row;
 pub(super) use self::row::Row;
 
 const FILE_NAME: &str = "approvals.db";
-const STEPS: sqlite::Steps = &[(1, include_str!("store/migrations/1.sql"))];
+const STEPS: sqlite::Steps = &[
+    (1, include_str!("store/migrations/1.sql")),
+    (2, include_str!("store/migrations/2.sql")),
+];
 /// Lines of a list at most.
 const LIST_MAX: i64 = 1000;
 /// What is settled is listed for so long.
@@ -189,8 +192,8 @@ impl Store {
     pub(super) async fn list(&self) -> Result<Vec<Summary>, sqlx::Error> {
         let mut connection = self.connection().await?;
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, state, key, tenant, route, exchange, request, policy, quorum, use_within, opened, expires, \
-             NULL AS texts, NULL AS answer FROM approvals \
+            "SELECT id, state, key, tenant, route, exchange, request, policy, quorum, approvers, use_within, opened, \
+             expires, NULL AS texts, NULL AS answer FROM approvals \
              ORDER BY CASE state WHEN 'waiting' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, opened DESC, id LIMIT ?1",
         )
         .bind(LIST_MAX)
@@ -273,23 +276,25 @@ async fn summary(connection: &mut SqliteConnection, row: &Row) -> Result<Option<
             opened: time(row.opened)?,
             expires: time(row.expires)?,
             quorum: u16::try_from(row.quorum).ok()?,
+            approvers: row.groups(),
             votes,
         })
     };
     Ok(sound())
 }
 
-async fn votes(connection: &mut SqliteConnection, id: &str) -> Result<Vec<Vote>, sqlx::Error> {
-    let rows: Vec<(String, String, i64)> =
-        sqlx::query_as("SELECT voter, verdict, at FROM votes WHERE approval = ?1 ORDER BY at, voter")
+pub(super) async fn votes(connection: &mut SqliteConnection, id: &str) -> Result<Vec<Vote>, sqlx::Error> {
+    let rows: Vec<(String, String, i64, String)> =
+        sqlx::query_as("SELECT voter, verdict, at, groups FROM votes WHERE approval = ?1 ORDER BY at, voter")
             .bind(id)
             .fetch_all(connection)
             .await?;
-    let vote = |(by, verdict, at): (String, String, i64)| {
+    let vote = |(by, verdict, at, groups): (String, String, i64, String)| {
         Some(Vote {
             by,
             verdict: HumanVerdict::from_name(&verdict)?,
             at: UnixMillis(u64::try_from(at).ok()?),
+            groups: groups.split_whitespace().map(str::to_owned).collect(),
         })
     };
     Ok(rows.into_iter().filter_map(vote).collect())
@@ -341,8 +346,8 @@ pub(super) async fn insert(connection: &mut SqliteConnection, fresh: &Fresh<'_>)
     let row = fresh.row;
     sqlx::query(
         "INSERT INTO approvals (id, state, key, tenant, route, exchange, request, binding, policy, quorum, \
-         use_within, opened, expires, texts, answer) \
-         VALUES (?1, 'waiting', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         use_within, opened, expires, texts, answer, approvers) \
+         VALUES (?1, 'waiting', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )
     .bind(&row.id)
     .bind(&row.key)
@@ -358,6 +363,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, fresh: &Fresh<'_>)
     .bind(row.expires)
     .bind(&row.texts)
     .bind(&row.answer)
+    .bind(&row.approvers)
     .execute(&mut *connection)
     .await?;
     for (position, (tool, digest)) in (0_i64..).zip(fresh.calls) {
@@ -444,13 +450,15 @@ pub(super) async fn vote(
             .await?;
     }
     let counted = sqlx::query(
-        "INSERT INTO votes (approval, voter, uid, verdict, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        "INSERT INTO votes (approval, voter, uid, verdict, at, groups) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT DO NOTHING",
     )
     .bind(id)
     .bind(&by.name)
     .bind(by.uid)
     .bind(verdict.as_str())
     .bind(now)
+    .bind(by.groups.join(" "))
     .execute(connection)
     .await?;
     Ok(counted.rows_affected() == 1)

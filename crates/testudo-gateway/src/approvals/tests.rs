@@ -1,5 +1,6 @@
 //! Approvals from the hold to the release, and each way to get more out of one than was approved.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use testudo_types::{Clock, ExchangeId, KeyId, RouteName, Secret, TenantId, UnixM
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+mod groups;
 
 use super::{
     ApprovalId, ApprovalState, Approvals, ApprovalsOpenError, Binding, CALLS_MAX, DecideError, Decided, Decider,
@@ -140,6 +143,7 @@ fn person(name: &str) -> Decider {
         name: name.to_owned(),
         uid: None,
         principals: Vec::new(),
+        groups: Vec::new(),
     }
 }
 
@@ -167,6 +171,7 @@ fn transfer() -> Held {
         calls: vec![call()],
         read: vec!["bill-december.txt".to_owned()],
         policy: POLICY,
+        approvers: BTreeSet::new(),
     }
 }
 
@@ -432,7 +437,11 @@ async fn who_asked_cannot_approve() {
 async fn a_quorum_counts_people_and_not_clicks() {
     let rig = rig_with(quorum(2)).await;
     let id = rig.held().await;
-    let counted = Decided::Counted { approved: 1, quorum: 2 };
+    let counted = Decided::Counted {
+        approved: 1,
+        quorum: 2,
+        missing: BTreeSet::new(),
+    };
     assert_eq!(rig.approve(&id, "ana").await.unwrap(), counted);
     assert!(matches!(rig.take().await, Taken::Waiting(_)));
     assert!(matches!(
@@ -807,7 +816,7 @@ async fn a_store_that_is_not_ours_is_refused() {
         again().await.unwrap_err(),
         ApprovalsOpenError::Newer {
             found: 99,
-            known: 1,
+            known: 2,
             ..
         }
     ));

@@ -9,7 +9,7 @@ use testudo_types::Origin;
 
 use super::cover::{Edit, cover};
 use super::inspection::Inspection;
-use super::structure::{Structuring, insertion};
+use super::structure::{Structuring, Unmarkable, insertion};
 
 /// Shorter numbers identify nobody and open nothing.
 const NUMBER_BYTES_MIN: usize = 7;
@@ -35,11 +35,14 @@ pub fn guard_request(
     if inspection.wants_texts() {
         show_texts(&view.spans, inspection, limits);
     }
-    let Ok(explanation) = structuring.explanation(view) else {
-        if inspection.unscannable("guard.spotlight", &Arc::from("")) {
-            return BodyOutcome::Blocked;
+    let explanation = match structuring.explanation(view) {
+        Ok(explanation) => explanation,
+        Err(Unmarkable(rule)) => {
+            if inspection.unscannable(rule, &Arc::from("")) {
+                return BodyOutcome::Blocked;
+            }
+            return guard_spans(&view.document, &view.spans, inspection, limits);
         }
-        return guard_spans(&view.document, &view.spans, inspection, limits);
     };
     let mut edits = Edits::new();
     for span in &view.spans {

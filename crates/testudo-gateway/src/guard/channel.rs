@@ -198,7 +198,7 @@ impl TextChannel {
         }
         if let Some(kept) = self.kept.take() {
             // Most of it has left: nothing can be replaced any more.
-            let judged = inspection.answer(&kept.text, &self.path, false, limits);
+            let judged = inspection.streamed_answer(&kept.text, &self.path, limits);
             self.stop = [self.stop, judged.stop].into_iter().flatten().min();
         }
         self.safe = self.len;

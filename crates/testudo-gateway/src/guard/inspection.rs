@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use testudo_bounded::json::Limits;
+use testudo_detect::bait::{Baits, Sighting};
 use testudo_detect::output::{Context, LinkJudge, Review, review};
 use testudo_detect::pseudonym::{PlaceholderStyle, Pseudonyms, Restorer, redaction};
 use testudo_detect::structure::special::Token;
 use testudo_detect::views::Views;
 use testudo_detect::{
-    Budget, Canaries, Fingerprint, GuardScanner, Hit, Rule, Scan, Selection, Tally, scan_all_with_views,
+    Budget, Canaries, Fingerprint, GuardScanner, Hit, Rule, RuleIndex, Scan, Selection, Tally, scan_all_with_views,
 };
 use testudo_policy::{FindingFacts, Judging, PolicyEngine};
 use testudo_types::{
@@ -46,6 +47,8 @@ pub struct Judge {
 pub struct Leaks {
     pub fingerprint: Option<Arc<Fingerprint>>,
     pub canaries: Canaries,
+    /// The same, for texts that are at hand as a whole.
+    pub baits: Baits,
     /// Decides about links.
     pub links: Option<LinkJudge>,
     /// What a whole answer is compared with.
@@ -71,6 +74,9 @@ impl Answer {
         self.review.bytes_max().max(schema)
     }
 }
+
+/// The longest streamed answer that is looked through for canaries in disguise, in bytes.
+const BAITED_BYTES_MAX: usize = 1 << 20;
 
 /// The longest answer that is checked against a schema, in bytes.
 const SCHEMA_ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -255,6 +261,10 @@ impl Inspection {
         {
             self.score(models, (text, views.as_ref()), origin, path, &mut scan);
         }
+        if let Some(hit) = self.baited(text) {
+            scan.hits.push(hit);
+            scan.hits.sort_unstable();
+        }
         if scan.exhausted {
             self.unscannable("guard.work-limit", path);
         }
@@ -263,6 +273,22 @@ impl Inspection {
             edits.extend(restore_edits(restorer.find(text), text, 0));
         }
         if edits.is_empty() { edits } else { cover(edits) }
+    }
+
+    /// A canary that stands in a text and not as it is written: all of the text is its place.
+    fn baited(&mut self, text: &str) -> Option<Hit> {
+        if self.leaks.baits.is_empty() || !self.plan.watches(ThreatKind::PromptLeak) {
+            return None;
+        }
+        // Those that are written plainly were found in their places.
+        let rest = self.leaks.canaries.taken_from(text);
+        let seen = self.leaks.baits.sighted(&rest, &mut self.budget);
+        (seen == Sighting::Seen).then_some(Hit {
+            start: 0,
+            rule: RuleIndex::CANARY,
+            end: text.len(),
+            score: Score::MAX,
+        })
     }
 
     /// Adds what the trained models find in a text.
@@ -290,7 +316,17 @@ impl Inspection {
 
     /// How much of an answer has to be kept to be compared once it is whole; `None` when nothing is compared.
     pub(crate) fn answer_bytes_max(&self) -> Option<usize> {
-        self.leaks.answer.as_ref().map(Answer::bytes_max)
+        let baited =
+            (!self.leaks.baits.is_empty() && self.plan.watches(ThreatKind::PromptLeak)).then_some(BAITED_BYTES_MAX);
+        self.leaks.answer.as_ref().map(Answer::bytes_max).max(baited)
+    }
+
+    /// Looks at the whole text of an answer that has streamed, all of it found and most of it gone.
+    pub(crate) fn streamed_answer(&mut self, text: &str, path: &Arc<str>, limits: &Limits) -> Judged {
+        let mut judged = self.answer(text, path, false, limits);
+        let hits: Vec<Hit> = self.baited(text).into_iter().collect();
+        judged.join(self.judge_hits(&hits, None, &Origin::Model, path, false));
+        judged
     }
 
     /// Compares a complete answer with its exchange.
@@ -508,6 +544,7 @@ fn fail_closed(rule: &RuleId) -> Decision {
         policies: vec![PolicyName::new("guard.fail-closed")],
         reasons: vec![Reason(format!("a guard could not scan this ({rule})").into())],
         approvers: Vec::new(),
+        ways: Vec::new(),
         errors: Vec::new(),
     }
 }

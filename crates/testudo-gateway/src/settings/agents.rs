@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use testudo_policy::provenance::{Knobs, PolicyName, ToolSpecs};
+use testudo_types::HoldWay;
 
 /// The tools of a route, and what becomes of calls that are held.
 #[derive(Debug, Clone)]
@@ -68,5 +69,23 @@ impl OnHold {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
+    /// What becomes of a call, by what the policies that hold it want and what the route does: the strictest. A
+    /// person with the right to is stricter than the user, and nobody stricter than both.
+    #[must_use]
+    pub(crate) fn strictest(self, ways: &[HoldWay]) -> Self {
+        let strictness = |it: &Self| match it {
+            Self::Question => 0,
+            Self::Approval => 1,
+            Self::Deny => 2,
+        };
+        let wanted = ways.iter().map(|way| match way {
+            HoldWay::Route => self,
+            HoldWay::Question => Self::Question,
+            HoldWay::Approval => Self::Approval,
+            HoldWay::Deny => Self::Deny,
+        });
+        wanted.max_by_key(strictness).unwrap_or(self)
     }
 }

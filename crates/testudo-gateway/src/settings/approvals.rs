@@ -49,6 +49,8 @@ pub struct Approver {
     pub uid: Option<u32>,
     /// Names or ids of virtual keys, and subjects, that are the same person: their calls need somebody else.
     pub principals: Vec<String>,
+    /// What policies call the groups that the person is in.
+    pub groups: Vec<String>,
 }
 
 /// Who is told of a call that waits.

@@ -142,6 +142,7 @@ pub fn mcp_route(
         hosted_tools: false,
         server_history: false,
         canaries: testudo_detect::Canaries::default(),
+        plant: false,
         output: OutputSettings::default(),
         recording,
         allow: Vec::new(),

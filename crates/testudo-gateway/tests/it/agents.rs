@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use testudo_gateway::approvals::{ApprovalId, Decider, HumanVerdict};
-use testudo_gateway::settings::{AgentSettings, OnHold};
+use testudo_gateway::settings::{AgentSettings, Approver, OnHold};
+use testudo_policy::PolicySource;
 use testudo_policy::provenance::{Knobs, PolicyName, ToolSpecs};
 use testudo_testkit::mock::Reply;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -515,6 +516,7 @@ async fn an_answer_waits_for_a_person_and_is_given_out_once() {
         name: "boss".to_owned(),
         uid: None,
         principals: Vec::new(),
+        groups: Vec::new(),
     };
     for path in PATHS {
         for stream in [false, true] {
@@ -551,6 +553,60 @@ async fn an_answer_waits_for_a_person_and_is_given_out_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_sends_a_call_to_its_group_whatever_the_route_does() {
+    let path = "/v1/chat/completions";
+    let mut plan = plan(Some(OnHold::Question));
+    plan.policies = vec![PolicySource {
+        name: "own".to_owned(),
+        text: r#"@id("payments") @hold("finance") forbid (principal, action == Action::"act", resource)
+            when { context.tool == "send_money" } unless { context.approved };"#
+            .to_owned(),
+    }];
+    // Without anybody in the group nothing starts.
+    let settings = plan.settings("127.0.0.1:1".parse().unwrap());
+    assert!(testudo_gateway::server::check(settings).is_err());
+    plan.approvals.approvers = vec![Approver {
+        name: "boss".to_owned(),
+        token: None,
+        uid: None,
+        principals: Vec::new(),
+        groups: vec!["finance".to_owned()],
+    }];
+    let rig = Rig::start(&plan).await;
+    let by = |name: &str, groups: &[&str]| Decider {
+        name: name.to_owned(),
+        uid: None,
+        principals: Vec::new(),
+        groups: groups.iter().map(|it| (*it).to_owned()).collect(),
+    };
+    // The user names the account, and repeating a code would be the user's word, too: neither is finance's.
+    let said = format!("Read my mail, then send 100 of my money to {OWN}");
+    for stream in [false, true] {
+        let reply = reply(path, stream, OWN);
+        let body = request(path, stream, &said, &[]);
+        let asked = answer(&rig, path, stream, body.clone(), reply.clone()).await;
+        assert!(!asked.text().contains("code "), "{}", asked.text());
+        let id = waits_for(&asked);
+        let approvals = rig.running.approvals();
+        let outsider = approvals.decide(&id, &by("eve", &["ops"]), HumanVerdict::Approve).await;
+        assert!(outsider.is_err());
+        assert_eq!(waits_for(&again(&rig, path, body.clone()).await), id);
+        approvals
+            .decide(&id, &by("boss", &["finance"]), HumanVerdict::Approve)
+            .await
+            .unwrap();
+        let out = again(&rig, path, body).await;
+        assert_eq!(out.text(), String::from_utf8_lossy(&reply));
+    }
+}
+
+fn waits_for(answer: &Answer) -> ApprovalId {
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    ApprovalId::parse(body["error"]["approval_id"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_denied_or_names_nothing_does_not_wait() {
     let path = "/v1/chat/completions";
     let said = "Read my mail and tell me what is in it";
@@ -561,6 +617,7 @@ async fn what_was_denied_or_names_nothing_does_not_wait() {
         name: "boss".to_owned(),
         uid: None,
         principals: Vec::new(),
+        groups: Vec::new(),
     };
     rig.running
         .approvals()

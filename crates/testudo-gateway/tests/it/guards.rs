@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use testudo_bounded::json::Limits;
+use testudo_detect::bait::Baits;
 use testudo_detect::output::Declared;
 use testudo_detect::pseudonym::Pseudonyms;
 use testudo_detect::{Canaries, Detector, Fingerprint};
@@ -142,6 +143,7 @@ pub(crate) fn declared(actions: Actions<'_>, declared: &Declared, leaks: Leaks) 
 pub(crate) fn leaks(system: Option<&str>, canaries: &[&str]) -> Leaks {
     Leaks {
         fingerprint: system.map(|text| Arc::new(Fingerprint::of(text, 48))),
+        baits: Baits::of(&Canaries::new(canaries.iter().copied()).unwrap()),
         canaries: Canaries::new(canaries.iter().copied()).unwrap(),
         ..Leaks::default()
     }

@@ -12,6 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
+use testudo_detect::Canaries;
 use testudo_detect::structure::special::TokenLevel;
 use testudo_detect::structure::spotlight::Style;
 use testudo_dialects::Family;
@@ -22,6 +23,7 @@ use testudo_gateway::settings::{
     AgentSettings, ApprovalSettings, Bounds, GuardSetting, LedgerSettings, Limits, ListenSettings, ModelSettings,
     Profile, Recording, Route, Settings, Timeouts, UpstreamBase, UpstreamSettings,
 };
+use testudo_policy::PolicySource;
 use testudo_recorder::Recorder;
 use testudo_testkit::mock::{MockSettings, MockUpstream};
 use testudo_types::{PrincipalKind, ProfileName, RouteName, Secret, TenantId, ThreatKind, UnixMillis, UpstreamName};
@@ -48,6 +50,10 @@ pub(crate) struct Plan {
     pub(crate) neutralise: Option<TokenLevel>,
     pub(crate) spotlight: Option<Style>,
     pub(crate) agents: Option<Arc<AgentSettings>>,
+    pub(crate) canaries: Canaries,
+    pub(crate) plant: bool,
+    pub(crate) policies: Vec<PolicySource>,
+    pub(crate) approvals: ApprovalSettings,
 }
 
 impl Plan {
@@ -71,6 +77,10 @@ impl Plan {
             neutralise: None,
             spotlight: None,
             agents: None,
+            canaries: Canaries::default(),
+            plant: false,
+            policies: Vec::new(),
+            approvals: ApprovalSettings::none(),
         }
     }
 
@@ -125,7 +135,8 @@ impl Plan {
                 hosted_tools: false,
                 server_history: false,
                 output: testudo_gateway::settings::OutputSettings::default(),
-                canaries: testudo_detect::Canaries::default(),
+                canaries: self.canaries.clone(),
+                plant: self.plant,
                 recording: self.recording,
                 spotlight: self.spotlight,
                 agents: self.agents.clone(),
@@ -135,12 +146,12 @@ impl Plan {
         Settings {
             routes: routes.to_vec(),
             upstreams: upstreams.into_iter().collect(),
-            policies: Vec::new(),
+            policies: self.policies.clone(),
             prices: BTreeMap::new(),
             bounds: self.bounds,
             models: ModelSettings::OFF,
             mcp: None,
-            approvals: ApprovalSettings::none(),
+            approvals: self.approvals.clone(),
         }
     }
 }

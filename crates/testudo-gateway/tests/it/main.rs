@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod agents;
 #[cfg(test)]
+mod baits;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod canaries;

@@ -63,6 +63,9 @@ pub struct Knobs {
     /// Values count by exact form, ids only where they are of the kind that the argument takes, and a call must be
     /// led to by the user's words. Without it the older, looser reading applies.
     pub exact: bool,
+    /// The tools that are asked for before anything but the user's words is read are all that the task needs; see
+    /// [`crate::FrozenPlan`].
+    pub freeze_plan: bool,
 }
 
 /// Whether addresses from text may be fetched.
@@ -84,6 +87,7 @@ impl From<PolicyName> for Knobs {
             verbatim_get: VerbatimGet::Never,
             trust_system: false,
             exact: false,
+            freeze_plan: false,
         };
         match name {
             PolicyName::Default => Self {
@@ -118,6 +122,8 @@ pub struct Verdict {
     pub reason: Option<Reason>,
     /// Values that had to be named.
     pub arguments: Vec<ArgumentFacts>,
+    /// It goes because it only fetches what a text named: how many addresses there were to choose from.
+    pub fetched: Option<u64>,
 }
 
 impl Verdict {
@@ -125,6 +131,7 @@ impl Verdict {
         Self {
             reason: Some(reason),
             arguments: Vec::new(),
+            fetched: None,
         }
     }
 
@@ -132,6 +139,7 @@ impl Verdict {
         Self {
             reason: None,
             arguments: Vec::new(),
+            fetched: None,
         }
     }
 
@@ -149,6 +157,8 @@ pub enum Reason {
     AfterReading,
     /// The plan list has no word of the user's for it.
     NotInPlan,
+    /// The tool was not asked for before somebody else's text was read.
+    OutsidePlan,
     /// Nobody who may name the value did.
     NotNamed { path: String, role: Role, label: Label },
     /// The value looks like the user's, and is another.
@@ -174,6 +184,7 @@ impl Reason {
         match self {
             Self::AfterReading => "after_reading",
             Self::NotInPlan => "not_in_plan",
+            Self::OutsidePlan => "outside_plan",
             Self::NotNamed { .. } => "not_named",
             Self::LookAlike { .. } => "look_alike",
             Self::NotPointedAt { .. } => "not_pointed_at",
@@ -191,6 +202,7 @@ impl fmt::Display for Reason {
         match self {
             Self::AfterReading => f.write_str("something was read before"),
             Self::NotInPlan => f.write_str("the user's words are not in the plan list for this tool"),
+            Self::OutsidePlan => f.write_str("the tool was not asked for before somebody else's text was read"),
             Self::NotNamed { path, role, label } => {
                 let role = role.as_str();
                 let who = match label {

@@ -184,8 +184,11 @@ fn session(facts: &SessionFacts) -> Result<RestrictedExpression, String> {
         pair("sum_1h", count(facts.sum_1h)),
         pair("sum_24h", count(facts.sum_24h)),
         pair("held_24h", count(facts.held_24h)),
+        pair("fetches_1h", count(facts.fetches_1h)),
         pair("fetches_24h", count(facts.fetches_24h)),
+        pair("fetch_bits_1h", count(facts.fetch_bits_1h)),
         pair("fetch_bits_24h", count(facts.fetch_bits_24h)),
+        pair("fetches_here", count(facts.fetches_here)),
         pair("canary", truth(facts.canary)),
     ])
 }

@@ -48,6 +48,7 @@ pub(super) fn agents(
     );
     let mut knobs = Knobs::from(policy);
     knobs.trust_system = typed.trust_system.as_ref().is_some_and(|it| it.value);
+    knobs.freeze_plan = typed.freeze_plan.as_ref().is_some_and(|it| it.value);
     if let Some(fetch) = &typed.fetch {
         knobs.verbatim_get = chosen(Some(fetch), &name("fetch"), FETCH, VerbatimGet::Never, problems);
     }

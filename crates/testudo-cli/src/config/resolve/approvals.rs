@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use testudo_gateway::admin::approver_token;
 use testudo_gateway::settings::{ApprovalSettings, Approver, WebhookSettings};
+use testudo_types::HoldWay;
 use url::Url;
 
 use crate::config::document::{At, shown};
@@ -103,7 +104,27 @@ fn approver(typed: &typed::Approver, files: Option<&mut Files<'_>>, problems: &m
         token,
         uid: typed.uid.as_ref().and_then(|it| u32::try_from(it.value).ok()),
         principals: typed.principals.iter().map(|it| it.value.clone()).collect(),
+        groups: groups(typed, problems),
     })
+}
+
+/// The groups of one approver, by names that a policy's `@hold` can have.
+fn groups(typed: &typed::Approver, problems: &mut Problems) -> Vec<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let mut groups = Vec::new();
+    for group in &typed.groups {
+        let word = HoldWay::ALL.iter().any(|way| way.as_str() == group.value);
+        if word || !(1..=64).contains(&group.value.len()) || !group.value.chars().all(plain) {
+            problems.at(
+                group.line,
+                format!("a group of approvers cannot be called `{}`", shown(&group.value)),
+                "use 1 to 64 letters, digits, `-`, `_` and `.`, and no word that means something else in `@hold`",
+            );
+        } else if !groups.contains(&group.value) {
+            groups.push(group.value.clone());
+        }
+    }
+    groups
 }
 
 /// The admin listener as browsers know it: scheme and host.

@@ -59,6 +59,7 @@ impl Context<'_> {
             hosted_tools: typed.hosted_tools.as_ref().is_some_and(|it| it.value),
             server_history: typed.server_history.as_ref().is_some_and(|it| it.value),
             canaries,
+            plant: typed.plant_canary.as_ref().is_some_and(|it| it.value),
             output: output(typed, problems),
             recording,
             spotlight,

@@ -13,6 +13,7 @@ pub(crate) struct Agents {
     pub(crate) on_hold: Option<At<String>>,
     pub(crate) trust_system: Option<At<bool>>,
     pub(crate) fetch: Option<At<String>>,
+    pub(crate) freeze_plan: Option<At<bool>>,
 }
 
 /// The section of a route, if it has one.
@@ -26,6 +27,7 @@ pub(super) fn agents(route: &mut Section<'_>, problems: &mut Problems) -> Option
         on_hold: section.text("on_hold", problems),
         trust_system: section.flag("trust_system", problems),
         fetch: section.text("fetch", problems),
+        freeze_plan: section.flag("freeze_plan", problems),
     };
     section.finish(problems);
     Some(agents)

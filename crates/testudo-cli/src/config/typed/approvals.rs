@@ -23,6 +23,7 @@ pub(crate) struct Approver {
     pub(crate) token: Option<At<SecretSource>>,
     pub(crate) uid: Option<At<u64>>,
     pub(crate) principals: Vec<At<String>>,
+    pub(crate) groups: Vec<At<String>>,
 }
 
 /// `[approvals.webhook]`.
@@ -60,6 +61,7 @@ fn approver(mut section: Section<'_>, problems: &mut Problems) -> Approver {
         token: secret(&mut section, "token", problems),
         uid: section.quantity("uid", user, problems),
         principals: section.texts("principals", problems),
+        groups: section.texts("groups", problems),
     };
     section.finish(problems);
     approver

@@ -36,6 +36,7 @@ fn approver(name: &str, token: &str, principals: &[&str]) -> Approver {
         token: Some(Secret::new(token)),
         uid: None,
         principals: principals.iter().map(|it| (*it).to_owned()).collect(),
+        groups: Vec::new(),
     }
 }
 
@@ -78,6 +79,7 @@ fn held(tool: &str, arguments: &str) -> Held {
         calls: vec![call],
         read: vec!["bill.txt \"</li><script>\"".to_owned()],
         policy: [7; 32],
+        approvers: std::collections::BTreeSet::new(),
     }
 }
 
@@ -494,6 +496,50 @@ async fn who_asked_and_who_has_decided_cannot_approve() {
         assert!(page.body.to_lowercase().contains(says), "{}", page.body);
     }
     assert_eq!(rig.state(&id).await, ApprovalState::Waiting);
+}
+
+#[tokio::test]
+async fn only_the_group_approves_and_the_page_says_so() {
+    let mut with_groups = settings();
+    with_groups.approvers[0].groups = vec!["legal".to_owned()];
+    with_groups.approvers[1] = Approver {
+        groups: vec!["finance".to_owned()],
+        ..approver("bob", BOB, &[])
+    };
+    let rig = rig_with(with_groups.clone()).await;
+    let mut held = held("send_money", r#"{"to":"DE89","amount":100}"#);
+    held.approvers.insert("finance".to_owned());
+    let id = rig.admin.state.page.approvals.open(&held, None).await.unwrap();
+    let path = format!("/approvals/{id}");
+    let cookie = rig.sign_in(ANA).await;
+    let page = rig.get(&path, &cookie).await;
+    assert!(
+        page.body.contains("finance") && page.body.contains("Still needed"),
+        "{}",
+        page.body
+    );
+    assert!(
+        !page.body.contains("value=\"approve\"") && page.body.contains("value=\"deny\""),
+        "{}",
+        page.body
+    );
+    // The form that is not there, sent all the same.
+    let form = format!("decision=approve&proof={}", page.hidden("proof"));
+    let refused = rig.own_post(&path, &cookie, &form).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.body);
+    assert_eq!(rig.state(&id).await, ApprovalState::Waiting);
+    let cookie = rig.sign_in(BOB).await;
+    let page = rig.get(&path, &cookie).await;
+    assert!(page.body.contains("value=\"approve\""), "{}", page.body);
+    let form = format!("decision=approve&proof={}", page.hidden("proof"));
+    // Somebody who is taken out of the group while the page is open approves no more.
+    let mut without = with_groups.clone();
+    without.approvers[1].groups.clear();
+    rig.admin.state.page.approvals.reconfigure(without);
+    assert_eq!(rig.own_post(&path, &cookie, &form).await.status, StatusCode::CONFLICT);
+    rig.admin.state.page.approvals.reconfigure(with_groups);
+    assert_eq!(rig.own_post(&path, &cookie, &form).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(rig.state(&id).await, ApprovalState::Approved);
 }
 
 #[tokio::test]

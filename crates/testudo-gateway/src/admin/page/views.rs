@@ -151,6 +151,14 @@ pub(super) fn one(shown: &Shown, session: &Session, proof: &str, now: UnixMillis
         voters
     };
     fact(&mut out, "Decided by", &needs);
+    if !summary.approvers.is_empty() {
+        let groups: Vec<&str> = summary.approvers.iter().map(String::as_str).collect();
+        fact(&mut out, "Somebody of each", &text(&groups.join(", ")));
+        let missing: Vec<String> = summary.missing().into_iter().collect();
+        if summary.state == ApprovalState::Waiting && !missing.is_empty() {
+            fact(&mut out, "Still needed", &text(&missing.join(", ")));
+        }
+    }
     out.push_str("</dl></div>");
     match &shown.texts {
         None => out.push_str("<div class=\"card\"><p>What was asked for is no longer kept.</p></div>"),
@@ -162,7 +170,9 @@ pub(super) fn one(shown: &Shown, session: &Session, proof: &str, now: UnixMillis
         }
     }
     if summary.state == ApprovalState::Waiting {
-        push_decision(&mut out, &summary.id, proof, true);
+        let cannot = (!summary.may_approve(&session.approver.groups))
+            .then_some("Only somebody of the groups that are named above can approve it. You may deny it.");
+        push_decision(&mut out, &summary.id, proof, cannot);
     }
     out.push_str("</main>");
     out
@@ -174,7 +184,7 @@ pub(super) fn damaged(id: &ApprovalId, proof: &str, what: &str) -> String {
          <div class=\"card\"><p class=\"problem\" role=\"alert\">{}</p></div>",
         text(&sentence(what))
     );
-    push_decision(&mut out, id, proof, false);
+    push_decision(&mut out, id, proof, Some("It cannot be approved."));
     out.push_str("</main>");
     out
 }
@@ -236,14 +246,14 @@ fn push_read(out: &mut String, read: &[String]) {
     out.push_str("</section>");
 }
 
-fn push_decision(out: &mut String, id: &ApprovalId, proof: &str, approvable: bool) {
-    let (says, approve) = if approvable {
-        (
+/// `cannot`: why whoever looks may not approve it.
+fn push_decision(out: &mut String, id: &ApprovalId, proof: &str, cannot: Option<&str>) {
+    let (says, approve) = match cannot {
+        None => (
             "Approving lets exactly this happen, once. Denying is for good.",
             "<button class=\"go\" name=\"decision\" value=\"approve\" type=\"submit\">Approve, once</button>",
-        )
-    } else {
-        ("It cannot be approved.", "")
+        ),
+        Some(why) => (why, ""),
     };
     let _written = write!(
         out,

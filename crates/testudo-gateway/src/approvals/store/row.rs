@@ -1,5 +1,7 @@
 //! One row of the `approvals` table as SQLite has it.
 
+use std::collections::BTreeSet;
+
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteRow;
 
@@ -17,6 +19,8 @@ pub(in crate::approvals) struct Row {
     pub(in crate::approvals) request: Option<Vec<u8>>,
     pub(in crate::approvals) policy: Vec<u8>,
     pub(in crate::approvals) quorum: i64,
+    /// Names of groups, with a space between them.
+    pub(in crate::approvals) approvers: String,
     pub(in crate::approvals) use_within: i64,
     pub(in crate::approvals) opened: i64,
     pub(in crate::approvals) expires: i64,
@@ -46,6 +50,7 @@ impl<'r> FromRow<'r, SqliteRow> for Row {
             request: row.try_get("request")?,
             policy: row.try_get("policy")?,
             quorum: row.try_get("quorum")?,
+            approvers: row.try_get("approvers")?,
             use_within: row.try_get("use_within")?,
             opened: row.try_get("opened")?,
             expires: row.try_get("expires")?,
@@ -58,7 +63,9 @@ impl<'r> FromRow<'r, SqliteRow> for Row {
 impl Row {
     /// Everything that never changes: what is sealed opens with exactly these.
     pub(in crate::approvals) fn bound(&self) -> Vec<u8> {
-        framed(&[
+        let (quorum, opened) = (self.quorum.to_be_bytes(), self.opened.to_be_bytes());
+        let use_within = self.use_within.to_be_bytes();
+        let mut parts: Vec<&[u8]> = vec![
             b"testudo approval",
             self.id.as_bytes(),
             self.key.as_bytes(),
@@ -67,10 +74,20 @@ impl Row {
             self.exchange.as_bytes(),
             self.request.as_deref().unwrap_or_default(),
             &self.policy,
-            &self.quorum.to_be_bytes(),
-            &self.use_within.to_be_bytes(),
-            &self.opened.to_be_bytes(),
-        ])
+            &quorum,
+            &use_within,
+            &opened,
+        ];
+        // What was kept before there were groups opens as it did then.
+        if !self.approvers.is_empty() {
+            parts.push(self.approvers.as_bytes());
+        }
+        framed(&parts)
+    }
+
+    /// The groups of which somebody has to approve.
+    pub(in crate::approvals) fn groups(&self) -> BTreeSet<String> {
+        self.approvers.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Bytes of what is sealed.

@@ -259,6 +259,7 @@ async fn decide(rig: &Rig, id: &ApprovalId, verdict: HumanVerdict) {
         name: "boss".to_owned(),
         uid: None,
         principals: Vec::new(),
+        groups: Vec::new(),
     };
     rig.running.approvals().decide(id, &boss, verdict).await.unwrap();
 }

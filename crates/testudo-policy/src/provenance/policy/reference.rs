@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::shipped::choices;
 use super::{Knobs, Reason, VerbatimGet, Verdict};
 use crate::provenance::atoms::{bare_url, is_short_number, is_url, urls};
 use crate::provenance::conversation::Conversation;
@@ -62,7 +63,12 @@ impl Knobs {
                     .any(|segment| segment.loose.text().contains(&url))
             };
             if values.iter().all(|(_, value)| written(value) || copied(value)) {
-                return Verdict::allowed();
+                let copied = values.iter().filter(|(_, value)| !written(value)).count();
+                let copied = u32::try_from(copied).unwrap_or(u32::MAX);
+                return Verdict {
+                    fetched: (copied > 0).then(|| choices(conversation).saturating_pow(copied)),
+                    ..Verdict::allowed()
+                };
             }
         }
         if spec.external {

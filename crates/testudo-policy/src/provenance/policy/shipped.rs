@@ -1,5 +1,7 @@
 //! The policy that ships: values count in exact form, and a call must be led to by what the user said.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Knobs, Reason, VerbatimGet, Verdict};
@@ -49,14 +51,16 @@ impl Knobs {
             facts,
             anchors: Anchors::of(conversation, tool, spec, &leaves.leaves),
         };
-        let reason = self.reason(&call, &leaves);
+        let mut fetched = None;
+        let reason = self.reason(&call, &leaves, &mut fetched);
         Verdict {
             reason,
             arguments: facts.arguments.clone(),
+            fetched,
         }
     }
 
-    fn reason(&self, call: &Call<'_>, leaves: &Leaves) -> Option<Reason> {
+    fn reason(&self, call: &Call<'_>, leaves: &Leaves, fetched: &mut Option<u64>) -> Option<Reason> {
         let values: Vec<&str> = said(leaves).map(|(_, value)| value).collect();
         if (call.facts.external || call.facts.effect == Effect::EgressRead)
             && let Some(tool) = secrets::leaving(call.conversation, call.specs, &values, true)
@@ -64,6 +68,9 @@ impl Knobs {
             return Some(Reason::SecretLeaves { tool });
         }
         if self.is_verbatim_get(call, &values) {
+            let copied = values.iter().filter(|value| !call.is_users(value, self.trust_system));
+            let copied = u32::try_from(copied.count()).unwrap_or(u32::MAX);
+            *fetched = (copied > 0).then(|| choices(call.conversation).saturating_pow(copied));
             return None;
         }
         for argument in &call.facts.arguments {
@@ -200,4 +207,17 @@ impl Call<'_> {
         };
         named || self.anchors.content || self.anchors.tool >= by_name
     }
+}
+
+/// How many addresses there were to choose from in what was read, or more: whatever could be one counts.
+pub(super) fn choices(conversation: &Conversation) -> u64 {
+    let mut all = BTreeSet::new();
+    for segment in conversation.untrusted() {
+        let words = segment
+            .loose
+            .text()
+            .split(|c: char| c.is_whitespace() || "\"'<>()[]{}|`,;".contains(c));
+        all.extend(words.filter(|word| word.trim_matches('.').contains('.')));
+    }
+    u64::try_from(all.len()).unwrap_or(u64::MAX).max(1)
 }
