@@ -167,13 +167,14 @@ impl Bench {
             }
         }
         let all = cases.len();
+        let [ours_sound, ours_tampered, theirs_sound, theirs_tampered] = tally;
         output::line(&format!(
             "ours, verified by Python        {} of {all} (it never cuts for BLAKE3: 6 not)",
-            tally[0]
+            ours_sound
         ));
-        output::line(&format!("ours tampered, refused          {} of {all}", tally[1]));
-        output::line(&format!("Python's, verified by ours      {} of {all}", tally[2]));
-        output::line(&format!("Python's tampered, refused      {} of {all}", tally[3]));
+        output::line(&format!("ours tampered, refused          {} of {all}", ours_tampered));
+        output::line(&format!("Python's, verified by ours      {} of {all}", theirs_sound));
+        output::line(&format!("Python's tampered, refused      {} of {all}", theirs_tampered));
         Ok(wrong)
     }
 
@@ -276,7 +277,7 @@ impl Bench {
         told.lines()
             .map(|line| {
                 let value: Value = serde_json::from_str(line)?;
-                Ok(value["error"].as_str().map(ToOwned::to_owned))
+                Ok(value.get("error").and_then(Value::as_str).map(ToOwned::to_owned))
             })
             .collect()
     }
