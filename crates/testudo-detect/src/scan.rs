@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use aho_corasick::Anchored;
-use aho_corasick::automaton::Automaton;
+use aho_corasick::automaton::{Automaton, StateID};
+use aho_corasick::dfa::DFA;
 
 use crate::digits::Digits;
 use crate::exempt::Exempt;
@@ -247,6 +248,78 @@ fn by_matcher(mut windows: Vec<Window>, matchers: usize) -> Vec<Window> {
     sorted
 }
 
+/// Shorter texts are read from the first byte to the last.
+const LANE_BYTES_MIN: usize = 256;
+
+/// Where words end in a text, in order, and the state of the automaton there.
+///
+/// Four parts of a text are read side by side: each step waits for memory, and they wait together. A part begins so
+/// far before its first byte that no word which ends in it is missed.
+fn word_ends(words: &DFA, text: &[u8]) -> Vec<(usize, StateID)> {
+    let Ok(start) = words.start_state(Anchored::No) else {
+        return Vec::new();
+    };
+    let part = text.len() / 4;
+    let before = words.max_pattern_len();
+    if part < LANE_BYTES_MIN || part < before {
+        let mut all = Lane::new(start, 0);
+        all.read_on(words, text, 0, text.len());
+        return all.found;
+    }
+    let firsts = [0, 1, 2, 3_usize].map(|index| index.saturating_mul(part));
+    let froms = firsts.map(|first| first.saturating_sub(before));
+    let [a, b, c, d] = froms.map(|from| text.get(from..from.saturating_add(part)).unwrap_or_default());
+    let [mut one, mut two, mut three, mut four] = firsts.map(|first| Lane::new(start, first));
+    let [from_one, from_two, from_three, from_four] = froms;
+    for (at, (((a, b), c), d)) in (1_usize..).zip(a.iter().zip(b).zip(c).zip(d)) {
+        one.step(words, *a, from_one.wrapping_add(at));
+        two.step(words, *b, from_two.wrapping_add(at));
+        three.step(words, *c, from_three.wrapping_add(at));
+        four.step(words, *d, from_four.wrapping_add(at));
+    }
+    let [_, second, third, fourth] = firsts;
+    two.read_on(words, text, from_two.saturating_add(part), third);
+    three.read_on(words, text, from_three.saturating_add(part), fourth);
+    four.read_on(words, text, from_four.saturating_add(part), text.len());
+    let mut found = one.found;
+    debug_assert!(found.iter().all(|(end, _)| *end <= second));
+    found.extend(two.found.into_iter().chain(three.found).chain(four.found));
+    found
+}
+
+/// A part of a text that is read.
+struct Lane {
+    state: StateID,
+    /// Words that end here or before belong to the part before.
+    first: usize,
+    found: Vec<(usize, StateID)>,
+}
+
+impl Lane {
+    fn new(state: StateID, first: usize) -> Self {
+        Self {
+            state,
+            first,
+            found: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, words: &DFA, byte: u8, end: usize) {
+        self.state = words.next_state(Anchored::No, self.state, byte);
+        if words.is_special(self.state) && words.is_match(self.state) && end > self.first {
+            self.found.push((end, self.state));
+        }
+    }
+
+    fn read_on(&mut self, words: &DFA, text: &[u8], from: usize, to: usize) {
+        let rest = text.get(from..to).unwrap_or_default();
+        for (end, byte) in (from.saturating_add(1)..).zip(rest) {
+            self.step(words, *byte, end);
+        }
+    }
+}
+
 /// Windows while they are found.
 struct Open<'a> {
     reads: &'a [bool],
@@ -264,15 +337,7 @@ impl Open<'_> {
         let Some(words) = &self.compiled.prefilter else {
             return;
         };
-        let Ok(mut state) = words.start_state(Anchored::No) else {
-            return;
-        };
-        for (at, byte) in text.bytes().enumerate() {
-            state = words.next_state(Anchored::No, state, byte);
-            if !words.is_special(state) || !words.is_match(state) {
-                continue;
-            }
-            let end = at.saturating_add(1);
+        for (end, state) in word_ends(words, text.as_bytes()) {
             for index in 0..words.match_len(state) {
                 let word = words.match_pattern(state, index);
                 let start = end.saturating_sub(words.pattern_len(word));
