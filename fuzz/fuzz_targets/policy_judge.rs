@@ -12,8 +12,8 @@ const SPECS: &str = r#"
 effect = "read"
 reviewed = true
 ids = ["$[*].id"]
-authoritative = ["$..*.mail"]
-secrets = [{ path = "$..*.code", asked = ["code"] }]
+authoritative = ["$[*].mail", "$.mail"]
+secrets = [{ path = "$[*].code", asked = ["code"] }]
 
 [tools.send]
 effect = "write"
