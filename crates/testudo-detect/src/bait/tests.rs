@@ -1,5 +1,7 @@
 //! Baits are found in every dress, and nothing else is.
 
+#![expect(clippy::arithmetic_side_effects, reason = "a panic is a failed test")]
+
 use proptest::prelude::{any, proptest};
 use proptest::prop_assert_eq;
 
