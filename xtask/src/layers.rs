@@ -49,6 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testudo-ledger",
             "testudo-recorder",
             "testudo-vault",
+            "testudo-formats",
             "testudo-gateway",
         ],
     ),

@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Found,
     /// The command line or the input is wrong.
     BadInput,
+    /// It cannot be told whether there is something.
+    Inconclusive,
     /// A ledger or a proof is not sound.
     Unsound(FaultClass),
     /// A model is not the one that someone trusted signed.
@@ -54,6 +56,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => Self::SUCCESS,
             Exit::Found => Self::from(1),
             Exit::BadInput => Self::from(2),
+            Exit::Inconclusive => Self::from(3),
             Exit::Unsound(class) => Self::from(code(class)),
             Exit::NotSigned(fault) => Self::from(fault.code()),
         }

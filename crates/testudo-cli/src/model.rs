@@ -1,7 +1,11 @@
-//! `testudo model`: signs, verifies and keeps models.
+//! `testudo model`: scans, signs, verifies and keeps models.
 
 mod adapter;
+mod bill;
+mod files;
 mod measured;
+mod sarif;
+mod scan;
 mod sign;
 mod vault;
 mod verify;
@@ -20,6 +24,7 @@ const SIGNATURE_BYTES_MAX: usize = 1 << 30;
 
 pub(crate) async fn run(command: &Model, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
+        Model::Scan(arguments) => scan::run(arguments, out),
         Model::Sign(arguments) => sign::run(arguments, out),
         Model::Verify(arguments) => verify::run(arguments, out),
         Model::Digest(arguments) => sign::digest(arguments, out),

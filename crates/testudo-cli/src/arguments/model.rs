@@ -7,6 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Format, vault};
 
+pub(crate) mod scan;
+
 const VERIFY_EXIT_CODES: &str = "Exit codes:
    0  the model is the one that was signed, by whom you trust
    1  it could not be found out, and the message says why
@@ -16,9 +18,10 @@ const VERIFY_EXIT_CODES: &str = "Exit codes:
   22  the signature file is not a bundle or not about a model
   23  the signature asks for what you did not allow: links followed, or loadable files left out";
 
-/// Signs, verifies and keeps models
+/// Scans, signs, verifies and keeps models
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
+    Scan(Box<scan::Scan>),
     Sign(Box<Sign>),
     Verify(Box<Verify>),
     Digest(Digest),
