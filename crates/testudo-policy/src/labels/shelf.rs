@@ -205,12 +205,14 @@ impl Shelf {
             };
             let run = text.followed(marks, at, there);
             let source = text.source.as_deref();
+            // A run grows back to where the one before it ends, and no further.
+            let floor = runs.iter().rev().nth(1).map_or(0, |run| run.letters.end);
             match runs.last_mut() {
                 Some(last)
                     if last.source == source && run.start <= last.letters.end.saturating_add(GAP_LETTERS_MAX) =>
                 {
                     last.letters.end = last.letters.end.max(run.end);
-                    last.letters.start = last.letters.start.min(run.start);
+                    last.letters.start = last.letters.start.min(run.start).max(floor);
                 }
                 last => {
                     let start = last.map_or(run.start, |last| run.start.max(last.letters.end));
