@@ -82,6 +82,9 @@ cargo xtask <task>
                           signatures of models, ours and the Python model-signing's, each verified by the other;
                           FOLDER is a checkout of model-transparency, whose old signatures are verified too
                           (installs 100 MB into ~/.cache/testudo-peers once; then 1 min)
+  peers models [--harmful FOLDER] [--harmless FOLDER] [--only NAME]
+                          our scanner of model files and four others on files by real savers and on known bypasses
+                          (installs 2 GB into ~/.cache/testudo-peers once, release build; then about 5 min)
   s3                      the ledger's copy in an S3 server (installs 100 MB once; then about 1 min)
 ";
 

@@ -1,4 +1,4 @@
-//! `cargo xtask peers detect`: our detectors and other projects' on the same rows, scored and timed the same way.
+//! `cargo xtask peers detect | models`: our detectors and other projects' on the same rows, scored and timed the same way.
 //!
 //! Peers are installed at fixed versions into a cache outside the checkout and run through the small programs of
 //! `tests/peers`; ours is an example of testudo-encoder. One that cannot be installed or run is left out, and said so.
@@ -6,6 +6,7 @@
 mod injection;
 mod install;
 mod made;
+mod models;
 mod places;
 mod signing;
 
@@ -23,8 +24,11 @@ use crate::{output, shell};
 pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
     let rest = match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("detect", rest)) => rest,
+        Some(("models", rest)) => return models::compare(rest),
         Some(("models-signing", rest)) => return signing::compare(rest),
-        _ => bail!("`peers` compares detectors and signatures: `peers detect`, `peers models-signing`"),
+        _ => bail!(
+            "`peers` compares detectors, scanners and signatures: `peers detect`, `peers models`, `peers models-signing`"
+        ),
     };
     let options = Options::read(rest)?;
     let work = shell::target().join("peers");
