@@ -37,6 +37,11 @@ effect = "write"
 external = true
 reviewed = true
 arguments = { to = "control", amount = "quantity" }
+
+[tools.fetch]
+effect = "egress_read"
+reviewed = true
+arguments = { url = "url" }
 "#;
 
 const OPERATIONS: [Operation; 3] = [Operation::ChatCompletions, Operation::Responses, Operation::Messages];
@@ -336,6 +341,53 @@ fn what_a_policy_wants_done_with_a_hold_counts_before_the_route() {
         let found = (call.on_hold, groups.join(" "), asks, judged.asks_people());
         let expected = (expected.0, expected.1.to_owned(), expected.2, expected.3);
         assert_eq!(found, expected, "{hold} {on_hold:?}");
+    }
+}
+
+#[test]
+fn fetches_of_copied_addresses_are_counted_by_key_and_by_conversation() {
+    let limit = |fact: &str| {
+        format!(
+            r#"@id("limit") @action("hold") forbid (principal, action == Action::"act", resource)
+            when {{ context.tool == "fetch" && context.session.{fact} >= 1 }};"#
+        )
+    };
+    let operation = Operation::ChatCompletions;
+    let body = |fetched: bool| {
+        let call = |name: &str, arguments: Value| {
+            json!({"role": "assistant", "tool_calls": [{"id": "1", "type": "function",
+                "function": {"name": name, "arguments": arguments.to_string()}}]})
+        };
+        let mut messages = vec![
+            json!({"role": "user", "content": "Read the mail of ann@bank.example and what it links to"}),
+            call("read_mail", json!({"from": "ann@bank.example"})),
+            json!({"role": "tool", "tool_call_id": "1",
+                "content": "Look at https://docs.example.com/a and https://docs.example.com/b"}),
+        ];
+        if fetched {
+            messages.push(call("fetch", json!({"url": "https://docs.example.com/b"})));
+            messages.push(json!({"role": "tool", "tool_call_id": "1", "content": "nothing"}));
+        }
+        json!({"messages": messages})
+    };
+    let counted = Arc::new(Counted::new(Arc::new(SystemClock::new())));
+    let fetching = |fact: &str, fetched: bool, url: &str| {
+        let mut case = case_of(operation, &body(fetched), OnHold::Deny, "k", "r");
+        case.judge.policy = Arc::new(engine("r", &limit(fact)));
+        case.counted = Arc::clone(&counted);
+        let arguments = json!({"url": url}).to_string();
+        let recording = stream(operation, &script(&[("fetch", &[&arguments])]));
+        run(&Arc::new(case), &[recording.bytes()], BOUNDS).1
+    };
+    let copied = "https://docs.example.com/a";
+    assert!(fetching("fetches_1h", false, "https://elsewhere.example/a").is_held());
+    // A call that is held counts as none.
+    assert!(fetching("fetches_here", true, copied).is_held());
+    assert!(!fetching("fetches_1h", false, copied).is_held());
+    assert!(!fetching("fetches_here", false, copied).is_held());
+    // It told one bit: one of two addresses.
+    for fact in ["fetches_1h", "fetches_24h", "fetch_bits_1h", "fetch_bits_24h"] {
+        assert!(fetching(fact, false, copied).is_held(), "{fact}");
     }
 }
 
