@@ -101,8 +101,10 @@ fn may_issue(issuer: &X509Certificate<'_>, length: usize) -> bool {
         let room = it.value.path_len_constraint.and_then(|it| usize::try_from(it).ok());
         it.value.ca && room.is_none_or(|room| length.saturating_sub(1) <= room)
     });
-    let usage = issuer.key_usage().ok().flatten();
-    authority && usage.is_none_or(|it| it.value.key_cert_sign()) && is_understood(issuer)
+    let may_sign = issuer
+        .key_usage()
+        .is_ok_and(|usage| usage.is_none_or(|it| it.value.key_cert_sign()));
+    authority && may_sign && is_understood(issuer)
 }
 
 /// Whether everything critical in a certificate is something that is checked here.
