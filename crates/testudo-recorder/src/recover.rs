@@ -163,10 +163,11 @@ fn recover(folder: &Arc<Folder>, segment_bytes_max: u64) -> Result<Recovered, Op
         tree.integrate(&leaves).map_err(OpenError::Integrate)?;
     }
     tree.sweep().map_err(OpenError::Integrate)?;
+    // The oldest first, each durably: an older one without the last would end before the checkpoint.
     for segment in segments {
         files.remove(&segment).map_err(at(segment))?;
+        files.sync_folder(&wal_folder).map_err(at(wal_folder.clone()))?;
     }
-    files.sync_folder(&wal_folder).map_err(at(wal_folder.clone()))?;
     let last_at = last_at(folder, tree.size())?;
     let size = tree.size();
     let wal = Wal::create(files, wal_folder.clone(), folder.origin(), size, segment_bytes_max);

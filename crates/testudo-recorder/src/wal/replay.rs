@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{BODY_BYTES_MIN, CHECKSUM_BYTES, Checksum, HEADER_BYTES, Leaf};
-use crate::files::Files;
+use crate::files::{self, Files};
 
 /// Far above any segment: one frame may overshoot the size at which a segment is closed.
 const SEGMENT_BYTES_MAX: usize = 2 << 30;
@@ -70,7 +70,7 @@ pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) 
         path: path.to_owned(),
         source,
     };
-    let names = files.list(folder).map_err(|source| read(folder, source))?;
+    let names = segments(files, folder).map_err(|source| read(folder, source))?;
     let checksum = Checksum::new(origin);
     let mut replayed = Replayed::default();
     let mut end = size;
@@ -104,8 +104,8 @@ pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) 
             replayed.torn_is_whole = bytes.get(good..).is_some_and(has_full_length);
         }
         if position == last {
-            let cut = files.truncate(&path, good as u64);
-            cut.map_err(|source| ReplayError::Cut {
+            let sound = bytes.get(..good).unwrap_or_default();
+            settle(files, folder, name, sound).map_err(|source| ReplayError::Cut {
                 path: path.clone(),
                 source,
             })?;
@@ -121,6 +121,29 @@ pub(crate) fn replay(files: &dyn Files, folder: &Path, origin: &str, size: u64) 
         });
     }
     Ok(replayed)
+}
+
+/// The names of all segments; what an interrupted [`settle`] left is removed.
+fn segments(files: &dyn Files, folder: &Path) -> io::Result<Vec<String>> {
+    let (left, names): (Vec<String>, Vec<String>) = files.list(folder)?.into_iter().partition(|name| {
+        name.strip_suffix(".tmp")
+            .is_some_and(|name| first_index(name).is_some())
+    });
+    for name in left {
+        files.remove(&folder.join(name))?;
+    }
+    Ok(names)
+}
+
+/// Makes the sound part of the last segment durable, and only that.
+///
+/// It is written anew: when the sync that the process died in had failed, the system may believe that those pages
+/// are on the disk, and another sync of the same file would not write them.
+fn settle(files: &dyn Files, folder: &Path, name: &str, sound: &[u8]) -> io::Result<()> {
+    if sound.is_empty() {
+        return files.truncate(&folder.join(name), 0);
+    }
+    files::replace(files, folder, name, sound)
 }
 
 fn first_index(name: &str) -> Option<u64> {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{Leaf, ReplayError, Replayed, Wal, replay};
 use crate::files::Files;
-use crate::files::faulty::FaultyFiles;
+use crate::files::faulty::{Crash, FaultyFiles};
 
 const FOLDER: &str = "/wal";
 const ORIGIN: &str = "testudo/x";
@@ -139,6 +139,41 @@ fn holes_strangers_and_old_copies_are_named() {
     ));
     files.open_append(Path::new("/wal/notes.txt")).unwrap();
     assert!(matches!(read(&files, 10), Err(ReplayError::Name { .. })));
+}
+
+/// A sync that failed may have left pages behind that no later sync of the file writes.
+#[test]
+fn what_came_back_stays_although_a_sync_had_failed() {
+    for seed in 0..64 {
+        let (files, mut wal) = written(&[2]);
+        files.fail_after([2]);
+        wal.append(&leaves(12, 3)).unwrap_err();
+        let files = files.crash(Crash::Process, seed);
+        let first = read(&files, 10).unwrap();
+        assert_eq!(first.leaves, leaves(10, 5), "the page cache has the whole frame");
+        // They go under a checkpoint, and the power fails before the segment is removed.
+        let files = files.crash(Crash::Power, seed);
+        let second = read(&files, 15).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!((second.leaves, second.torn_bytes), (Vec::new(), 0));
+    }
+}
+
+/// A rewriting that a crash interrupted is done again.
+#[test]
+fn a_segment_is_settled_in_one_step() {
+    for seed in 0..64 {
+        let (files, _) = written(&[2, 3]);
+        files.kill_after(1 + seed % 6);
+        let _dead = read(&files, 10);
+        let files = files.crash(Crash::Power, seed);
+        assert_eq!(read(&files, 10).unwrap().leaves, leaves(10, 5), "seed {seed}");
+        assert!(
+            files
+                .snapshot()
+                .keys()
+                .all(|path| path.extension().is_some_and(|it| it == "wal"))
+        );
+    }
 }
 
 /// Short is what a crash leaves; whole and wrong may be damage to what was acknowledged, and is told as that.
