@@ -1,10 +1,15 @@
 //! `cargo xtask peers models-signing`: signatures of models, ours and those of the Python model-signing, each
 //! verified by the other, sound and tampered with; and what earlier releases signed.
 
+#![expect(clippy::disallowed_types, reason = "this measures, and sleeps for nobody")]
+
+mod conformance;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
@@ -24,13 +29,36 @@ const RELEASES: [(&str, &[&str]); 5] = [
     ("v1.1.0", &["certificate", "elliptic-key"]),
 ];
 
-/// `peers models-signing [--upstream FOLDER]`.
+/// What is wanted beside the matrix.
+#[derive(Default)]
+struct Wanted {
+    /// A checkout of the Python implementation.
+    upstream: Option<PathBuf>,
+    /// The conformance suite, and the specification with its schemas.
+    conformance: Option<(PathBuf, PathBuf)>,
+}
+
+impl Wanted {
+    fn parse(words: &[String]) -> anyhow::Result<Self> {
+        let mut wanted = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut folder = || words.next().map(PathBuf::from).context("a folder is missing");
+            match word.as_str() {
+                "--upstream" => wanted.upstream = Some(folder()?),
+                "--conformance" => wanted.conformance = Some((folder()?, folder()?)),
+                _ => bail!(
+                    "usage: cargo xtask peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION]"
+                ),
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// `peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION]`.
 pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
-    let upstream = match words {
-        [] => None,
-        [name, folder] if name == "--upstream" => Some(PathBuf::from(folder)),
-        _ => bail!("usage: cargo xtask peers models-signing [--upstream FOLDER]"),
-    };
+    let wanted = Wanted::parse(words)?;
     let python = python::environment(&python::cache("testudo-peers")?.join("model-signing"), &PACKAGES)?;
     output::step("building ours");
     shell::run(shell::cargo().args(["build", "--quiet", "--locked", "-p", "testudo-cli"]))?;
@@ -52,8 +80,12 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
             .arg(&bench.work),
     )?;
     let mut wrong = bench.matrix()?;
-    if let Some(upstream) = upstream {
-        wrong = wrong.saturating_add(bench.releases(&upstream)?);
+    bench.many()?;
+    if let Some(upstream) = &wanted.upstream {
+        wrong = wrong.saturating_add(bench.releases(upstream)?);
+    }
+    if let Some((suite, specification)) = &wanted.conformance {
+        wrong = wrong.saturating_add(conformance::run(&bench.ours, &bench.work, suite, specification)?);
     }
     if wrong > 0 {
         bail!("{wrong} cases went wrong");
@@ -220,6 +252,38 @@ impl Bench {
             }
         }
         Ok(wrong)
+    }
+
+    /// A model of 100 000 files.
+    fn many(&self) -> anyhow::Result<()> {
+        let model = self.work.join("many");
+        for folder in 0..100 {
+            let folder = model.join(folder.to_string());
+            fs::create_dir_all(&folder)?;
+            for file in 0..1_000 {
+                fs::write(folder.join(file.to_string()), [b'x'])?;
+            }
+        }
+        let case = Case {
+            method: "key",
+            curve: "p256",
+            hash: "sha256",
+            shards: false,
+        };
+        let signature = self.work.join("many.sig");
+        let begun = Instant::now();
+        self.sign(case, &model, &signature)?;
+        let signed = begun.elapsed();
+        if !self.verify(case, &model, &signature)? {
+            bail!("a model of 100 000 files does not verify");
+        }
+        fs::remove_file(model.join("99/999"))?;
+        if self.verify(case, &model, &signature)? {
+            bail!("a missing file among 100 000 is not seen");
+        }
+        output::line(&format!("100 000 files: signed in {:.1} s", signed.as_secs_f64()));
+        fs::remove_dir_all(&model)?;
+        Ok(())
     }
 
     fn sign(&self, case: Case, model: &Path, signature: &Path) -> anyhow::Result<()> {

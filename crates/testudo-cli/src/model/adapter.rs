@@ -61,7 +61,8 @@ pub(super) fn verify(arguments: &VerifyModel, out: &mut impl Write) -> anyhow::R
         no_ignore_git_paths: false,
         allow_symlinks: false,
         ignore_unsigned_files: arguments.ignore_unsigned_files,
-        allow_legacy_v02: false,
+        // The suite has a signature of that release, which is to be verified.
+        allow_legacy_v02: true,
         format: Format::Table,
     };
     verifying::run(&verify, out)

@@ -24,11 +24,7 @@ pub(super) fn verify(
     time: UnixTime,
 ) -> Result<(), CertificateError> {
     let certificate = parse(leaf)?;
-    let seconds = i64::try_from(time.as_secs()).map_err(|_| CertificateError::Expired)?;
-    let time = ASN1Time::from_timestamp(seconds).map_err(|_| CertificateError::Expired)?;
-    if !certificate.validity().is_valid_at(time) {
-        return Err(CertificateError::Expired);
-    }
+    let time = is_valid(&certificate, time)?;
     let mut search = Search {
         between,
         anchors,
@@ -39,6 +35,17 @@ pub(super) fn verify(
         Ok(())
     } else {
         Err(CertificateError::Authority)
+    }
+}
+
+/// Whether a certificate is within its time.
+pub(super) fn is_valid(certificate: &X509Certificate<'_>, time: UnixTime) -> Result<ASN1Time, CertificateError> {
+    let seconds = i64::try_from(time.as_secs()).map_err(|_| CertificateError::Expired)?;
+    let time = ASN1Time::from_timestamp(seconds).map_err(|_| CertificateError::Expired)?;
+    if certificate.validity().is_valid_at(time) {
+        Ok(time)
+    } else {
+        Err(CertificateError::Expired)
     }
 }
 

@@ -252,6 +252,29 @@ fn an_authority_without_room_below_vouches_for_one_leaf_only() {
 }
 
 #[test]
+fn a_certificate_that_is_its_own_issuer_is_trusted_when_it_is_named_itself() {
+    let rig = Rig::new();
+    for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+        let mut params = signer_params();
+        params.is_ca = is_ca;
+        let own = |algorithm| {
+            let (pair, key) = leaf_key(algorithm);
+            (params.self_signed(&pair).unwrap().pem(), key)
+        };
+        let (pem, key) = own(&PKCS_ECDSA_P384_SHA384);
+        let bundle = signed(&rig, key, &pem, &[]);
+        assert!(bundle.verify(&trusting(&[&pem], NOW), Legacy::Refuse).is_ok());
+        let (stranger, _) = own(&PKCS_ECDSA_P384_SHA384);
+        assert!(bundle.verify(&trusting(&[&stranger], NOW), Legacy::Refuse).is_err());
+        let late = Expiry::Now(UnixMillis(1_830_000_000_000));
+        assert!(matches!(
+            bundle.verify(&trusting(&[&pem], late), Legacy::Refuse),
+            Err(VerifyError::Certificate(CertificateError::Expired))
+        ));
+    }
+}
+
+#[test]
 fn key_and_certificate_belong_together() {
     let root = authority("root");
     let (pair, _) = leaf_key(&PKCS_ECDSA_P256_SHA256);

@@ -1,0 +1,117 @@
+//! The conformance suite of OpenSSF Model Signing, run against ours.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use crate::{output, python, shell};
+
+const PACKAGES: [&str; 4] = [
+    "pytest==8.4.2",
+    "pytest-json-report==1.5.0",
+    "jsonschema==4.25.1",
+    "referencing==0.36.2",
+];
+
+/// Runs the suite that lies in `suite`, with the schemas of `specification`; says how many cases passed, were skipped
+/// (they want an identity from Sigstore) and failed, and returns the last.
+pub(super) fn run(ours: &Path, work: &Path, suite: &Path, specification: &Path) -> anyhow::Result<usize> {
+    let python = python::environment(&python::cache("testudo-peers")?.join("conformance"), &PACKAGES)?;
+    let packages = work.join("packages");
+    fs::create_dir_all(&packages)?;
+    let schemas = specification.join("schemas").canonicalize()?;
+    symlink(schemas, packages.join("oms_schemas"))?;
+    let adapter = work.join("adapter");
+    fs::write(&adapter, format!("#!/bin/sh\nexec '{}' model \"$@\"\n", ours.display()))?;
+    fs::set_permissions(&adapter, fs::Permissions::from_mode(0o755))?;
+    let report = work.join("conformance.json");
+    output::step("running the conformance suite");
+    // It ends with a failure when a case fails, which the report says, too.
+    Command::new(&python)
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "test", "--json-report"])
+        .arg(format!("--json-report-file={}", report.display()))
+        .arg(format!("--entrypoint={}", adapter.display()))
+        .current_dir(suite)
+        .env("PYTHONPATH", &packages)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdout(Stdio::null())
+        .status()?;
+    let failed = tell(&serde_json::from_str(&shell::read_file(&report)?)?)?;
+    Ok(failed.saturating_add(vectors(ours, work, suite, specification)?))
+}
+
+/// The vectors of the specification, sound and broken; returns how many were told from each other wrongly.
+fn vectors(ours: &Path, work: &Path, suite: &Path, specification: &Path) -> anyhow::Result<usize> {
+    let model = work.join("vector");
+    let assets = suite.join("test/assets");
+    fs::create_dir_all(&model)?;
+    for name in ["signme-1", "signme-2"] {
+        fs::copy(assets.join("models/simple").join(name), model.join(name))?;
+    }
+    let keys = assets.join("keys/certificate");
+    let folder = specification.join("test-vectors/v1.0");
+    let mut wrong = 0usize;
+    let mut all = 0usize;
+    for part in ["valid", "invalid", "invalid-payload"] {
+        for entry in fs::read_dir(folder.join(part))? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+            if name.starts_with("sigstore") {
+                continue;
+            }
+            let mut command = Command::new(ours);
+            command
+                .args(["model", "verify"])
+                .arg(&model)
+                .arg("--signature")
+                .arg(&path);
+            if name.starts_with("certificate") {
+                command.arg("--certificate-chain").arg(keys.join("ca-cert.pem"));
+            } else {
+                command.arg("--public-key").arg(keys.join("signing-key-pub.pem"));
+            }
+            all = all.saturating_add(1);
+            if super::passes(&mut command)? != (part == "valid") {
+                wrong = wrong.saturating_add(1);
+                output::line(&format!("WRONG: {part}/{name}"));
+            }
+        }
+    }
+    output::line(&format!(
+        "vectors of the specification: {} of {all} told apart",
+        all.saturating_sub(wrong)
+    ));
+    Ok(wrong)
+}
+
+fn tell(report: &Value) -> anyhow::Result<usize> {
+    let tests = report["tests"].as_array().context("the report has no tests")?;
+    if tests.is_empty() {
+        bail!("the suite has no tests");
+    }
+    let mut counts = [0usize; 3];
+    for test in tests {
+        let (at, told) = match test["outcome"].as_str() {
+            Some("passed") => (0, None),
+            Some("skipped") => (1, Some("skipped")),
+            _ => (2, Some("FAILED")),
+        };
+        if let Some(count) = counts.get_mut(at) {
+            *count = count.saturating_add(1);
+        }
+        if let Some(told) = told {
+            let name = test["nodeid"].as_str().unwrap_or_default();
+            output::line(&format!("{told}: {name}"));
+        }
+    }
+    let [passed, skipped, failed] = counts;
+    output::line(&format!(
+        "conformance: {passed} of {} passed, {skipped} skipped, {failed} failed",
+        tests.len()
+    ));
+    Ok(failed)
+}
