@@ -13,6 +13,7 @@ use testudo_gateway::settings::{
 use testudo_policy::Question;
 use testudo_recorder::RecordClass;
 use testudo_types::{Action, HoldWay, ThreatKind};
+use testudo_vault::vault::{KeySettings, VaultSettings};
 
 use crate::arguments::{Check, Format};
 use crate::config::problem::Problem;
@@ -70,6 +71,9 @@ fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
         },
     )?;
     writeln!(out, "{}", kept(&proven.ledger))?;
+    if let Some(settings) = &proven.vault {
+        writeln!(out, "{}", vault(settings))?;
+    }
     writeln!(out, "{}", models(&proven.models))?;
     for route in &proven.routes {
         writeln!(out)?;
@@ -410,6 +414,22 @@ fn kept(ledger: &LedgerSettings) -> String {
         "ledger: a checkpoint each {} ms, {witnesses}, {shipped}; content is kept: {kept}",
         ledger.checkpoint_interval_ms
     )
+}
+
+/// Where models are kept, and by whom they are moved.
+fn vault(settings: &VaultSettings) -> String {
+    let keys = match &settings.keys {
+        KeySettings::Folder(folder) => format!("keys in {}", folder.display()),
+        KeySettings::Token(token) => format!("keys in the token {}", token.token),
+    };
+    let mut approvers: Vec<&str> = settings.approvers.names().collect();
+    approvers.sort_unstable();
+    let approvers = if approvers.is_empty() {
+        "nobody".to_owned()
+    } else {
+        approvers.join(", ")
+    };
+    format!("vault: {}, {keys}, approved by {approvers}", settings.url)
 }
 
 fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {

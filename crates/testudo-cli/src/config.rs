@@ -22,6 +22,7 @@ use testudo_gateway::upstream::ClientProblem;
 use testudo_gateway::{BuildProblem, route_facts};
 use testudo_policy::{EffectivePolicy, PolicyEngine, PolicyFault, PolicyProblem};
 use testudo_types::{RouteName, Secret, UpstreamName};
+use testudo_vault::vault::VaultSettings;
 
 use self::files::{CONFIGURATION_BYTES_MAX, Files, changeable};
 use self::problem::{Problem, Problems};
@@ -51,6 +52,7 @@ pub(crate) struct Draft {
     admin_token: Option<Secret>,
     data_dir: PathBuf,
     ledger: LedgerSettings,
+    vault: Option<VaultSettings>,
     settings: Settings,
     files: Vec<PathBuf>,
     places: Places,
@@ -171,6 +173,8 @@ pub(crate) fn load(path: &Path, variables: &dyn Variables) -> Result<Configurati
 pub(crate) struct Proven {
     pub(crate) listen: ListenSettings,
     pub(crate) ledger: LedgerSettings,
+    /// When there is a section about one.
+    pub(crate) vault: Option<VaultSettings>,
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
     pub(crate) mcp_path: String,
@@ -192,6 +196,7 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
     let mut proven = Proven {
         listen: draft.listen,
         ledger: draft.ledger,
+        vault: draft.vault,
         routes: draft.settings.routes.clone(),
         upstreams: draft.settings.upstreams.clone(),
         mcp_path: draft
@@ -313,6 +318,25 @@ pub(crate) fn approvals(path: &Path) -> Result<ApprovalSettings, Vec<Problem>> {
     };
     let typed = Typed::read(&text, &mut Problems::new(""));
     let settings = resolve::approvals_alone(&typed, &mut problems);
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(problems.into_sorted())
+    }
+}
+
+/// Which vault, without the rest of the configuration; `None` when it says nothing about one.
+///
+/// # Errors
+/// When the file cannot be read, says something that is no setting, or there is a mistake in `[vault]`.
+pub(crate) fn vault(path: &Path, variables: &dyn Variables) -> Result<Option<VaultSettings>, Vec<Problem>> {
+    let mut problems = Problems::new(&path.display().to_string());
+    let Some(text) = read(path, &mut problems) else {
+        return Err(problems.into_sorted());
+    };
+    // A setting that was not understood must not leave another vault in its place.
+    let typed = Typed::read(&text, &mut problems);
+    let settings = resolve::vault_alone(&typed, &mut Files::new(path, variables), &mut problems);
     if problems.is_empty() {
         Ok(settings)
     } else {

@@ -9,6 +9,7 @@
 mod artifact;
 mod names;
 mod objects;
+mod opened;
 mod pull;
 mod push;
 mod record;
@@ -28,10 +29,11 @@ use testudo_recorder::{KekError, KeyEncryption};
 
 pub use artifact::Artifact;
 pub use names::{VaultName, VaultNameError, VersionId};
+pub use opened::{KeySettings, OpenVault, OpenVaultError, TokenSettings, VaultSettings};
 pub use pull::Pulled;
 pub use push::{Push, Pushed, PushedSignature};
 pub use record::{Record, StoredFile};
-pub use seen::{Seen, SeenError};
+pub use seen::{Seen, SeenError, SeenFile};
 pub use statement::{Act, Approvers, Proposed, Standing, Statement, StatementFault};
 pub use sweep::{Sweep, Swept};
 
@@ -253,13 +255,18 @@ impl Vault {
         approvers: &Approvers,
         seen: &mut Seen,
     ) -> Result<Standing, VaultError> {
-        let chain = self.chain(name).await?;
-        let standing = Standing::read(&chain, &self.id, name, approvers).map_err(|source| VaultError::Statements {
-            artifact: name.to_string(),
-            source,
-        })?;
+        let standing = self.stated(name, approvers).await?;
         seen.follow(&self.address, name, &standing)?;
         Ok(standing)
+    }
+
+    /// What all statements come to, be they older than others that were seen.
+    async fn stated(&self, name: &VaultName, approvers: &Approvers) -> Result<Standing, VaultError> {
+        let chain = self.chain(name).await?;
+        Standing::read(&chain, &self.id, name, approvers).map_err(|source| VaultError::Statements {
+            artifact: name.to_string(),
+            source,
+        })
     }
 
     async fn chain(&self, name: &VaultName) -> Result<Vec<Vec<u8>>, VaultError> {

@@ -12,20 +12,26 @@ use crate::config::quantity::duration_ms;
 pub(crate) struct VaultPlace {
     #[command(flatten)]
     pub(crate) store: Store,
-    /// Where the vault lies: `file:///folder`; without it `vault` in the data folder
+    /// Where the vault lies, `file:///folder` or `s3://bucket/prefix`; without it as the configuration says, else
+    /// `vault` in the data folder
     #[arg(long, value_name = "URL")]
     pub(crate) vault: Option<url::Url>,
+    /// The public key of somebody who may promote, roll back and revoke, as PEM; may be repeated; without it those
+    /// that the configuration names
+    #[arg(long = "approver-key", value_name = "FILE")]
+    pub(crate) approver_keys: Vec<PathBuf>,
     /// Makes no entries in a ledger; for a machine that has none
     #[arg(long)]
     pub(crate) without_ledger: bool,
 }
 
-/// Who may make statements
+/// Which vault, and how the answer is printed
 #[derive(Debug, Args)]
-pub(crate) struct ApproverKeys {
-    /// The public key of somebody who may promote, roll back and revoke, as PEM; may be repeated
-    #[arg(long = "approver-key", value_name = "FILE", required = true)]
-    pub(crate) keys: Vec<PathBuf>,
+pub(crate) struct Asked {
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
 }
 
 /// Who makes a statement, and why
@@ -34,15 +40,14 @@ pub(crate) struct Stating {
     /// The approver's private key, as PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) private_key: PathBuf,
-    /// The approver's name, as it will stand in the statement
+    /// The approver's name, as it will stand in the statement; without it the name that the configuration has for the key
     #[arg(long, value_name = "NAME")]
-    pub(crate) approver: String,
+    pub(crate) approver: Option<String>,
     /// Why, in a sentence; it stays in the statement
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// The public keys of other approvers whose statements are there; may be repeated
-    #[arg(long = "approver-key", value_name = "FILE")]
-    pub(crate) others: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
 }
 
 /// Seals a model into the vault as a version that never changes
@@ -72,9 +77,7 @@ pub(crate) struct Push {
     #[arg(long, value_name = "PATH")]
     pub(crate) ignore_paths: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) place: VaultPlace,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    pub(crate) asked: Asked,
 }
 
 /// Opens a version into a folder that is not there yet
@@ -95,25 +98,16 @@ pub(crate) struct Pull {
     #[arg(long, value_name = "VERSION", conflicts_with = "alias")]
     pub(crate) version: Option<String>,
     #[command(flatten)]
-    pub(crate) approvers: ApproverKeys,
-    #[command(flatten)]
-    pub(crate) place: VaultPlace,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    pub(crate) asked: Asked,
 }
 
 /// Shows all artifacts, or the versions and aliases of one
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    #[arg(value_name = "ARTIFACT", requires = "keys")]
+    #[arg(value_name = "ARTIFACT")]
     pub(crate) artifact: Option<String>,
-    /// The public key of somebody who may promote, roll back and revoke, as PEM; may be repeated
-    #[arg(long = "approver-key", value_name = "FILE")]
-    pub(crate) keys: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) place: VaultPlace,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    pub(crate) asked: Asked,
 }
 
 /// Shows what a version is made of, and every statement about its artifact
@@ -125,11 +119,7 @@ pub(crate) struct Show {
     #[arg(value_name = "VERSION")]
     pub(crate) version: String,
     #[command(flatten)]
-    pub(crate) approvers: ApproverKeys,
-    #[command(flatten)]
-    pub(crate) place: VaultPlace,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    pub(crate) asked: Asked,
 }
 
 /// Shows which files differ between two versions
@@ -144,11 +134,7 @@ pub(crate) struct Diff {
     #[arg(value_name = "TO")]
     pub(crate) to: String,
     #[command(flatten)]
-    pub(crate) approvers: ApproverKeys,
-    #[command(flatten)]
-    pub(crate) place: VaultPlace,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    pub(crate) asked: Asked,
 }
 
 /// States that an alias means a version from now on
@@ -163,8 +149,6 @@ pub(crate) struct Promote {
     pub(crate) alias: String,
     #[command(flatten)]
     pub(crate) stating: Stating,
-    #[command(flatten)]
-    pub(crate) place: VaultPlace,
 }
 
 /// States that an alias means what it meant before
@@ -181,8 +165,6 @@ pub(crate) struct Rollback {
     pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) stating: Stating,
-    #[command(flatten)]
-    pub(crate) place: VaultPlace,
 }
 
 /// States that nobody gets a version any more
@@ -195,8 +177,6 @@ pub(crate) struct Revoke {
     pub(crate) version: String,
     #[command(flatten)]
     pub(crate) stating: Stating,
-    #[command(flatten)]
-    pub(crate) place: VaultPlace,
 }
 
 /// Deletes content that no version needs, and with --revoked the revoked versions that no alias means
@@ -212,8 +192,6 @@ pub(crate) struct Gc {
     /// Only tells
     #[arg(long)]
     pub(crate) dry_run: bool,
-    #[command(flatten)]
-    pub(crate) approvers: ApproverKeys,
     #[command(flatten)]
     pub(crate) place: VaultPlace,
 }

@@ -8,16 +8,20 @@ mod listeners;
 mod mcp;
 mod outputs;
 mod routes;
+mod stores;
 mod upstreams;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use testudo_gateway::settings::{
     ApprovalSettings, Bounds, LedgerSettings, ModelSettings, Price, Route, Settings, Timeouts,
 };
 use testudo_types::{ModelName, RouteName};
+use testudo_vault::vault::VaultSettings;
 
 use self::listeners::listen;
 use self::routes::Context;
@@ -85,12 +89,14 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         mcp,
         approvals: approvals::approvals(typed, Some(&mut files), problems),
     };
-    let data_dir = files.resolve(typed.data_dir.as_ref().map_or(DATA_DIR, |dir| dir.value.as_str()));
+    let data_dir = data_dir(typed, &files);
+    let vault = vault_alone(typed, &mut files, problems);
     Draft {
         listen,
         admin_token,
         data_dir,
         ledger,
+        vault,
         settings,
         files: files.into_read(),
         places: Places::of(typed),
@@ -100,6 +106,16 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
 /// How the ledger is kept, for commands that need nothing else.
 pub(crate) fn ledger_alone(typed: &Typed, mut files: Files<'_>, problems: &mut Problems) -> LedgerSettings {
     ledger::ledger(typed, &mut files, problems)
+}
+
+/// Which vault, for commands that need nothing else; `None` when the configuration says nothing about one.
+pub(crate) fn vault_alone(typed: &Typed, files: &mut Files<'_>, problems: &mut Problems) -> Option<VaultSettings> {
+    let data_dir = data_dir(typed, files);
+    vault::vault(typed.vault.as_ref()?, &data_dir, files, problems)
+}
+
+fn data_dir(typed: &Typed, files: &Files<'_>) -> PathBuf {
+    files.resolve(typed.data_dir.as_ref().map_or(DATA_DIR, |dir| dir.value.as_str()))
 }
 
 /// Who decides held calls, for commands that need nothing else; without tokens.

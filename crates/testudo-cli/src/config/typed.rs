@@ -14,12 +14,14 @@ mod allow;
 mod approvals;
 mod ledger;
 mod mcp;
+mod vault;
 
 pub(crate) use agents::Agents;
 pub(crate) use allow::{Allow, AllowText};
 pub(crate) use approvals::{Approvals, Approver, Webhook};
 pub(crate) use ledger::{Ledger, Recording, Retention, Ship, Witness};
 pub(crate) use mcp::{EnvironmentValue, Mcp, McpServer};
+pub(crate) use vault::{Keys, Vault};
 
 /// A whole file.
 #[derive(Debug, Default)]
@@ -38,6 +40,7 @@ pub(crate) struct Typed {
     pub(crate) models: Models,
     pub(crate) mcp: Mcp,
     pub(crate) approvals: Approvals,
+    pub(crate) vault: Option<Vault>,
 }
 
 /// The trained models.
@@ -207,6 +210,9 @@ impl Typed {
                 .section("approvals", problems)
                 .map(|section| approvals::approvals(section, problems))
                 .unwrap_or_default(),
+            vault: root
+                .section("vault", problems)
+                .map(|section| vault::vault(section, problems)),
         };
         root.finish(problems);
         typed

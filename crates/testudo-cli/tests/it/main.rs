@@ -18,3 +18,5 @@ mod ledger;
 mod program;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod vault;

@@ -1,6 +1,10 @@
 //! Known answers of another implementation, and everything that must not open.
 
-#![expect(clippy::arithmetic_side_effects, clippy::cast_possible_truncation, reason = "tests")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "lengths in tests are small and known"
+)]
 
 use proptest::prelude::*;
 

@@ -1,6 +1,9 @@
 //! How far a reader has come: the high-water marks by which yesterday's statements are told from today's.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +22,12 @@ pub enum SeenError {
     Forked { artifact: String, sequence: u64 },
     #[error("the file of what was seen is not one")]
     Shape,
+    #[error("what was seen cannot be read or written in `{}`: {what}", path.display())]
+    File { path: PathBuf, what: String },
 }
+
+/// The largest file of marks that is read.
+const SEEN_BYTES_MAX: usize = 16 << 20;
 
 /// What one reader has seen; kept on the reader's own machine, outside of every vault.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,5 +89,73 @@ impl Seen {
             self.marks.insert(place, Mark { sequence, hash });
         }
         Ok(())
+    }
+}
+
+/// The marks of this machine, in a file that all its programs share.
+#[derive(Debug, Clone)]
+pub struct SeenFile {
+    path: PathBuf,
+}
+
+impl SeenFile {
+    /// The file need not be there yet; its folder is made.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// What was seen so far.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is another one.
+    pub fn read(&self) -> Result<Seen, SeenError> {
+        match testudo_bounded::read_file(&self.path, SEEN_BYTES_MAX) {
+            Ok(bytes) => Seen::parse(&bytes),
+            Err(_) if !self.path.exists() => Ok(Seen::default()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// As [`Seen::follow`], from what any program of this machine has seen, and on the disk before it returns.
+    pub(crate) fn follow(&self, vault: &str, artifact: &VaultName, standing: &Standing) -> Result<(), SeenError> {
+        let _locked = self.lock().map_err(|error| self.failed(&error))?;
+        let before = self.read()?;
+        let mut seen = before.clone();
+        seen.follow(vault, artifact, standing)?;
+        if seen == before {
+            return Ok(());
+        }
+        self.write(&seen.to_bytes()?).map_err(|error| self.failed(&error))
+    }
+
+    /// Held until it is dropped.
+    fn lock(&self) -> io::Result<File> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let path = self.path.with_extension("lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let fresh = self.path.with_extension("json.new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.path)?;
+        match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, error: &dyn std::error::Error) -> SeenError {
+        SeenError::File {
+            path: self.path.clone(),
+            what: error.to_string(),
+        }
     }
 }

@@ -97,24 +97,72 @@ pub enum StatementFault {
     New(&'static str),
 }
 
-/// The keys of those who may make statements.
+/// The keys of those who may make statements, by their hints.
 #[derive(Debug, Clone, Default)]
-pub struct Approvers(BTreeMap<String, VerifyingKey>);
+pub struct Approvers(BTreeMap<String, Approver>);
+
+#[derive(Debug, Clone)]
+struct Approver {
+    key: VerifyingKey,
+    /// As the reader calls them, whatever they call themselves.
+    name: Option<String>,
+}
 
 impl Approvers {
     /// From their public keys.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
-        Self(keys.into_iter().map(|key| (key.hint(), key)).collect())
+        let nameless = |key: VerifyingKey| (key.hint(), Approver { key, name: None });
+        Self(keys.into_iter().map(nameless).collect())
+    }
+
+    /// From their public keys, by name.
+    #[must_use]
+    pub fn named(keys: &BTreeMap<String, VerifyingKey>) -> Self {
+        let named = |(name, key): (&String, &VerifyingKey)| {
+            let (name, key) = (Some(name.clone()), key.clone());
+            (key.hint(), Approver { key, name })
+        };
+        Self(keys.iter().map(named).collect())
+    }
+
+    /// These, and the holder of one more key.
+    #[must_use]
+    pub fn and(mut self, key: VerifyingKey) -> Self {
+        self.0.entry(key.hint()).or_insert(Approver { key, name: None });
+        self
+    }
+
+    /// What the reader calls them, those with a name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.values().filter_map(|it| it.name.as_deref())
+    }
+
+    /// Whether nobody is believed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether statements by this key are believed.
+    #[must_use]
+    pub fn knows(&self, key: &VerifyingKey) -> bool {
+        self.0.contains_key(&key.hint())
+    }
+
+    /// What the reader calls the holder of a key, by its hint.
+    #[must_use]
+    pub fn name(&self, hint: &str) -> Option<&str> {
+        self.0.get(hint)?.name.as_deref()
     }
 
     fn check(&self, bundle: &Bundle, sequence: u64) -> Result<String, StatementFault> {
         let hint = bundle.key_hint().unwrap_or_default();
-        let key = self.0.get(hint).ok_or_else(|| StatementFault::Stranger {
+        let approver = self.0.get(hint).ok_or_else(|| StatementFault::Stranger {
             sequence,
             key: hint.chars().take(64).collect(),
         })?;
-        if bundle.is_signed_by(key) {
+        if bundle.is_signed_by(&approver.key) {
             Ok(hint.to_owned())
         } else {
             Err(StatementFault::Signature { sequence })

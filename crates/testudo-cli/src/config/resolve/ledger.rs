@@ -1,18 +1,16 @@
 //! The ledger: every promise that it makes has to be one it can keep.
 
-use testudo_gateway::settings::{
-    Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings,
-};
-use testudo_ledger::{KeyKind, VerifierKey};
-use testudo_recorder::ship::S3;
-use testudo_recorder::{RecordClass, Regime, RuleError, Wanted};
-use url::Url;
-
+use super::stores::{self, Words, is_loopback, web_address};
 use crate::config::document::{At, shown};
 use crate::config::files::Files;
 use crate::config::problem::Problems;
 use crate::config::suggest::did_you_mean;
-use crate::config::typed::{self, SecretSource, Typed};
+use crate::config::typed::{self, Typed};
+use testudo_gateway::settings::{
+    Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings,
+};
+use testudo_ledger::{KeyKind, VerifierKey};
+use testudo_recorder::{RecordClass, Regime, RuleError, Wanted};
 
 /// What `[ledger]` says, apart from how routes record.
 pub(super) fn ledger(typed: &Typed, files: &mut Files<'_>, problems: &mut Problems) -> LedgerSettings {
@@ -178,15 +176,6 @@ fn witness(typed: &typed::Witness, problems: &mut Problems) -> Option<WitnessSet
     })
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
 fn quorum(ledger: &typed::Ledger, problems: &mut Problems) -> usize {
     let all = ledger.witnesses.len();
     let Some(quorum) = &ledger.quorum else {
@@ -240,75 +229,13 @@ fn retention(typed: Option<&typed::Retention>, problems: &mut Problems) -> Rules
 }
 
 fn ship(typed: &typed::Ship, files: &mut Files<'_>, problems: &mut Problems) -> Option<ShipSettings> {
-    let url = web_address(typed.url.as_ref()?, &["s3", "file"], "`ledger.ship.url`", problems);
-    let endpoint = typed
-        .endpoint
-        .as_ref()
-        .and_then(|it| web_address(it, &["https", "http"], "`ledger.ship.endpoint`", problems));
-    let url = url?;
-    if url.scheme() == "s3" && !cfg!(feature = "s3") {
-        problems.at(
-            typed.line,
-            "this testudo was built without S3, so nothing would be shipped",
-            "build it with `--features s3`, or ship to a folder with file:///PATH",
-        );
-    }
-    if let (Some(endpoint), "file") = (&typed.endpoint, url.scheme()) {
-        problems.at(
-            endpoint.line,
-            "`ledger.ship.endpoint` has no effect on a folder",
-            "remove it",
-        );
-    }
-    let mut secret = |source: &Option<At<SecretSource>>, name: &str, problems: &mut Problems| {
-        files.secret(source.as_ref()?, &format!("`ledger.ship.{name}`"), problems)
+    let url = stores::url(typed.url.as_ref()?, "ledger.ship", problems)?;
+    let words = Words {
+        section: "ledger.ship",
+        without: "nothing would be shipped",
+        instead: "ship to a folder",
+        crosses: "the copy",
     };
-    let access_key_id = secret(&typed.access_key_id, "access_key_id", problems);
-    let secret_access_key = secret(&typed.secret_access_key, "secret_access_key", problems);
-    let plain = endpoint.as_ref().is_some_and(|it| it.scheme() == "http");
-    if let (Some(text), Some(found), true) = (&typed.endpoint, &endpoint, plain)
-        && !is_loopback(found)
-    {
-        problems.at(
-            text.line,
-            "the copy would cross the network in the clear",
-            "write https, or run the store on loopback",
-        );
-    }
-    let s3 = S3 {
-        endpoint,
-        region: typed.region.as_ref().map(|it| it.value.clone()),
-        access_key_id: access_key_id.map(|it| String::from_utf8_lossy(it.expose()).into_owned()),
-        secret_access_key,
-        session_token: None,
-        dangerous_allow_http: plain,
-    };
+    let s3 = stores::reached(typed, &url, &words, files, problems);
     Some(ShipSettings { url, s3 })
-}
-
-fn web_address(text: &At<String>, schemes: &[&str], name: &str, problems: &mut Problems) -> Option<Url> {
-    let parsed = Url::parse(&text.value).ok().filter(|url| {
-        schemes.contains(&url.scheme())
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && (url.scheme() == "file" || url.has_host())
-    });
-    if parsed.is_none() {
-        // The text is not shown: a key may stand in it.
-        problems.at(
-            text.line,
-            format!("{name} is not an address that can be used"),
-            format!(
-                "write {} with host and path, without user, query or fragment",
-                schemes
-                    .iter()
-                    .map(|scheme| format!("{scheme}://…"))
-                    .collect::<Vec<_>>()
-                    .join(" or ")
-            ),
-        );
-    }
-    parsed
 }

@@ -49,7 +49,7 @@ pub(crate) struct Retention {
     pub(crate) maxima: Vec<(RecordClass, At<u32>)>,
 }
 
-/// `[ledger.ship]`.
+/// `[ledger.ship]`: a store and how it is reached; also part of `[vault]`.
 #[derive(Debug)]
 pub(crate) struct Ship {
     pub(crate) line: usize,
@@ -139,16 +139,21 @@ fn by_class(section: &mut Section<'_>, problems: &mut Problems) -> Vec<(RecordCl
 
 fn ship(mut section: Section<'_>, problems: &mut Problems) -> Ship {
     section.require("url", "\"s3://BUCKET/PREFIX\" or \"file:///PATH\"", problems);
-    let ship = Ship {
+    let ship = address(&mut section, problems);
+    section.finish(problems);
+    ship
+}
+
+/// The settings of a store among others of a section.
+pub(super) fn address(section: &mut Section<'_>, problems: &mut Problems) -> Ship {
+    Ship {
         line: section.line,
         url: section.text("url", problems),
         endpoint: section.text("endpoint", problems),
         region: section.text("region", problems),
-        access_key_id: secret(&mut section, "access_key_id", problems),
-        secret_access_key: secret(&mut section, "secret_access_key", problems),
-    };
-    section.finish(problems);
-    ship
+        access_key_id: secret(section, "access_key_id", problems),
+        secret_access_key: secret(section, "secret_access_key", problems),
+    }
 }
 
 fn interval(text: &str) -> Result<u64, NotThis> {

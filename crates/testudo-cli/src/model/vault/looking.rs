@@ -6,7 +6,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 use testudo_vault::vault::{Record, Standing, Statement, StoredFile, VaultName, VersionId};
 
-use super::opened::{Missing, Opened, approvers, version, within};
+use super::opened::{Missing, Opened, version, within};
 use crate::arguments::Format;
 use crate::arguments::vault::{Diff, List, Show};
 use crate::environment::Variables;
@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::output::{counted, day_and_time, printable, size, table};
 
 pub(crate) async fn list(arguments: &List, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
-    within(&arguments.place, variables, Missing::Refuse, async |opened| {
+    within(&arguments.asked.place, variables, Missing::Refuse, async |opened| {
         list_in(opened, arguments, out).await
     })
     .await
@@ -22,8 +22,8 @@ pub(crate) async fn list(arguments: &List, variables: &dyn Variables, out: &mut 
 
 async fn list_in(opened: &mut Opened, arguments: &List, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Some(artifact) = &arguments.artifact else {
-        let names = opened.vault.artifacts().await?;
-        if arguments.format == Format::Json {
+        let names = opened.vault().artifacts().await?;
+        if arguments.asked.format == Format::Json {
             let names: Vec<_> = names.iter().map(VaultName::as_str).collect();
             writeln!(out, "{}", json!({ "artifacts": names }))?;
         } else {
@@ -34,8 +34,8 @@ async fn list_in(opened: &mut Opened, arguments: &List, out: &mut impl Write) ->
         return Ok(Exit::Done);
     };
     let name = VaultName::parse(artifact)?;
-    let standing = opened.standing(&name, &approvers(&arguments.keys)?).await?;
-    let artifact = opened.vault.artifact(&name).await?;
+    let standing = opened.standing(&name).await?;
+    let artifact = opened.vault().artifact(&name).await?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
     for version in artifact.versions().await? {
@@ -59,7 +59,7 @@ async fn list_in(opened: &mut Opened, arguments: &List, out: &mut impl Write) ->
             revoked.to_owned(),
         ]);
     }
-    if arguments.format == Format::Json {
+    if arguments.asked.format == Format::Json {
         writeln!(out, "{}", json!({ "artifact": name.as_str(), "versions": values }))?;
     } else {
         table(out, "", &rows)?;
@@ -74,7 +74,7 @@ fn called(standing: &Standing, version: VersionId) -> Vec<String> {
 }
 
 pub(crate) async fn show(arguments: &Show, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
-    within(&arguments.place, variables, Missing::Refuse, async |opened| {
+    within(&arguments.asked.place, variables, Missing::Refuse, async |opened| {
         show_in(opened, arguments, out).await
     })
     .await
@@ -82,11 +82,11 @@ pub(crate) async fn show(arguments: &Show, variables: &dyn Variables, out: &mut 
 
 async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) -> anyhow::Result<Exit> {
     let name = VaultName::parse(&arguments.artifact)?;
-    let standing = opened.standing(&name, &approvers(&arguments.approvers.keys)?).await?;
-    let artifact = opened.vault.artifact(&name).await?;
+    let standing = opened.standing(&name).await?;
+    let artifact = opened.vault().artifact(&name).await?;
     let version = version(&artifact, &standing, &arguments.version).await?;
     let record = artifact.record(version).await?;
-    if arguments.format == Format::Json {
+    if arguments.asked.format == Format::Json {
         let files: Vec<Value> = record.files().iter().map(file).collect();
         let value = json!({
             "artifact": name.as_str(),
@@ -153,7 +153,7 @@ fn row(it: &Statement) -> [String; 6] {
 }
 
 pub(crate) async fn diff(arguments: &Diff, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
-    within(&arguments.place, variables, Missing::Refuse, async |opened| {
+    within(&arguments.asked.place, variables, Missing::Refuse, async |opened| {
         diff_in(opened, arguments, out).await
     })
     .await
@@ -161,8 +161,8 @@ pub(crate) async fn diff(arguments: &Diff, variables: &dyn Variables, out: &mut 
 
 async fn diff_in(opened: &mut Opened, arguments: &Diff, out: &mut impl Write) -> anyhow::Result<Exit> {
     let name = VaultName::parse(&arguments.artifact)?;
-    let standing = opened.standing(&name, &approvers(&arguments.approvers.keys)?).await?;
-    let artifact = opened.vault.artifact(&name).await?;
+    let standing = opened.standing(&name).await?;
+    let artifact = opened.vault().artifact(&name).await?;
     let from = artifact
         .record(version(&artifact, &standing, &arguments.from).await?)
         .await?;
@@ -170,7 +170,7 @@ async fn diff_in(opened: &mut Opened, arguments: &Diff, out: &mut impl Write) ->
         .record(version(&artifact, &standing, &arguments.to).await?)
         .await?;
     let changes = changes(&from, &to);
-    if arguments.format == Format::Json {
+    if arguments.asked.format == Format::Json {
         let values: Vec<Value> = changes
             .iter()
             .map(|(name, what)| json!({ "name": name, "what": what }))

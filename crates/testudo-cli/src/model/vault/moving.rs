@@ -12,7 +12,7 @@ use testudo_vault::signing::{
 };
 use testudo_vault::vault::{Push as Pushing, PushedSignature, Sweep, Vault, VaultName};
 
-use super::opened::{Missing, Opened, approvers, version, within};
+use super::opened::{Missing, Opened, version, within};
 use crate::arguments::Format;
 use crate::arguments::vault::{Gc, Pull, Push};
 use crate::environment::Variables;
@@ -22,7 +22,7 @@ use crate::model::{SIGNATURE_BYTES_MAX, key_file};
 use crate::output::{counted, printable, size};
 
 pub(crate) async fn push(arguments: &Push, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
-    within(&arguments.place, variables, Missing::Make, async |opened| {
+    within(&arguments.asked.place, variables, Missing::Make, async |opened| {
         push_in(opened, arguments, out).await
     })
     .await
@@ -43,7 +43,7 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
         now: SystemClock::new().wall(),
     };
     let measured = watching(|watch| digest(&model, &options, watch))?;
-    let artifact = opened.vault.artifact_or_make(&name).await?;
+    let artifact = opened.vault().artifact_or_make(&name).await?;
     let pushing = Pushing {
         model: &model,
         manifest: &measured.manifest,
@@ -55,7 +55,7 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
     };
     let pushed = artifact.push(&pushing, &|_| {}).await?;
     opened.tell("push", &name, pushed.version, None).await?;
-    if arguments.format == Format::Json {
+    if arguments.asked.format == Format::Json {
         let value = json!({
             "artifact": name.as_str(),
             "version": pushed.version.to_string(),
@@ -112,7 +112,7 @@ fn by(verified: &Verified) -> String {
 }
 
 pub(crate) async fn pull(arguments: &Pull, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
-    within(&arguments.place, variables, Missing::Refuse, async |opened| {
+    within(&arguments.asked.place, variables, Missing::Refuse, async |opened| {
         pull_in(opened, arguments, out).await
     })
     .await
@@ -120,9 +120,8 @@ pub(crate) async fn pull(arguments: &Pull, variables: &dyn Variables, out: &mut 
 
 async fn pull_in(opened: &mut Opened, arguments: &Pull, out: &mut impl Write) -> anyhow::Result<Exit> {
     let name = VaultName::parse(&arguments.artifact)?;
-    let approvers = approvers(&arguments.approvers.keys)?;
-    let standing = opened.standing(&name, &approvers).await?;
-    let artifact = opened.vault.artifact(&name).await?;
+    let standing = opened.standing(&name).await?;
+    let artifact = opened.vault().artifact(&name).await?;
     let (wanted, permitted) = match (&arguments.alias, &arguments.version) {
         (Some(alias), _) => {
             let alias = VaultName::parse(alias)?;
@@ -152,7 +151,7 @@ async fn pull_in(opened: &mut Opened, arguments: &Pull, out: &mut impl Write) ->
         Ok(pulled) => pulled,
         Err(error) => return Err(opened.refused(&name, Some(wanted), error).await),
     };
-    if arguments.format == Format::Json {
+    if arguments.asked.format == Format::Json {
         let value = json!({
             "artifact": name.as_str(),
             "version": wanted.to_string(),
@@ -182,9 +181,8 @@ pub(crate) async fn gc(arguments: &Gc, variables: &dyn Variables, out: &mut impl
 
 async fn gc_in(opened: &mut Opened, arguments: &Gc, out: &mut impl Write) -> anyhow::Result<Exit> {
     let name = VaultName::parse(&arguments.artifact)?;
-    let approvers = approvers(&arguments.approvers.keys)?;
-    let standing = opened.standing(&name, &approvers).await?;
-    let artifact = opened.vault.artifact(&name).await?;
+    let standing = opened.standing(&name).await?;
+    let artifact = opened.vault().artifact(&name).await?;
     let now = SystemClock::new().wall().0;
     let sweep = Sweep {
         standing: &standing,

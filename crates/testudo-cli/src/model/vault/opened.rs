@@ -1,94 +1,59 @@
 //! The vault that a command means, what this machine has seen of it, and the ledger that is told.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use testudo_ledger::entry::{Artifact as ArtifactEntry, Digest};
-use testudo_recorder::FileKeyring;
 use testudo_recorder::control::{AddedBody, Addition};
-use testudo_recorder::ship::{S3, Store};
 use testudo_vault::signing::VerifyingKey;
-use testudo_vault::vault::{Approvers, Artifact, Seen, Standing, Vault, VaultError, VaultName, VersionId};
-use url::Url;
+use testudo_vault::vault::{
+    Approvers, Artifact, OpenVault, Standing, Vault, VaultError, VaultName, VaultSettings, VersionId,
+};
 
 use crate::arguments::vault::VaultPlace;
 use crate::environment::Variables;
 use crate::ledger::Keeper;
 
-/// In the data folder: the vault itself, unless it lies elsewhere.
-const FOLDER: &str = "vault";
-/// In the data folder: the key-encryption keys of vaults, apart from the ledger's, which ends its own.
-const KEYS: &str = "vault-kek";
-/// In the data folder: the high-water marks.
-const SEEN: &str = "vault-seen.json";
-const SEEN_BYTES_MAX: usize = 16 << 20;
-
 /// A vault in use.
 pub(super) struct Opened {
-    pub(super) vault: Vault,
-    seen_path: PathBuf,
-    seen: Seen,
+    open: OpenVault,
     ledger: Option<Keeper>,
 }
 
 impl Opened {
     /// Opens the vault, and the ledger before anything is done in it.
-    async fn open(place: &VaultPlace, variables: &dyn Variables, missing: Missing) -> anyhow::Result<Self> {
-        let data_dir = crate::key::data_dir(&place.store)?;
+    async fn open(
+        place: &VaultPlace,
+        settings: &VaultSettings,
+        variables: &dyn Variables,
+        missing: Missing,
+    ) -> anyhow::Result<Self> {
         let ledger = if place.without_ledger {
             None
         } else {
             let found = Keeper::find(&place.store, variables).await;
             Some(found.context("the vault tells a ledger what is done; --without-ledger does without")?)
         };
-        fs::create_dir_all(&data_dir).with_context(|| format!("cannot make `{}`", data_dir.display()))?;
-        let url = match &place.vault {
-            Some(url) => url.clone(),
-            None => folder_url(&data_dir.join(FOLDER))?,
+        let open = match missing {
+            Missing::Make => settings.open_or_make().await?,
+            Missing::Refuse => settings.open().await?,
         };
-        let store = Store::open(&url, &S3::default())?;
-        let keys = Arc::new(FileKeyring::open(data_dir.join(KEYS))?);
-        let vault = match missing {
-            Missing::Make => Vault::open_or_make(&store, keys).await?,
-            Missing::Refuse => Vault::open(&store, keys).await?,
-        };
-        let seen_path = data_dir.join(SEEN);
-        let seen = if seen_path.exists() {
-            Seen::parse(&testudo_bounded::read_file(&seen_path, SEEN_BYTES_MAX)?)
-                .with_context(|| format!("`{}` cannot be used", seen_path.display()))?
-        } else {
-            Seen::default()
-        };
-        Ok(Self {
-            vault,
-            seen_path,
-            seen,
-            ledger,
-        })
+        Ok(Self { open, ledger })
     }
 
-    /// What is stated about an artifact; remembered before it is used.
-    pub(super) async fn standing(
-        &mut self,
-        name: &VaultName,
-        approvers: &Approvers,
-    ) -> Result<Standing, anyhow::Error> {
-        let found = self.vault.standing(name, approvers, &mut self.seen).await;
-        match found {
-            Ok(standing) => {
-                self.remember()?;
-                Ok(standing)
-            }
+    pub(super) fn vault(&self) -> &Vault {
+        self.open.vault()
+    }
+
+    /// What is stated about an artifact, by those who are believed; remembered before it is used.
+    pub(super) async fn standing(&self, name: &VaultName) -> anyhow::Result<Standing> {
+        if self.open.approvers().is_empty() {
+            bail!("nobody's statements are believed; name approvers in [vault.approvers], or give --approver-key");
+        }
+        match self.open.standing(name).await {
+            Ok(standing) => Ok(standing),
             Err(error) => Err(self.refused(name, None, error).await),
         }
-    }
-
-    fn remember(&self) -> anyhow::Result<()> {
-        let fresh = self.seen_path.with_extension("json.new");
-        let written = fs::write(&fresh, self.seen.to_bytes()?).and_then(|()| fs::rename(&fresh, &self.seen_path));
-        written.with_context(|| format!("cannot write `{}`", self.seen_path.display()))
     }
 
     /// Tells the ledger of a denial, and gives the error on.
@@ -159,12 +124,46 @@ pub(super) async fn within<T>(
     missing: Missing,
     act: impl AsyncFnOnce(&mut Opened) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let mut opened = Opened::open(place, variables, missing).await?;
+    let settings = settings(place, variables)?;
+    within_settings(place, &settings, variables, missing, act).await
+}
+
+/// As [`within`], of a vault whose settings are at hand.
+pub(super) async fn within_settings<T>(
+    place: &VaultPlace,
+    settings: &VaultSettings,
+    variables: &dyn Variables,
+    missing: Missing,
+    act: impl AsyncFnOnce(&mut Opened) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let mut opened = Opened::open(place, settings, variables, missing).await?;
     let outcome = act(&mut opened).await;
     if let Some(keeper) = opened.ledger {
         keeper.close().await;
     }
     outcome
+}
+
+/// The vault as configured, and as flags say otherwise.
+pub(super) fn settings(place: &VaultPlace, variables: &dyn Variables) -> anyhow::Result<VaultSettings> {
+    let configured = match crate::configuration(place.store.config.as_ref()) {
+        Some(path) if place.store.data_dir.is_none() => crate::config::vault(&path, variables).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{}", lines.join("\n"))
+        })?,
+        _ => None,
+    };
+    let mut settings = match configured {
+        Some(settings) => settings,
+        None => VaultSettings::in_folder(&crate::key::data_dir(&place.store)?)?,
+    };
+    if let Some(url) = &place.vault {
+        settings.url = url.clone();
+    }
+    if !place.approver_keys.is_empty() {
+        settings.approvers = approvers(&place.approver_keys)?;
+    }
+    Ok(settings)
 }
 
 /// A version by an alias, by its id, or by how that begins.
@@ -176,18 +175,10 @@ pub(super) async fn version(artifact: &Artifact, standing: &Standing, text: &str
     }
 }
 
-pub(super) fn approvers(keys: &[PathBuf]) -> anyhow::Result<Approvers> {
+fn approvers(keys: &[PathBuf]) -> anyhow::Result<Approvers> {
     let keys = keys.iter().map(|path| {
         let key = VerifyingKey::from_pem(&super::super::key_file(path)?);
         key.with_context(|| format!("the public key in `{}` cannot be used", path.display()))
     });
     Ok(Approvers::new(keys.collect::<anyhow::Result<Vec<_>>>()?))
-}
-
-fn folder_url(folder: &Path) -> anyhow::Result<Url> {
-    let whole = std::path::absolute(folder)?;
-    match Url::from_file_path(&whole) {
-        Ok(url) => Ok(url),
-        Err(()) => bail!("`{}` cannot be a vault", whole.display()),
-    }
 }

@@ -2,20 +2,27 @@
 
 use std::io::Write;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use testudo_gateway::system_clock::SystemClock;
 use testudo_types::Clock as _;
-use testudo_vault::signing::{SigningKey, VerifyingKey};
-use testudo_vault::vault::{Act, Approvers, Proposed, Vault, VaultName};
+use testudo_vault::signing::SigningKey;
+use testudo_vault::vault::{Act, Artifact, Proposed, Standing, Vault, VaultName, VaultSettings, VersionId};
 
-use super::opened::{Missing, Opened, within};
-use crate::arguments::vault::{Promote, Revoke, Rollback, Stating, VaultPlace};
+use super::opened::{Missing, Opened, settings, within_settings};
+use crate::arguments::vault::{Promote, Revoke, Rollback, Stating};
 use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::model::key_file;
 
+/// What is to be stated about which artifact, and by whom.
+struct Wanted<'w> {
+    artifact: &'w str,
+    act: WantedAct<'w>,
+    stating: &'w Stating,
+}
+
 /// What is to be stated, once the artifact is open.
-enum Wanted<'w> {
+enum WantedAct<'w> {
     Promote { alias: VaultName, version: &'w str },
     RollBack { alias: VaultName, to: Option<&'w str> },
     Revoke { version: &'w str },
@@ -26,19 +33,15 @@ pub(crate) async fn promote(
     variables: &dyn Variables,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let wanted = Wanted::Promote {
-        alias: VaultName::parse(&arguments.alias)?,
-        version: &arguments.version,
+    let wanted = Wanted {
+        artifact: &arguments.artifact,
+        act: WantedAct::Promote {
+            alias: VaultName::parse(&arguments.alias)?,
+            version: &arguments.version,
+        },
+        stating: &arguments.stating,
     };
-    state(
-        &arguments.artifact,
-        wanted,
-        &arguments.stating,
-        &arguments.place,
-        variables,
-        out,
-    )
-    .await
+    wanted.state(variables, out).await
 }
 
 pub(crate) async fn rollback(
@@ -46,19 +49,15 @@ pub(crate) async fn rollback(
     variables: &dyn Variables,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let wanted = Wanted::RollBack {
-        alias: VaultName::parse(&arguments.alias)?,
-        to: arguments.to.as_deref(),
+    let wanted = Wanted {
+        artifact: &arguments.artifact,
+        act: WantedAct::RollBack {
+            alias: VaultName::parse(&arguments.alias)?,
+            to: arguments.to.as_deref(),
+        },
+        stating: &arguments.stating,
     };
-    state(
-        &arguments.artifact,
-        wanted,
-        &arguments.stating,
-        &arguments.place,
-        variables,
-        out,
-    )
-    .await
+    wanted.state(variables, out).await
 }
 
 pub(crate) async fn revoke(
@@ -66,91 +65,111 @@ pub(crate) async fn revoke(
     variables: &dyn Variables,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let wanted = Wanted::Revoke {
-        version: &arguments.version,
+    let wanted = Wanted {
+        artifact: &arguments.artifact,
+        act: WantedAct::Revoke {
+            version: &arguments.version,
+        },
+        stating: &arguments.stating,
     };
-    state(
-        &arguments.artifact,
-        wanted,
-        &arguments.stating,
-        &arguments.place,
-        variables,
-        out,
-    )
-    .await
+    wanted.state(variables, out).await
 }
 
-async fn state(
-    artifact: &str,
-    wanted: Wanted<'_>,
-    stating: &Stating,
-    place: &VaultPlace,
-    variables: &dyn Variables,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    within(place, variables, Missing::Refuse, async |opened| {
-        state_in(opened, artifact, wanted, stating, out).await
-    })
-    .await
-}
-
-async fn state_in(
-    opened: &mut Opened,
-    artifact: &str,
-    wanted: Wanted<'_>,
-    stating: &Stating,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let name = VaultName::parse(artifact)?;
-    let (key, approvers) = keys(stating)?;
-    let standing = opened.standing(&name, &approvers).await?;
-    let artifact = opened.vault.artifact(&name).await?;
-    let (act, version) = match wanted {
-        Wanted::Promote { alias, version } => (Act::Promote { alias }, artifact.version(version).await?),
-        Wanted::RollBack { alias, to } => {
-            let version = match to {
-                Some(version) => artifact.version(version).await?,
-                None => Vault::before(&name, &alias, &standing)?,
-            };
-            (Act::RollBack { alias }, version)
-        }
-        Wanted::Revoke { version } => (Act::Revoke, artifact.version(version).await?),
-    };
-    let proposed = Proposed {
-        act,
-        version,
-        approver: &stating.approver,
-        reason: &stating.reason,
-        at: SystemClock::new().wall(),
-        key: &key,
-    };
-    let alias = proposed.act.alias().map(|alias| alias.as_str().to_owned());
-    let sequence = match opened.vault.state(&artifact, &standing, &proposed).await {
-        Ok(sequence) => sequence,
-        Err(error) => return Err(opened.refused(&name, Some(version), error).await),
-    };
-    opened
-        .tell(proposed.act.as_str(), &name, version, alias.as_deref())
+impl Wanted<'_> {
+    async fn state(&self, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+        let place = &self.stating.place;
+        let mut settings = settings(place, variables)?;
+        let signer = Signer::of(self.stating, &mut settings)?;
+        within_settings(place, &settings, variables, Missing::Refuse, async |opened| {
+            self.state_in(opened, &signer, out).await
+        })
         .await
-        .context("the statement stands, and is not in the ledger")?;
-    // So that this machine does not take an older state from now on.
-    opened.standing(&name, &approvers).await?;
-    match alias {
-        Some(alias) => writeln!(out, "{alias} of {name} means {version}, says statement {sequence}")?,
-        None => writeln!(out, "{version} of {name} is revoked, says statement {sequence}")?,
     }
-    Ok(Exit::Done)
+
+    async fn state_in(&self, opened: &mut Opened, signer: &Signer, out: &mut impl Write) -> anyhow::Result<Exit> {
+        let name = VaultName::parse(self.artifact)?;
+        let standing = opened.standing(&name).await?;
+        let artifact = opened.vault().artifact(&name).await?;
+        let (act, version) = self.act.resolve(&artifact, &standing).await?;
+        let proposed = Proposed {
+            act,
+            version,
+            approver: &signer.name,
+            reason: &self.stating.reason,
+            at: SystemClock::new().wall(),
+            key: &signer.key,
+        };
+        let alias = proposed.act.alias().map(|alias| alias.as_str().to_owned());
+        let sequence = match opened.vault().state(&artifact, &standing, &proposed).await {
+            Ok(sequence) => sequence,
+            Err(error) => return Err(opened.refused(&name, Some(version), error).await),
+        };
+        opened
+            .tell(proposed.act.as_str(), &name, version, alias.as_deref())
+            .await
+            .context("the statement stands, and is not in the ledger")?;
+        // So that this machine does not take an older state from now on.
+        opened.standing(&name).await?;
+        match alias {
+            Some(alias) => writeln!(out, "{alias} of {name} means {version}, says statement {sequence}")?,
+            None => writeln!(out, "{version} of {name} is revoked, says statement {sequence}")?,
+        }
+        Ok(Exit::Done)
+    }
 }
 
-/// The approver's key, and everyone whose statements may be there.
-fn keys(stating: &Stating) -> anyhow::Result<(SigningKey, Approvers)> {
-    let path = &stating.private_key;
-    let key = SigningKey::from_pem(&key_file(path)?)
-        .with_context(|| format!("the private key in `{}` cannot be used", path.display()))?;
-    let mut all = vec![key.public().clone()];
-    for path in &stating.others {
-        let other = VerifyingKey::from_pem(&key_file(path)?);
-        all.push(other.with_context(|| format!("the public key in `{}` cannot be used", path.display()))?);
+impl WantedAct<'_> {
+    async fn resolve(&self, artifact: &Artifact, standing: &Standing) -> anyhow::Result<(Act, VersionId)> {
+        Ok(match self {
+            Self::Promote { alias, version } => {
+                let alias = alias.clone();
+                (Act::Promote { alias }, artifact.version(version).await?)
+            }
+            Self::RollBack { alias, to } => {
+                let version = match to {
+                    Some(version) => artifact.version(version).await?,
+                    None => Vault::before(artifact.name(), alias, standing)?,
+                };
+                let alias = alias.clone();
+                (Act::RollBack { alias }, version)
+            }
+            Self::Revoke { version } => (Act::Revoke, artifact.version(version).await?),
+        })
     }
-    Ok((key, Approvers::new(all)))
+}
+
+/// Who makes a statement.
+struct Signer {
+    key: SigningKey,
+    name: String,
+}
+
+impl Signer {
+    /// The holder of a private key, who has to be one of those that the configuration names, if it names any. Where it
+    /// does not, the key's own statements are believed by this command beside those of `--approver-key`.
+    fn of(stating: &Stating, settings: &mut VaultSettings) -> anyhow::Result<Self> {
+        let path = &stating.private_key;
+        let key = SigningKey::from_pem(&key_file(path)?)
+            .with_context(|| format!("the private key in `{}` cannot be used", path.display()))?;
+        let configured = settings.approvers.names().next().is_some();
+        if configured && !settings.approvers.knows(key.public()) {
+            bail!(
+                "the key in `{}` is of none of [vault.approvers]; nobody would believe the statement",
+                path.display()
+            );
+        }
+        let known = settings.approvers.name(&key.public().hint()).map(ToOwned::to_owned);
+        let name = match (known, &stating.approver) {
+            (Some(known), Some(said)) if known != *said => {
+                bail!("the key in `{}` is of `{known}`, not of `{said}`", path.display())
+            }
+            (Some(known), _) => known,
+            (None, Some(said)) => said.clone(),
+            (None, None) => bail!("say who approves with --approver, or name the key in [vault.approvers]"),
+        };
+        if !configured {
+            settings.approvers = settings.approvers.clone().and(key.public().clone());
+        }
+        Ok(Self { key, name })
+    }
 }

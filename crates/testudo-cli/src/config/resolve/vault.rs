@@ -1,0 +1,146 @@
+//! The vault: where it lies, who keeps its keys, and whose statements are believed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use testudo_vault::signing::VerifyingKey;
+use testudo_vault::vault::{Approvers, KeySettings, TokenSettings, VaultSettings};
+
+use super::stores::{self, Words};
+use crate::config::document::shown;
+use crate::config::files::Files;
+use crate::config::problem::Problems;
+use crate::config::typed;
+
+const KEY_BYTES_MAX: usize = 64 << 10;
+const WORDS: Words = Words {
+    section: "vault",
+    without: "the vault cannot be reached",
+    instead: "keep it in a folder",
+    crosses: "the vault",
+};
+/// What key-encryption keys in a token are called when nothing else is said.
+const LABEL: &str = "testudo-vault";
+
+/// What `[vault]` says, beside what the data folder holds by itself.
+pub(super) fn vault(
+    typed: &typed::Vault,
+    data_dir: &Path,
+    files: &mut Files<'_>,
+    problems: &mut Problems,
+) -> Option<VaultSettings> {
+    let mut settings = VaultSettings::in_folder(data_dir)
+        .map_err(|error| problems.at(typed.place.line, error.to_string(), "choose another data_dir"))
+        .ok()?;
+    match &typed.place.url {
+        Some(text) => {
+            if let Some(url) = stores::url(text, WORDS.section, problems) {
+                settings.s3 = stores::reached(&typed.place, &url, &WORDS, files, problems);
+                settings.url = url;
+            }
+        }
+        None => {
+            settings.s3 = stores::reached(&typed.place, &settings.url, &WORDS, files, problems);
+        }
+    }
+    if let Some(keys) = &typed.keys
+        && let Some(keys) = self::keys(keys, files, problems)
+    {
+        settings.keys = keys;
+    }
+    settings.approvers = approvers(typed, files, problems);
+    Some(settings)
+}
+
+fn keys(typed: &typed::Keys, files: &mut Files<'_>, problems: &mut Problems) -> Option<KeySettings> {
+    let of_token = [&typed.module, &typed.token, &typed.label];
+    let line = of_token.iter().find_map(|it| it.as_ref().map(|it| it.line));
+    let line = line.or(typed.pin.as_ref().map(|it| it.line));
+    match (&typed.folder, line) {
+        (Some(folder), None) => Some(KeySettings::Folder(files.resolve(&folder.value))),
+        (Some(_), Some(line)) => {
+            problems.at(
+                line,
+                "the vault's keys are in a folder and in a token",
+                "keep either `folder`, or `module`, `token` and `pin`",
+            );
+            None
+        }
+        (None, None) => {
+            problems.at(
+                typed.line,
+                "`vault.keys` says nothing",
+                "add folder, or module, token and pin, or remove it",
+            );
+            None
+        }
+        (None, Some(line)) => token(typed, line, files, problems),
+    }
+}
+
+fn token(typed: &typed::Keys, line: usize, files: &mut Files<'_>, problems: &mut Problems) -> Option<KeySettings> {
+    if !cfg!(feature = "pkcs11") {
+        problems.at(
+            line,
+            "this testudo was built without PKCS#11, so the vault would not open",
+            "build it with `--features pkcs11`, or keep the keys in a folder",
+        );
+    }
+    let missing = [
+        ("module", typed.module.is_none()),
+        ("token", typed.token.is_none()),
+        ("pin", typed.pin.is_none()),
+    ];
+    for (name, _) in missing.iter().filter(|(_, missing)| *missing) {
+        problems.at(
+            typed.line,
+            format!("`vault.keys.{name}` is missing"),
+            "a token needs module, token and pin",
+        );
+    }
+    Some(KeySettings::Token(TokenSettings {
+        module: files.resolve(&typed.module.as_ref()?.value),
+        token: typed.token.as_ref()?.value.clone(),
+        pin: files.secret(typed.pin.as_ref()?, "`vault.keys.pin`", problems)?,
+        label: typed
+            .label
+            .as_ref()
+            .map_or_else(|| LABEL.to_owned(), |it| it.value.clone()),
+    }))
+}
+
+fn approvers(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut Problems) -> Approvers {
+    let mut approvers: BTreeMap<String, VerifyingKey> = BTreeMap::new();
+    for (name, file) in &typed.approvers {
+        if name.value.trim().is_empty() || name.value.len() > 64 || name.value.chars().any(char::is_control) {
+            problems.at(
+                name.line,
+                format!("an approver cannot be called `{}`", shown(&name.value)),
+                "use 1 to 64 bytes without control characters",
+            );
+        }
+        let setting = format!("vault.approvers.{}", shown(&name.value));
+        let Some(text) = files.text(file, KEY_BYTES_MAX, &setting, problems) else {
+            continue;
+        };
+        match VerifyingKey::from_pem(text.as_bytes()) {
+            Ok(key) => {
+                // One key is one person, or two of them would be one where two have to agree.
+                if let Some((other, _)) = approvers.iter().find(|(_, other)| **other == key) {
+                    problems.at(
+                        name.line,
+                        format!("`{}` and `{}` have the same key", shown(other), shown(&name.value)),
+                        "give each approver a key of their own",
+                    );
+                }
+                approvers.insert(name.value.clone(), key);
+            }
+            Err(error) => problems.at(
+                file.line,
+                format!("`{setting}` cannot be used: {error}"),
+                "name the file of a public key as PEM",
+            ),
+        }
+    }
+    Approvers::named(&approvers)
+}

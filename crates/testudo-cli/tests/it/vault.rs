@@ -1,0 +1,200 @@
+//! The vault from outside: what is pushed, moved and pulled by the settings of a configuration, and what is refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::ledger::{ended, said};
+
+/// A folder with a configuration that names two approvers, whose keys are there.
+pub(crate) struct Rig {
+    dir: tempfile::TempDir,
+}
+
+impl Rig {
+    pub(crate) fn new(more: &str) -> Self {
+        let rig = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        for name in ["alice", "bob", "mallory"] {
+            rig.make_key(name);
+        }
+        rig.configure(more);
+        rig
+    }
+
+    fn make_key(&self, name: &str) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        fs::write(self.path(&format!("{name}.pem")), key.serialize_pem()).unwrap();
+        fs::write(self.path(&format!("{name}.pub")), key.public_key_pem()).unwrap();
+    }
+
+    /// Without routes: the vault's commands need none.
+    pub(crate) fn configure(&self, more: &str) {
+        let text = format!("[vault.approvers]\nalice = \"alice.pub\"\nbob = \"bob.pub\"\n{more}\n");
+        fs::write(self.path("testudo.toml"), text).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &[u8]) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// A vault command without a ledger.
+    pub(crate) fn say(&self, arguments: &[&str]) -> String {
+        said(self.dir(), &self.command(arguments))
+    }
+
+    pub(crate) fn end(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        ended(self.dir(), &self.command(arguments))
+    }
+
+    fn command<'c>(&self, arguments: &[&'c str]) -> Vec<&'c str> {
+        let mut command = vec!["model"];
+        command.extend_from_slice(arguments);
+        command.push("--without-ledger");
+        command
+    }
+
+    /// Pushes a folder as `m` and returns the version.
+    pub(crate) fn push(&self, folder: &str) -> String {
+        let answer = self.say(&["push", folder, "m", "--unsigned", "--format", "json"]);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        answer["version"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn promote(&self, version: &str, by: &str) -> (Option<i32>, String) {
+        let key = format!("{by}.pem");
+        let of = ["--private-key", &key, "--reason", "because"];
+        self.end(&[&["promote", "m", version, "--alias", "prod"][..], &of].concat())
+    }
+
+    /// What `prod` is on this machine.
+    pub(crate) fn pull_prod(&self, to: &str) -> Result<Vec<u8>, String> {
+        match self.end(&["pull", "m", to, "--alias", "prod"]) {
+            (Some(0), _) => Ok(fs::read_dir(self.path(to))
+                .unwrap()
+                .flat_map(|it| testudo_bounded::read_file(it.unwrap().path(), 1 << 20).unwrap())
+                .collect()),
+            (_, error) => Err(error),
+        }
+    }
+}
+
+/// Everything below a folder, as it is.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_the_configuration_names_needs_no_flags() {
+    let rig = Rig::new("");
+    rig.write("one/w", b"one");
+    rig.write("two/w", b"two");
+    let (one, two) = (rig.push("one"), rig.push("two"));
+    assert_eq!(rig.promote(&one, "alice").0, Some(0));
+    assert_eq!(rig.promote(two.split_at(12).0, "bob").0, Some(0));
+    assert_eq!(rig.pull_prod("a").unwrap(), b"two");
+    rig.say(&[
+        "rollback",
+        "m",
+        "--alias",
+        "prod",
+        "--private-key",
+        "alice.pem",
+        "--reason",
+        "worse",
+    ]);
+    assert_eq!(rig.pull_prod("b").unwrap(), b"one");
+    let shown: Value = serde_json::from_str(&rig.say(&["show", "m", "prod", "--format", "json"])).unwrap();
+    let by: Vec<_> = shown["statements"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["approver"])
+        .collect();
+    assert_eq!(by, ["alice", "bob", "alice"]);
+    assert_eq!(rig.end(&["diff", "m", &one, &two]).0, Some(1));
+}
+
+#[test]
+fn only_those_whom_the_configuration_names_make_statements() {
+    let rig = Rig::new("");
+    rig.write("one/w", b"one");
+    let one = rig.push("one");
+    let (code, error) = rig.promote(&one, "mallory");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("is of none of [vault.approvers]"), "{error}");
+    let of = ["--private-key", "alice.pem", "--approver", "bob", "--reason", "x"];
+    let (code, error) = rig.end(&[&["promote", "m", &one, "--alias", "prod"][..], &of].concat());
+    assert_eq!(code, Some(1));
+    assert!(error.contains("is of `alice`, not of `bob`"), "{error}");
+    // A statement that mallory makes all the same is believed by nobody else.
+    let of = [
+        "--private-key",
+        "mallory.pem",
+        "--approver",
+        "alice",
+        "--reason",
+        "x",
+        "--data-dir",
+        "testudo-data",
+    ];
+    rig.say(&[&["promote", "m", &one, "--alias", "prod"][..], &of].concat());
+    let error = rig.pull_prod("a").unwrap_err();
+    assert!(error.contains("none of the approvers'"), "{error}");
+}
+
+#[test]
+fn yesterdays_statements_are_refused_today() {
+    let rig = Rig::new("");
+    rig.write("one/w", b"one");
+    rig.write("two/w", b"two");
+    let (one, two) = (rig.push("one"), rig.push("two"));
+    rig.promote(&one, "alice");
+    let vault = rig.path("testudo-data/vault");
+    copy(&vault, &rig.path("yesterday"));
+    rig.promote(&two, "alice");
+    fs::remove_dir_all(&vault).unwrap();
+    copy(&rig.path("yesterday"), &vault);
+    let error = rig.pull_prod("a").unwrap_err();
+    assert!(error.contains("somebody put an older state back"), "{error}");
+    let (code, error) = rig.promote(&one, "bob");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("somebody put an older state back"), "{error}");
+}
+
+#[test]
+fn a_vault_that_is_set_wrongly_is_not_another_one() {
+    let rig = Rig::new("[vault]\nurl = 5");
+    rig.write("one/w", b"one");
+    let (code, error) = rig.end(&["push", "one", "m", "--unsigned"]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(!rig.path("testudo-data").exists());
+    rig.configure(&format!(
+        "[vault]\nurl = \"file://{}\"",
+        rig.path("elsewhere").display()
+    ));
+    let (code, error) = rig.end(&["push", "one", "m", "--unsigned"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(rig.path("elsewhere/vault.json").exists());
+}
