@@ -2,33 +2,22 @@
 
 #![no_main]
 
+#[path = "formats/judged.rs"]
+mod judged;
+
 use libfuzzer_sys::fuzz_target;
-use testudo_formats::{Limits, Options, scan};
 
-const NAMES: [&str; 4] = ["x.zip", "x.tar", "x.pkl.gz", "x"];
-const STARTS: [&[u8]; 4] = [&b"PK\x03\x04"[..], b"", b"\x1f\x8b\x08\x00", b"\x28\xb5\x2f\xfd"];
+const NAMES: [&str; 4] = ["x", "x.zip", "x.tar", "x.pkl.gz"];
+/// The first is empty, so that whole files can be seeds.
+const STARTS: [&[u8]; 8] = [
+    b"",
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"7z\xbc\xaf\x27\x1c\x00\x04",
+    b"\x1f\x8b\x08\x00",
+    b"\x28\xb5\x2f\xfd",
+    b"\xfd7zXZ\x00",
+    b"\x04\x22\x4d\x18",
+];
 
-fuzz_target!(|input: &[u8]| {
-    let Some((first, rest)) = input.split_first() else {
-        return;
-    };
-    let at = usize::from(*first);
-    let bytes = [STARTS[at % 4], rest].concat();
-    let options = Options {
-        limits: Limits {
-            unpacked_bytes_max: 4 << 20,
-            held_bytes_max: 1 << 16,
-            ratio_free_bytes: 1 << 20,
-            opcodes_max: 200_000,
-            members_max: 200,
-            findings_max: 50,
-            parts_max: 50,
-            ..Limits::DEFAULT
-        },
-        ..Options::default()
-    };
-    let report = scan(&bytes.as_slice(), NAMES[(at >> 2) % 4], &options);
-    assert!(report.findings.len() <= 50 && report.parts.len() <= 50);
-    let worst = report.findings.iter().map(|finding| finding.verdict).max();
-    assert!(worst.is_none_or(|worst| worst <= report.verdict));
-});
+fuzz_target!(|input: &[u8]| judged::judged(input, NAMES, STARTS));

@@ -2,33 +2,22 @@
 
 #![no_main]
 
+#[path = "formats/judged.rs"]
+mod judged;
+
 use libfuzzer_sys::fuzz_target;
-use testudo_formats::{Limits, Options, scan};
 
-const NAMES: [&str; 4] = ["config.json", "schema.json", "x.jinja", "x"];
-const STARTS: [&[u8]; 4] = [&b"{"[..], b"{\"__module__\":", b"{{", b"{\"chat_template\": \"{%"];
+const NAMES: [&str; 4] = ["x", "config.json", "schema.json", "x.jinja"];
+/// The first is empty, so that whole files can be seeds.
+const STARTS: [&[u8]; 8] = [
+    b"",
+    b"{",
+    b"{\"__module__\":",
+    b"{{",
+    b"{\"chat_template\": \"{%",
+    b"{\"class_name\": \"",
+    b"{\"weight_map\": {",
+    b"{\"auto_map\":",
+];
 
-fuzz_target!(|input: &[u8]| {
-    let Some((first, rest)) = input.split_first() else {
-        return;
-    };
-    let at = usize::from(*first);
-    let bytes = [STARTS[at % 4], rest].concat();
-    let options = Options {
-        limits: Limits {
-            unpacked_bytes_max: 4 << 20,
-            held_bytes_max: 1 << 16,
-            ratio_free_bytes: 1 << 20,
-            opcodes_max: 200_000,
-            members_max: 200,
-            findings_max: 50,
-            parts_max: 50,
-            ..Limits::DEFAULT
-        },
-        ..Options::default()
-    };
-    let report = scan(&bytes.as_slice(), NAMES[(at >> 2) % 4], &options);
-    assert!(report.findings.len() <= 50 && report.parts.len() <= 50);
-    let worst = report.findings.iter().map(|finding| finding.verdict).max();
-    assert!(worst.is_none_or(|worst| worst <= report.verdict));
-});
+fuzz_target!(|input: &[u8]| judged::judged(input, NAMES, STARTS));

@@ -2,33 +2,22 @@
 
 #![no_main]
 
+#[path = "formats/judged.rs"]
+mod judged;
+
 use libfuzzer_sys::fuzz_target;
-use testudo_formats::{Limits, Options, scan};
 
-const NAMES: [&str; 4] = ["x.onnx", "saved_model.pb", "x.pb", "x"];
-const STARTS: [&[u8]; 4] = [&b"\x08\x08"[..], b"\x08\x01\x12", b"", b"\x08\x08\x3a"];
+const NAMES: [&str; 4] = ["x", "x.onnx", "saved_model.pb", "x.pb"];
+/// The first is empty, so that whole files can be seeds.
+const STARTS: [&[u8]; 8] = [
+    b"",
+    b"\x08\x08",
+    b"\x08\x01\x12",
+    b"\x08\x08\x3a",
+    b"\x08\x08\x12\x01a\x3a",
+    b"\x0a\x03\x12\x01a",
+    b"\x12\x02\x0a\x00",
+    b"\x08\x07\xca\x01",
+];
 
-fuzz_target!(|input: &[u8]| {
-    let Some((first, rest)) = input.split_first() else {
-        return;
-    };
-    let at = usize::from(*first);
-    let bytes = [STARTS[at % 4], rest].concat();
-    let options = Options {
-        limits: Limits {
-            unpacked_bytes_max: 4 << 20,
-            held_bytes_max: 1 << 16,
-            ratio_free_bytes: 1 << 20,
-            opcodes_max: 200_000,
-            members_max: 200,
-            findings_max: 50,
-            parts_max: 50,
-            ..Limits::DEFAULT
-        },
-        ..Options::default()
-    };
-    let report = scan(&bytes.as_slice(), NAMES[(at >> 2) % 4], &options);
-    assert!(report.findings.len() <= 50 && report.parts.len() <= 50);
-    let worst = report.findings.iter().map(|finding| finding.verdict).max();
-    assert!(worst.is_none_or(|worst| worst <= report.verdict));
-});
+fuzz_target!(|input: &[u8]| judged::judged(input, NAMES, STARTS));
