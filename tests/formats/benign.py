@@ -416,6 +416,55 @@ def onnx():
     ox.save(model, path("onnx", "external.onnx"), save_as_external_data=True, location="external.bin", size_threshold=0)
 
 
+def sevenz():
+    import shutil
+    import subprocess
+    import tempfile
+
+    import py7zr as sz
+
+    content = {f"folder/{n}.pkl": pickle.dumps({"words": [f"word{i}" for i in range(n * 400)]}) for n in range(4)}
+    content["empty.txt"] = b""
+    content["README.md"] = b"# A model\n" * 50
+    chains = {
+        "lzma": [{"id": sz.FILTER_LZMA}],
+        "lzma2": [{"id": sz.FILTER_LZMA2, "preset": 3}],
+        "bzip2": [{"id": sz.FILTER_BZIP2}],
+        "deflate": [{"id": sz.FILTER_DEFLATE}],
+        "copy": [{"id": sz.FILTER_COPY}],
+        "zstd": [{"id": sz.FILTER_ZSTD, "level": 3}],
+        "delta": [{"id": sz.FILTER_DELTA, "dist": 4}, {"id": sz.FILTER_LZMA2, "preset": 1}],
+        "x86": [{"id": sz.FILTER_X86}, {"id": sz.FILTER_LZMA2, "preset": 1}],
+        "arm": [{"id": sz.FILTER_ARM}, {"id": sz.FILTER_LZMA2, "preset": 1}],
+        "ppc-bzip2": [{"id": sz.FILTER_POWERPC}, {"id": sz.FILTER_BZIP2}],
+    }
+
+    def write(file, filters, encoded):
+        with sz.SevenZipFile(file, "w", filters=filters) as archive:
+            archive.set_encoded_header_mode(encoded)
+            for name, data in content.items():
+                archive.writestr(data, name)
+
+    for name, filters in chains.items():
+        for encoded in (True, False):
+            file = path("sevenz", f"py-{name}{'' if encoded else '-plain'}.7z")
+            attempt(f"py7zr {name}", lambda: write(file, filters, encoded))
+    program = shutil.which("7z") or shutil.which("7zz")
+    if not program:
+        return print("left out: 7z is not installed", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in content.items():
+            target = pathlib.Path(folder) / name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(data)
+        for options in ("-m0=lzma", "-m0=lzma2", "-m0=bzip2", "-m0=deflate", "-m0=copy", "-mx9", "-ms=off", "-mhc=off",
+                        "-m0=bcj -m1=lzma", "-m0=bcj2 -m1=lzma:d20 -m2=lzma:d16 -m3=lzma:d16 -mb0:1 -mb0s1:2 -mb0s2:3",
+                        "-m0=delta:4 -m1=lzma2", "-m0=arm64 -m1=lzma2", "-m0=riscv -m1=lzma2"):
+            file = path("sevenz", f"7z{options.replace(' ', '').replace('=', '').replace(':', '')}.7z").resolve()
+            attempt(f"7z {options}", lambda: subprocess.run(
+                [program, "a", *options.split(), str(file), "."], cwd=folder, check=True, capture_output=True))
+
+
 def configs():
     folder = {
         "config.json": {"architectures": ["BertModel"], "hidden_size": 384, "model_type": "bert", "vocab_size": 30522},
@@ -438,6 +487,6 @@ def configs():
     path("configs", "vocab.txt").write_text("\n".join(["[PAD]", "[CLS]", "a", "b"]))
 
 
-for library in (plain, numpy, joblib, sklearn, pandas, xgboost, lightgbm, torch, safetensors, skops, h5py, onnx, configs):
+for library in (plain, numpy, joblib, sklearn, pandas, xgboost, lightgbm, torch, safetensors, skops, h5py, onnx, sevenz, configs):
     attempt(library.__name__, library)
 print(json.dumps({"files": sum(COUNT.values()), **COUNT}))

@@ -5,7 +5,7 @@ use crate::scan::{Place, Scan};
 use crate::source::{Source, read_up_to};
 use crate::unpack::{Packing, Unpacked};
 use crate::verdict::Verdict;
-use crate::{documents, gguf, graphs, numpy, safetensors, tar, zip};
+use crate::{documents, gguf, graphs, numpy, safetensors, sevenz, tar, zip};
 
 /// What the data was found in.
 #[derive(Clone, Copy)]
@@ -13,7 +13,8 @@ pub(crate) enum Inside<'n> {
     Nothing,
     /// A zip with members of these names.
     Zip(&'n [String]),
-    Tar,
+    /// Another archive of files.
+    Archive,
     /// A compressed stream.
     Stream,
 }
@@ -127,9 +128,7 @@ fn archive(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place)
         return true;
     }
     if head.starts_with(b"7z\xbc\xaf\x27\x1c") {
-        scan.part(place, "7z", source.size());
-        let reason = "7z archives are not read; unpack it, and scan what was in it";
-        scan.find(place, "archive.7z", Verdict::Unknown, reason, None);
+        sevenz::judge(scan, source, place);
         return true;
     }
     let Some((packing, is_sure)) = packing(head) else {
@@ -142,6 +141,7 @@ fn archive(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place)
     scan.part(place, packing.word(), source.size());
     let unpacked = Unpacked::open(scan, source, packing, place);
     judge(scan, &unpacked, &place.unpacked(), Inside::Stream);
+    unpacked.close(scan, place);
     true
 }
 

@@ -20,6 +20,7 @@ mod pickle;
 mod protobuf;
 mod safetensors;
 mod scan;
+mod sevenz;
 mod source;
 mod tar;
 mod template;

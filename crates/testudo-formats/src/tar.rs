@@ -155,7 +155,7 @@ fn header(
             let reason = format!("`{}` is a link to `{}`", shown(&name), shown(&link));
             scan.find(place, "archive.link", verdict, reason, Some(data_at));
         }
-        b'0' | 0 | b'7' => judge::judge(scan, &window, &place.member(&name), Inside::Tar),
+        b'0' | 0 | b'7' => judge::judge(scan, &window, &place.member(&name), Inside::Archive),
         b'5' => {}
         other => {
             let reason = format!("`{}` is of type {other:#04x}, which was not read", shown(&name));

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, BufReader, Read};
 
 use crate::scan::{Place, Scan};
+use crate::sevenz::Folder;
 use crate::source::{Cursor, Source};
 use crate::verdict::Verdict;
 
@@ -12,7 +13,7 @@ const PIECE_BYTES: usize = 1 << 20;
 /// How often a long stream may be unpacked from its start again.
 const RESTARTS_MAX: u32 = 8;
 /// Memory for a dictionary of LZMA or a window of Zstandard.
-const WINDOW_KIB_MAX: u32 = 128 << 10;
+pub(crate) const WINDOW_KIB_MAX: u32 = 128 << 10;
 
 /// How a stream is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +44,7 @@ impl Packing {
         }
     }
 
-    fn reader<'s>(self, source: &'s dyn Source) -> io::Result<Box<dyn Read + 's>> {
-        let packed = Cursor::new(source, 0);
+    pub(crate) fn reader<'s>(self, packed: impl Read + 's) -> io::Result<Box<dyn Read + 's>> {
         Ok(match self {
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
             Self::Zlib => Box::new(flate2::read::ZlibDecoder::new(packed)),
@@ -71,19 +71,49 @@ impl Packing {
     }
 }
 
-fn lzma<R: Read>(reader: lzma_rust2::Result<lzma_rust2::LzmaReader<R>>) -> io::Result<lzma_rust2::LzmaReader<R>> {
+/// What a stream unpacked comes from.
+#[derive(Clone, Copy)]
+enum Packed<'s> {
+    Stream(&'s dyn Source, Packing),
+    Folder(&'s Folder<'s>),
+}
+
+impl<'s> Packed<'s> {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Stream(_, packing) => packing.word(),
+            Self::Folder(_) => "7z",
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        match self {
+            Self::Stream(source, _) => source.size(),
+            Self::Folder(folder) => folder.packed_bytes(),
+        }
+    }
+
+    fn reader(self) -> io::Result<Box<dyn Read + 's>> {
+        match self {
+            Self::Stream(source, packing) => packing.reader(Cursor::new(source, 0)),
+            Self::Folder(folder) => folder.reader(),
+        }
+    }
+}
+
+pub(crate) fn lzma<R: Read>(
+    reader: lzma_rust2::Result<lzma_rust2::LzmaReader<R>>,
+) -> io::Result<lzma_rust2::LzmaReader<R>> {
     reader.map_err(|error| io::Error::other(error.to_string()))
 }
 
-fn lzma_in_zip(mut packed: Cursor<'_>) -> io::Result<impl Read + '_> {
-    let mut head = || -> Result<(u8, u32), crate::source::Fault> {
-        packed.skip(2)?;
-        let properties = u64::from(u16::from_le_bytes(packed.array()?));
-        let (first, dictionary) = (packed.byte()?, packed.u32_le()?);
-        packed.skip(properties.saturating_sub(5))?;
-        Ok((first, dictionary))
-    };
-    let (properties, dictionary) = head().map_err(|fault| io::Error::other(fault.to_string()))?;
+fn lzma_in_zip<'s, R: Read + 's>(mut packed: R) -> io::Result<impl Read + 's> {
+    let mut head = [0; 9];
+    packed.read_exact(&mut head)?;
+    let [_, _, low, high, properties, a, b, c, d] = head;
+    let (bytes, dictionary) = (u16::from_le_bytes([low, high]), u32::from_le_bytes([a, b, c, d]));
+    let more = u64::from(bytes.saturating_sub(5));
+    io::copy(&mut packed.by_ref().take(more), &mut io::sink())?;
     if dictionary / 1024 > WINDOW_KIB_MAX {
         return Err(io::Error::other("its dictionary is over the limit"));
     }
@@ -98,8 +128,7 @@ fn lzma_in_zip(mut packed: Cursor<'_>) -> io::Result<impl Read + '_> {
 
 /// A stream, unpacked.
 pub(crate) struct Unpacked<'s> {
-    source: &'s dyn Source,
-    packing: Packing,
+    packed: Packed<'s>,
     bytes: u64,
     held: Option<Vec<u8>>,
     again: RefCell<Again<'s>>,
@@ -111,34 +140,61 @@ struct Again<'s> {
     /// Where in the unpacked bytes `piece` begins.
     at: u64,
     piece: Vec<u8>,
+    /// The piece before it: readers go back a little, from a search to what it found.
+    before: Vec<u8>,
     restarts: u32,
+    failed: Option<String>,
 }
 
 impl<'s> Unpacked<'s> {
     /// Unpacks a stream once, to learn its length. What breaks off is judged as far as it goes, and said.
     pub(crate) fn open(scan: &mut Scan<'_>, source: &'s dyn Source, packing: Packing, place: &Place) -> Self {
+        Self::of(scan, Packed::Stream(source, packing), place)
+    }
+
+    /// The same for a folder of a 7z archive.
+    pub(crate) fn folder(scan: &mut Scan<'_>, folder: &'s Folder<'s>, place: &Place) -> Self {
+        Self::of(scan, Packed::Folder(folder), place)
+    }
+
+    fn of(scan: &mut Scan<'_>, packed: Packed<'s>, place: &Place) -> Self {
         let mut out = Self {
-            source,
-            packing,
+            packed,
             bytes: 0,
             held: Some(Vec::new()),
             again: RefCell::new(Again {
                 reader: None,
                 at: 0,
                 piece: Vec::new(),
+                before: Vec::new(),
                 restarts: 0,
+                failed: None,
             }),
         };
         if let Err(reason) = out.measure(scan) {
-            let reason = format!("the {} stream cannot be unpacked to its end: {reason}", packing.word());
+            let word = packed.word();
+            let reason = format!("the {word} stream cannot be unpacked to its end: {reason}");
             scan.find(place, "archive.stream", Verdict::Unknown, reason, None);
         }
         out
     }
 
+    /// Whether all of it is in memory.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Says so when a part of it could not be unpacked again: whoever asked may have taken it for the end.
+    pub(crate) fn close(self, scan: &mut Scan<'_>, place: &Place) {
+        if let Some(reason) = self.again.into_inner().failed {
+            let reason = format!("it was not read to its end: {reason}");
+            scan.find(place, "archive.stream", Verdict::Unknown, reason, None);
+        }
+    }
+
     fn measure(&mut self, scan: &mut Scan<'_>) -> Result<(), String> {
         let limits = scan.limits();
-        let mut reader = self.packing.reader(self.source).map_err(|error| error.to_string())?;
+        let mut reader = self.packed.reader().map_err(|error| error.to_string())?;
         let mut piece = vec![0_u8; 64 << 10];
         loop {
             let count = reader.read(&mut piece).map_err(|error| error.to_string())?;
@@ -158,8 +214,8 @@ impl<'s> Unpacked<'s> {
                 return Err("more is unpacked than the limit".to_owned());
             }
             let fair = self
-                .source
-                .size()
+                .packed
+                .bytes()
                 .saturating_mul(limits.ratio_max)
                 .max(limits.ratio_free_bytes);
             if self.bytes > fair {
@@ -184,9 +240,16 @@ impl Source for Unpacked<'_> {
         let left = usize::try_from(self.bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = into.len().min(left);
         let mut again = self.again.borrow_mut();
-        again.seek(self.packing, self.source, offset)?;
-        let skip = usize::try_from(offset.saturating_sub(again.at)).unwrap_or(usize::MAX);
-        let piece = again.piece.get(skip..).unwrap_or_default();
+        if let Err(error) = again.seek(self.packed, offset) {
+            again.failed = Some(error.to_string());
+            return Err(error);
+        }
+        let (from, piece) = match again.before_at() {
+            before if offset < again.at => (before, &again.before),
+            _ => (again.at, &again.piece),
+        };
+        let skip = usize::try_from(offset.saturating_sub(from)).unwrap_or(usize::MAX);
+        let piece = piece.get(skip..).unwrap_or_default();
         let count = piece.len().min(wanted);
         if let (Some(to), Some(from)) = (into.get_mut(..count), piece.get(..count)) {
             to.copy_from_slice(from);
@@ -196,18 +259,24 @@ impl Source for Unpacked<'_> {
 }
 
 impl<'s> Again<'s> {
-    /// Makes `offset` lie in the piece at hand.
-    fn seek(&mut self, packing: Packing, source: &'s dyn Source, offset: u64) -> io::Result<()> {
-        if self.reader.is_none() || offset < self.at {
+    fn before_at(&self) -> u64 {
+        self.at
+            .saturating_sub(u64::try_from(self.before.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Makes `offset` lie in the piece at hand, or in the one before.
+    fn seek(&mut self, packed: Packed<'s>, offset: u64) -> io::Result<()> {
+        if self.reader.is_none() || offset < self.before_at() {
             if self.restarts >= RESTARTS_MAX {
                 return Err(io::Error::other(
                     "a long packed stream would have to be unpacked too often",
                 ));
             }
             self.restarts = self.restarts.saturating_add(1);
-            self.reader = Some(packing.reader(source)?);
+            self.reader = Some(packed.reader()?);
             self.at = 0;
             self.piece.clear();
+            self.before.clear();
         }
         loop {
             let end = self
@@ -233,7 +302,7 @@ impl<'s> Again<'s> {
             }
             piece.truncate(filled);
             self.at = end;
-            self.piece = piece;
+            self.before = std::mem::replace(&mut self.piece, piece);
         }
     }
 }

@@ -402,6 +402,7 @@ fn content(scan: &mut Scan<'_>, source: &dyn Source, entry: &Entry, data_at: u64
     said_encrypted(scan, encrypted, &inner);
     let unpacked = Unpacked::open(scan, &window, packing, &inner);
     judge::judge(scan, &unpacked, &inner, inside);
+    unpacked.close(scan, &inner);
 }
 
 fn is_encrypted(scan: &mut Scan<'_>, place: &Place) {

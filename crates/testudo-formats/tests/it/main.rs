@@ -3,6 +3,7 @@
 mod headers;
 mod hostile;
 mod pickles;
+mod sevenz;
 
 use testudo_formats::{Options, Report, Verdict, scan};
 
