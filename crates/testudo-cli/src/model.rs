@@ -2,6 +2,7 @@
 
 mod adapter;
 mod bill;
+mod bom;
 mod files;
 mod measured;
 mod sarif;
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: &Model, variables: &dyn Variables, out: &mut im
         Model::Sign(arguments) => sign::run(arguments, out),
         Model::Verify(arguments) => verify::run(arguments, out),
         Model::Digest(arguments) => sign::digest(arguments, out),
+        Model::Bom(arguments) => bom::run(arguments, variables, out).await,
         Model::Push(arguments) => vault::push(arguments, variables, out).await,
         Model::Pull(arguments) => vault::pull(arguments, variables, out).await,
         Model::List(arguments) => vault::list(arguments, variables, out).await,

@@ -4,12 +4,14 @@
 //! what the file consists of. What a file is, is told by its content; its name only ever adds suspicion. Pickles are
 //! carried out symbolically against an exact list of what real savers write; archives are read by each of their
 //! directories. Whatever cannot be read to its end is [`Verdict::Unknown`], which is to be treated as malicious.
+//! [`About`] is what a model says about itself, which nobody believes and bills of materials repeat.
 //!
 //! No I/O, no clock, no randomness: bytes come from the caller, costs are bounded by [`Limits`].
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
 
+mod about;
 mod documents;
 mod gguf;
 mod graphs;
@@ -28,6 +30,7 @@ mod unpack;
 mod verdict;
 mod zip;
 
+pub use about::{About, Claimed};
 pub use limits::Limits;
 pub use scan::Options;
 pub use source::Source;

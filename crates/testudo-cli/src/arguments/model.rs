@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Format, vault};
 
+pub(crate) mod bom;
 pub(crate) mod scan;
 
 const VERIFY_EXIT_CODES: &str = "Exit codes:
@@ -25,6 +26,7 @@ pub(crate) enum Model {
     Sign(Box<Sign>),
     Verify(Box<Verify>),
     Digest(Digest),
+    Bom(Box<bom::Bom>),
     Push(Box<vault::Push>),
     Pull(Box<vault::Pull>),
     List(Box<vault::List>),

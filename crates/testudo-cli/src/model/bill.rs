@@ -1,10 +1,11 @@
-//! Model files as one CycloneDX 1.6 document, written as they are judged.
+//! Judged files as components of a CycloneDX document, and such documents written while files are judged.
 
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use testudo_formats::Source;
+use testudo_vault::bill::{FileEntry, FileKind, file_component, writer};
+use testudo_vault::signing::HashKind;
 
 use super::scan::Judged;
 
@@ -33,7 +34,7 @@ const MODELS: [&str; 19] = [
     "lz4",
 ];
 
-/// A document under way.
+/// A document under way: files that are no one model.
 #[derive(Debug, Default)]
 pub(super) struct Bill {
     components: u64,
@@ -41,42 +42,15 @@ pub(super) struct Bill {
 
 impl Bill {
     pub(super) fn begin(out: &mut impl Write) -> io::Result<()> {
-        let tool = json!({"type": "application", "name": "testudo", "version": env!("CARGO_PKG_VERSION")});
-        write!(
-            out,
-            "{{\"$schema\":\"http://cyclonedx.org/schema/bom-1.6.schema.json\",\"bomFormat\":\"CycloneDX\",\
-             \"specVersion\":\"1.6\",\"version\":1,\"metadata\":{{\"tools\":{{\"components\":[{tool}]}}}},\"components\":["
-        )
+        writer(out)
     }
 
     pub(super) fn file(&mut self, judged: &Judged, out: &mut impl Write) -> io::Result<()> {
-        let first = judged.report.parts.first();
-        let format = first.map_or("unread", |part| part.format);
-        let kind = if MODELS.contains(&format) {
-            "machine-learning-model"
-        } else {
-            "file"
-        };
-        let mut properties = vec![
-            json!({"name": "testudo:verdict", "value": judged.report.verdict.word()}),
-            json!({"name": "testudo:format", "value": format}),
-            json!({"name": "testudo:bytes", "value": judged.bytes.to_string()}),
-        ];
-        for (name, value) in first.into_iter().flat_map(|part| &part.facts) {
-            properties.push(json!({"name": format!("testudo:fact:{name}"), "value": value}));
+        let mut entry = entry(judged);
+        if MODELS.contains(&format(judged)) {
+            entry.kind = FileKind::Model;
         }
-        for finding in &judged.report.findings {
-            let value = format!("{}: {}", finding.rule, finding.reason);
-            properties.push(json!({"name": format!("testudo:finding:{}", finding.verdict), "value": value}));
-        }
-        let hashes: Vec<Value> = judged
-            .sha256
-            .iter()
-            .map(|hash| json!({"alg": "SHA-256", "content": hash}))
-            .collect();
-        let component = json!({
-            "type": kind, "bom-ref": judged.path, "name": judged.path, "hashes": hashes, "properties": properties,
-        });
+        let component = file_component(&entry)?;
         let comma = if self.components == 0 { "" } else { "," };
         self.components = self.components.saturating_add(1);
         write!(out, "{comma}\n{component}")
@@ -84,6 +58,35 @@ impl Bill {
 
     pub(super) fn finish(out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "]}}")
+    }
+}
+
+/// What a judged file is.
+pub(super) fn format(judged: &Judged) -> &'static str {
+    judged.report.parts.first().map_or("unread", |part| part.format)
+}
+
+/// A judged file, as it stands in a bill.
+pub(super) fn entry(judged: &Judged) -> FileEntry {
+    let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut facts = vec![
+        fact("verdict", judged.report.verdict.word()),
+        fact("format", format(judged)),
+        fact("bytes", &judged.bytes.to_string()),
+    ];
+    for (name, value) in judged.report.parts.first().into_iter().flat_map(|part| &part.facts) {
+        facts.push(fact(&format!("fact:{name}"), value));
+    }
+    for finding in &judged.report.findings {
+        let value = format!("{}: {}", finding.rule, finding.reason);
+        facts.push((format!("finding:{}", finding.verdict), value));
+    }
+    let hash = |sha256: &String| (HashKind::Sha256, sha256.clone());
+    FileEntry {
+        name: judged.path.clone(),
+        kind: FileKind::File,
+        hashes: judged.sha256.iter().map(hash).collect(),
+        facts,
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Scan, out: &mut impl Write) -> anyhow::Result<Exit
 }
 
 /// Judges files on several threads and hands them on in their order.
-fn each(
+pub(super) fn each(
     files: &[Candidate],
     jobs: Option<NonZeroUsize>,
     options: &Options,
@@ -144,7 +144,7 @@ fn finding(rule: &'static str, verdict: Verdict, reason: &str, path: &str) -> Fi
     }
 }
 
-fn judge(source: &dyn Source, path: &str, options: &Options, hashes: bool) -> Judged {
+pub(super) fn judge(source: &dyn Source, path: &str, options: &Options, hashes: bool) -> Judged {
     Judged {
         path: path.to_owned(),
         bytes: source.size(),

@@ -126,7 +126,7 @@ pub(super) fn seen_beside(signature: &Path) -> PathBuf {
 }
 
 /// Puts a file in place whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(".new");
     let fresh = PathBuf::from(name);

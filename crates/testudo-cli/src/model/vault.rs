@@ -1,10 +1,12 @@
 //! The commands of `testudo model` that keep models.
 
+mod content;
 mod looking;
 mod moving;
 mod opened;
 mod stating;
 
+pub(super) use content::gathered;
 pub(super) use looking::{diff, list, show};
 pub(super) use moving::{gc, pull, push};
 pub(super) use stating::{promote, revoke, rollback};

@@ -67,7 +67,7 @@ pub(crate) enum FailOn {
     Malicious,
 }
 
-fn name(text: &str) -> Result<(String, String), &'static str> {
+pub(super) fn name(text: &str) -> Result<(String, String), &'static str> {
     match text.rsplit_once('.') {
         Some((module, name)) if !module.is_empty() && !name.is_empty() => Ok((module.to_owned(), name.to_owned())),
         _ => Err("say it as module.Name, for example my_models.Net"),
