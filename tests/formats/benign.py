@@ -400,6 +400,58 @@ def h5py():
         file.attrs["note"] = "a text"
 
 
+    for version in ("earliest", "v108", "v110", "latest"):
+        with h5.File(path("h5py", f"all.{version}.h5"), "w", libver=version) as file:
+            group = file.create_group("a/b/c")
+            file["soft"] = h5.SoftLink("/a/b")
+            group.attrs["model_config"] = json.dumps(config)
+            group.attrs["layer_names"] = [b"layer%05d" % n for n in range(3000)]
+            group.attrs.create("texts", ["a", "bb"], dtype=h5.string_dtype())
+            file.create_dataset("z", data=np.zeros((99, 99)), chunks=(9, 9), compression="gzip", shuffle=True, fletcher32=True)
+            file.create_dataset("lzf", data=np.zeros((99, 99)), compression="lzf")
+            file.create_dataset("reference", data=np.array([group.ref], dtype=h5.ref_dtype), dtype=h5.ref_dtype)
+            file.create_dataset("opaque", data=np.array([b"abc"], dtype="V3"))
+            file.create_dataset("lists", (3,), dtype=h5.vlen_dtype(np.int32))
+            file.create_dataset("texts", data=["a", "bb"], dtype=h5.string_dtype())
+            file.create_dataset("records", data=np.array([(1, 2.0, b"x")], dtype=[("a", "i4"), ("b", "f8"), ("c", "S4")]))
+            file.create_dataset("grows", data=np.arange(10), maxshape=(None,), chunks=(4,))
+            file.create_dataset("nothing", data=h5.Empty("f4"))
+            file["type"] = np.dtype("f4")
+            many = file.create_group("many", track_order=True)
+            for n in range(300):
+                many.attrs[f"a{n}"] = n
+                many[f"d{n}"] = n
+
+
+def pytables():
+    import pandas as pd
+    import tables
+
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [1.5, None]})
+    frame.to_hdf(path("pytables", "fixed.h5"), key="k")
+    frame.to_hdf(path("pytables", "table.h5"), key="k", format="table")
+    with tables.open_file(path("pytables", "objects.h5"), "w") as file:
+        file.create_vlarray("/", "o", tables.ObjectAtom()).append({"a": [1, 2]})
+        file.root._v_attrs.thing = {"k": (1, 2)}
+
+
+def keras():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras as k
+
+    layers = k.layers
+    x = k.Input((16, 16, 3))
+    models = {
+        "sequential": k.Sequential([k.Input((8,)), layers.Dense(4, activation="relu"), layers.BatchNormalization(), layers.Dense(2)]),
+        "functional": k.Model(x, layers.Dense(3)(layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(x)))),
+    }
+    models["sequential"].compile("adam", "mse")
+    for name, model in models.items():
+        for end in ("h5", "keras"):
+            attempt(f"{name}.{end}", lambda: model.save(str(path("keras", f"{name}.{end}"))))
+        attempt(name, lambda: model.save_weights(str(path("keras", f"{name}.weights.h5"))))
+
+
 def onnx():
     import onnx as ox
     from onnx import TensorProto, helper
@@ -487,6 +539,6 @@ def configs():
     path("configs", "vocab.txt").write_text("\n".join(["[PAD]", "[CLS]", "a", "b"]))
 
 
-for library in (plain, numpy, joblib, sklearn, pandas, xgboost, lightgbm, torch, safetensors, skops, h5py, onnx, sevenz, configs):
+for library in (plain, numpy, joblib, sklearn, pandas, xgboost, lightgbm, torch, safetensors, skops, h5py, pytables, keras, onnx, sevenz, configs):
     attempt(library.__name__, library)
 print(json.dumps({"files": sum(COUNT.values()), **COUNT}))

@@ -234,7 +234,7 @@ pub(crate) fn texts(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
 }
 
 /// Calls back for each place of a needle with what follows it.
-fn search(source: &dyn Source, needle: &[u8], mut found: impl FnMut(u64, &str)) {
+pub(crate) fn search(source: &dyn Source, needle: &[u8], mut found: impl FnMut(u64, &str)) {
     let mut at = 0_u64;
     while at < source.size() {
         let wanted = usize::try_from(PIECE.saturating_add(OVERLAP)).unwrap_or(usize::MAX);

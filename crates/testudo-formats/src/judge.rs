@@ -5,7 +5,7 @@ use crate::scan::{Place, Scan};
 use crate::source::{Source, read_up_to};
 use crate::unpack::{Packing, Unpacked};
 use crate::verdict::Verdict;
-use crate::{documents, gguf, graphs, numpy, safetensors, sevenz, tar, zip};
+use crate::{documents, gguf, graphs, hdf5, numpy, safetensors, sevenz, tar, zip};
 
 /// What the data was found in.
 #[derive(Clone, Copy)]
@@ -47,13 +47,26 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, place: &Place, ins
         return;
     }
     if archive(scan, source, &head, place) {
-        return;
+        return also_hdf5(scan, source, place);
     }
     content(scan, source, &head, place, inside);
+    let is_other = head.starts_with(b"\x93NUMPY") || head.starts_with(b"GGUF");
+    if is_other || hdf5::near(source).is_none() {
+        also_hdf5(scan, source, place);
+    }
     if zip::has_directory(source) {
         let reason = "a zip archive stands at the end of something else; both were read";
         scan.find(place, "polyglot.zip", Verdict::Suspicious, reason, None);
         zip::judge(scan, source, place);
+    }
+}
+
+/// An HDF5 file behind something else, which its library finds at any power of two.
+fn also_hdf5(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
+    if let Some(at) = hdf5::superblock(source) {
+        let reason = "an HDF5 file begins within something else; both were read";
+        scan.find(place, "polyglot.hdf5", Verdict::Suspicious, reason, Some(at));
+        hdf5::judge(scan, source, at, place);
     }
 }
 
@@ -203,9 +216,8 @@ fn content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place,
 fn by_content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place) -> bool {
     if head.starts_with(b"GGUF") {
         gguf::judge(scan, source, place);
-    } else if is_hdf5(source) {
-        scan.part(place, "hdf5", source.size());
-        documents::classes(scan, source, place);
+    } else if let Some(at) = hdf5::near(source) {
+        hdf5::judge(scan, source, at, place);
     } else if safetensors::is_one(source, head) {
         safetensors::judge(scan, source, head, place);
     } else if documents::is_json(head) && !place.ends_with(&PICKLES) {
@@ -218,13 +230,6 @@ fn by_content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Pla
         return false;
     }
     true
-}
-
-/// HDF5's signature, at the start or after a block of the user's.
-fn is_hdf5(source: &dyn Source) -> bool {
-    [0_u64, 512, 1024, 2048, 4096, 8192]
-        .iter()
-        .any(|at| read_up_to(source, *at, 8).is_ok_and(|bytes| bytes == b"\x89HDF\r\n\x1a\n"))
 }
 
 /// Opcodes with which pickles without PROTO begin.

@@ -15,6 +15,7 @@ mod about;
 mod documents;
 mod gguf;
 mod graphs;
+mod hdf5;
 mod judge;
 mod limits;
 mod numpy;
