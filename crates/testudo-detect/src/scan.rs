@@ -1,5 +1,8 @@
 //! Scans a whole text: literals first, then each candidate's pattern around its literals.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use aho_corasick::Anchored;
