@@ -68,16 +68,17 @@ impl<'a> Tokens<'a> {
         self.text.as_bytes().get(at).copied()
     }
 
-    fn index_of(&self, from: usize, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    /// The next byte that ends what `ends` says.
+    fn index_of(&self, from: usize, ends: u8) -> Option<usize> {
         let rest = self.text.as_bytes().get(from..)?;
-        let found = rest.iter().position(|byte| wanted(*byte))?;
-        Some(from.saturating_add(found))
+        let wanted = |byte: &u8| ENDS.get(usize::from(*byte)).copied().unwrap_or(0) & ends != 0;
+        Some(from.saturating_add(rest.iter().position(wanted)?))
     }
 
-    /// The same for one character of ASCII; `from` is the edge of a character.
-    fn index_of_one(&self, from: usize, wanted: char) -> Option<usize> {
-        let found = self.text.get(from..)?.find(wanted)?;
-        Some(from.saturating_add(found))
+    /// The next of one byte.
+    fn index_of_one(&self, from: usize, wanted: u8) -> Option<usize> {
+        let rest = self.text.as_bytes().get(from..)?;
+        Some(from.saturating_add(position(rest, wanted)?))
     }
 
     /// Whether what follows a `<` makes it markup.
@@ -94,7 +95,7 @@ impl<'a> Tokens<'a> {
             b'/' if self.byte(at.saturating_add(2)).is_some_and(|b| b.is_ascii_alphabetic()) => self.close(at),
             b'!' if self.text.get(after..).is_some_and(|rest| rest.starts_with("!--")) => Some(self.comment(at)),
             byte if byte.is_ascii_alphabetic() => self.open(at),
-            _ => self.index_of_one(after, '>').map(|end| Token::Comment {
+            _ => self.index_of_one(after, b'>').map(|end| Token::Comment {
                 range: at..end.saturating_add(1),
                 inner: after..end,
             }),
@@ -119,8 +120,8 @@ impl<'a> Tokens<'a> {
 
     fn close(&self, at: usize) -> Option<Token> {
         let from = at.saturating_add(2);
-        let name_end = self.index_of(from, |byte| is_blank(byte) || matches!(byte, b'/' | b'>'))?;
-        let end = self.index_of_one(name_end, '>')?;
+        let name_end = self.index_of(from, NAME)?;
+        let end = self.index_of_one(name_end, b'>')?;
         Some(Token::Close {
             range: at..end.saturating_add(1),
             name: from..name_end,
@@ -129,7 +130,7 @@ impl<'a> Tokens<'a> {
 
     fn open(&mut self, at: usize) -> Option<Token> {
         let from = at.saturating_add(1);
-        let name = from..self.index_of(from, |byte| is_blank(byte) || matches!(byte, b'/' | b'>'))?;
+        let name = from..self.index_of(from, NAME)?;
         let mut attributes = Vec::new();
         let mut cursor = name.end;
         loop {
@@ -154,9 +155,7 @@ impl<'a> Tokens<'a> {
 
     fn attribute(&self, at: usize) -> Option<(Attribute, usize)> {
         // A `=` in front belongs to the name.
-        let name_end = self.index_of(at.saturating_add(1), |byte| {
-            is_blank(byte) || matches!(byte, b'/' | b'>' | b'=')
-        })?;
+        let name_end = self.index_of(at.saturating_add(1), ATTRIBUTE)?;
         let name = at..name_end;
         let equals = self.past(name_end, is_blank);
         if self.byte(equals)? != b'=' {
@@ -167,10 +166,10 @@ impl<'a> Tokens<'a> {
         let quote = self.byte(from)?;
         let (value, next) = if matches!(quote, b'"' | b'\'') {
             let inside = from.saturating_add(1);
-            let end = self.index_of_one(inside, char::from(quote))?;
+            let end = self.index_of_one(inside, quote)?;
             (inside..end, end.saturating_add(1))
         } else {
-            let end = self.index_of(from, |byte| is_blank(byte) || byte == b'>')?;
+            let end = self.index_of(from, VALUE)?;
             (from..end, end)
         };
         Some((Attribute { name, value }, next))
@@ -189,7 +188,7 @@ impl<'a> Tokens<'a> {
         }
         let mut from = self.at;
         loop {
-            let Some(open) = self.index_of_one(from, '<') else {
+            let Some(open) = self.index_of_one(from, b'<') else {
                 self.unclosed.push(name);
                 return None;
             };
@@ -206,7 +205,51 @@ impl<'a> Tokens<'a> {
     }
 }
 
-fn is_blank(byte: u8) -> bool {
+/// What a byte ends: the name of an element, that of an attribute, a value without quotes.
+const NAME: u8 = 1;
+const ATTRIBUTE: u8 = 1 << 1;
+const VALUE: u8 = 1 << 2;
+
+/// By byte, what it ends.
+const ENDS: [u8; 256] = {
+    let mut ends = [0; 256];
+    let mut rest: &mut [u8] = &mut ends;
+    let mut byte = 0_u8;
+    while let Some((slot, tail)) = rest.split_first_mut() {
+        *slot = match byte {
+            b'>' => NAME | ATTRIBUTE | VALUE,
+            b'/' => NAME | ATTRIBUTE,
+            b'=' => ATTRIBUTE,
+            _ if is_blank(byte) => NAME | ATTRIBUTE | VALUE,
+            _ => 0,
+        };
+        byte = byte.wrapping_add(1);
+        rest = tail;
+    }
+    ends
+};
+
+/// Where the first of a byte stands, eight bytes at a time.
+fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
+    const LOWEST: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let pattern = u64::from_le_bytes([wanted; 8]);
+    let mut base = 0_usize;
+    for eight in eights {
+        let others = u64::from_le_bytes(*eight) ^ pattern;
+        // The lowest bit that is set here belongs to the first byte that is zero.
+        let zeros = others.wrapping_sub(LOWEST) & !others & HIGHEST;
+        if zeros != 0 {
+            return Some(base.wrapping_add(zeros.trailing_zeros() as usize / 8));
+        }
+        base = base.wrapping_add(8);
+    }
+    let found = rest.iter().position(|byte| *byte == wanted)?;
+    Some(base.wrapping_add(found))
+}
+
+const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'\x0C')
 }
 
@@ -237,7 +280,7 @@ impl Iterator for Tokens<'_> {
             return None;
         }
         let mut from = start;
-        while let Some(open) = self.index_of_one(from, '<') {
+        while let Some(open) = self.index_of_one(from, b'<') {
             if self.opens(open) {
                 if open > start {
                     self.at = open;
@@ -285,5 +328,22 @@ impl Tag {
                 .is_some_and(|own| own.eq_ignore_ascii_case(name))
         })?;
         text.get(found.value.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::position;
+
+    proptest! {
+        #[test]
+        fn the_first_of_a_byte_is_found(bytes in prop::collection::vec(0_u8..5, 0..40), high in any::<bool>()) {
+            let bytes: Vec<u8> = bytes.into_iter().map(|byte| if high { byte | 0x80 } else { byte }).collect();
+            for wanted in (0..5).chain(0x7F..0x86) {
+                prop_assert_eq!(position(&bytes, wanted), bytes.iter().position(|byte| *byte == wanted));
+            }
+        }
     }
 }
