@@ -5,6 +5,9 @@ use std::ops::Range;
 use crate::Budget;
 use crate::kinds::{Kinds, digit};
 
+/// What is told apart without looking at rows.
+const STRETCH: usize = 64;
+
 /// Digits that every match of a pattern has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct DigitsNeeded {
@@ -17,6 +20,8 @@ pub(crate) struct DigitsNeeded {
 #[derive(Debug, Default)]
 pub(crate) struct Digits {
     rows: Vec<Range<usize>>,
+    /// For each so many bytes of the text, which row is the first that ends behind their first.
+    firsts: Vec<usize>,
     /// Of the whole text.
     all: usize,
     longest: usize,
@@ -25,7 +30,12 @@ pub(crate) struct Digits {
 impl Digits {
     pub(crate) fn of(kinds: &Kinds) -> Self {
         let rows: Vec<Range<usize>> = kinds.runs(1, digit).collect();
+        let mut firsts = Vec::new();
+        for (index, row) in rows.iter().enumerate() {
+            firsts.resize(row.end.div_ceil(STRETCH), index);
+        }
         Self {
+            firsts,
             all: rows.iter().map(Range::len).fold(0, usize::saturating_add),
             longest: rows.iter().map(Range::len).max().unwrap_or(0),
             rows,
@@ -46,9 +56,13 @@ impl Digits {
         if needed.all == 0 {
             return true;
         }
-        let first = self.rows.partition_point(|row| row.end <= part.start);
+        let Some(first) = self.firsts.get(part.start / STRETCH) else {
+            return false;
+        };
+        let near = self.rows.get(*first..).unwrap_or_default();
+        let rows = near.iter().skip_while(|row| row.end <= part.start);
         let (mut all, mut longest, mut read) = (0_usize, 0, 0_usize);
-        for row in self.rows.iter().skip(first).take_while(|row| row.start < part.end) {
+        for row in rows.take_while(|row| row.start < part.end) {
             let len = row.end.min(part.end).saturating_sub(row.start.max(part.start));
             all = all.saturating_add(len);
             longest = longest.max(len);
@@ -64,6 +78,8 @@ impl Digits {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Digits, DigitsNeeded};
     use crate::Budget;
     use crate::kinds::Kinds;
@@ -94,5 +110,24 @@ mod tests {
         assert!(!suffice(" 12 34", 4, 3));
         assert!(!suffice(" 123", 4, 3));
         assert!(!suffice("", 1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn digits_are_counted_in_any_part(
+            text in "([a-z]{0,70}[0-9]{0,9}){0,9}",
+            start in 0_usize..400,
+            len in 0_usize..100,
+            needed in (1_usize..12, 0_usize..6),
+        ) {
+            let digits = Digits::of(&Kinds::of(text.as_bytes()));
+            let needed = DigitsNeeded { all: needed.0, in_a_row: needed.1 };
+            let end = start.saturating_add(len).min(text.len());
+            let part = text.get(start.min(end)..end).unwrap();
+            let rows = part.split(|c: char| !c.is_ascii_digit()).map(str::len);
+            let suffice = rows.clone().sum::<usize>() >= needed.all && rows.max().unwrap_or(0) >= needed.in_a_row;
+            let part = start..start.saturating_add(len);
+            prop_assert_eq!(digits.suffice(needed, &part, &mut Budget::unlimited()), suffice);
+        }
     }
 }

@@ -198,7 +198,7 @@ pub(super) fn decode_base85(text: &str, kinds: &Kinds) -> Vec<Decoded> {
             .zip([true, false, false])
             .find_map(|(alphabet, zeros)| {
                 // Most words are no text from the first group on.
-                let first = base85(body.as_bytes().get(..5)?, alphabet, zeros)?;
+                let first = five(body.as_bytes().first_chunk()?, alphabet)?;
                 sure(&first).then_some(())?;
                 let probe = body.as_bytes().get(..BASE85_MIN).unwrap_or_default();
                 sure(&base85(probe, alphabet, zeros)?).then_some(())?;
@@ -252,6 +252,14 @@ impl Digits {
         let digit = self.0.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT);
         (digit != NO_DIGIT).then(|| u32::from(digit))
     }
+}
+
+/// The bytes that five digits stand for.
+fn five(group: &[u8; 5], digits: &Digits) -> Option<[u8; 4]> {
+    let sum = group.iter().try_fold(0_u64, |sum, byte| {
+        Some(sum.wrapping_mul(85).wrapping_add(u64::from(digits.of(*byte)?)))
+    })?;
+    Some(u32::try_from(sum).ok()?.to_be_bytes())
 }
 
 /// The bytes that a text in base85 stands for; four zeros are written `z` in the first of the alphabets.

@@ -12,6 +12,8 @@ use crate::kinds::{self, Kinds, alphanumeric, digit};
 const CODES_MIN: usize = 8;
 /// Characters of Morse below which dots and dashes are rules and ellipses.
 const MORSE_MIN: usize = 16;
+/// Fewer are no row in any base.
+const ROW_MIN: usize = 4;
 /// Fewer bits without gaps are a number.
 const BITS_MIN: usize = 32;
 /// What may stand between two codes of a row: `, 0x`.
@@ -19,32 +21,53 @@ const ROW_GAP_MAX: usize = 6;
 
 /// Decodes each row of numbers, and each unbroken row of bits, that spells text.
 pub(super) fn decode_numbers(text: &str, kinds: &Kinds) -> Vec<Decoded> {
-    let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut row = Row::default();
-    let mut at = 0_usize;
-    // Codes of letters begin with digits in all bases.
-    while let Some(start) = kinds.next(at, digit) {
-        at = kinds.end(start, alphanumeric);
-        let len = at.saturating_sub(start);
-        let inside = start
-            .checked_sub(1)
-            .and_then(|before| bytes.get(before))
-            .is_some_and(u8::is_ascii_alphabetic);
-        let Some(token) = text.get(start..at).filter(|_| !inside || starts_hex(bytes, start)) else {
-            continue;
-        };
-        if len >= BITS_MIN {
-            bits(token, start, &mut found);
+    // Those that stand so close that they may be a row.
+    let mut group: Vec<Range<usize>> = Vec::new();
+    for token in tokens(text.as_bytes(), kinds) {
+        let before = group.last().map_or(token.start, |last| last.end);
+        if token.start.saturating_sub(before) > ROW_GAP_MAX {
+            read_group(text, &group, &mut row, &mut found);
+            group.clear();
         }
-        let gap = row.end.map_or(0, |end| start.saturating_sub(end));
-        if gap > ROW_GAP_MAX || !row.take(token, start) {
-            row.close(&mut found);
-            row.take(token, start);
-        }
+        group.push(token);
     }
+    read_group(text, &group, &mut row, &mut found);
     row.close(&mut found);
     found
+}
+
+/// What may be a code, or a row of bits: codes of letters begin with digits in all bases.
+fn tokens(bytes: &[u8], kinds: &Kinds) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0_usize;
+    std::iter::from_fn(move || {
+        loop {
+            let start = kinds.next(at, digit)?;
+            at = kinds.end(start, alphanumeric);
+            let before = start.checked_sub(1).and_then(|before| bytes.get(before));
+            if !before.is_some_and(u8::is_ascii_alphabetic) || starts_hex(bytes, start) {
+                return Some(start..at);
+            }
+        }
+    })
+}
+
+/// Reads tokens that stand close; too few for a row are read as bits alone.
+fn read_group(text: &str, group: &[Range<usize>], row: &mut Row, found: &mut Vec<Decoded>) {
+    for range in group {
+        let token = text.get(range.clone()).unwrap_or_default();
+        if range.len() >= BITS_MIN {
+            bits(token, range.start, found);
+        }
+        let gap = row.end.map_or(0, |end| range.start.saturating_sub(end));
+        if group.len() < ROW_MIN {
+            row.close(found);
+        } else if gap > ROW_GAP_MAX || !row.take(token, range.start) {
+            row.close(found);
+            row.take(token, range.start);
+        }
+    }
 }
 
 /// Whether the digits at `start` stand behind an `x`.
@@ -124,7 +147,7 @@ impl Row {
             return;
         };
         let enough = match base {
-            Base::Bits => 4,
+            Base::Bits => ROW_MIN,
             Base::Decimal | Base::Hex => CODES_MIN,
         };
         if row.codes.len() < enough {
@@ -239,3 +262,33 @@ const MORSE: &[(&str, char)] = &[
     (".....", '5'), ("-....", '6'), ("--...", '7'), ("---..", '8'), ("----.", '9'), (".-.-.-", '.'), ("--..--", ','),
     ("..--..", '?'), ("-.-.--", '!'), ("-....-", '-'), ("---...", ':'), (".----.", '\''), ("-..-.", '/'),
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every token as one that may stand in a row.
+    fn sequential(text: &str, kinds: &Kinds) -> Vec<Decoded> {
+        let tokens: Vec<Range<usize>> = tokens(text.as_bytes(), kinds).collect();
+        let (mut row, mut found) = (Row::default(), Vec::new());
+        read_group(text, &tokens, &mut row, &mut found);
+        row.close(&mut found);
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn few_tokens_together_spell_nothing(
+            parts in prop::collection::vec(prop_oneof![
+                "((6[1-9]|7[0-9]|32)[ ,]{1,2}){1,12}", "(0x6[1-9a-f] ?){1,12}", "[0-9a-fx]{1,4}[ ,.x]{1,9}",
+                "(0110[01]{4} ?){1,9}", "[a-z :]{0,12}", "104 101 108 108 111 32 116 104 101 114 101", " ",
+            ], 0..12),
+        ) {
+            let text = parts.concat();
+            let kinds = Kinds::of(text.as_bytes());
+            prop_assert_eq!(decode_numbers(&text, &kinds), sequential(&text, &kinds));
+        }
+    }
+}
