@@ -35,9 +35,9 @@ pub(crate) fn encoding(block: &Block) -> u64 {
     block[0] | block[1] | block[3]
 }
 
-/// The sign of equality, with which quoted-printable begins.
-pub(crate) fn equals(block: &Block) -> u64 {
-    block[2]
+/// Letters and digits of ASCII, and signs that pass for letters.
+pub(crate) fn word(block: &Block) -> u64 {
+    block[0] | block[1] | block[2]
 }
 
 /// What shows in ASCII, without the space.
@@ -69,7 +69,7 @@ const TABLE: [u64; 256] = {
         let kinds = [
             byte.is_ascii_alphabetic(),
             byte.is_ascii_digit(),
-            byte == b'=',
+            matches!(byte, b'@' | b'$' | b'!' | b'|' | b'+'),
             matches!(byte, b'+' | b'/' | b'-' | b'_' | b'='),
             byte.is_ascii_graphic(),
             matches!(byte, b'.' | b'-' | b'/' | b'|' | b' ' | b'\n' | b'_'),
@@ -184,6 +184,54 @@ impl Kinds {
         None
     }
 
+    /// All runs of bytes of a kind, each with the number of those in it that are of another kind.
+    pub(crate) fn each_run(
+        &self,
+        kind: impl Fn(&Block) -> u64,
+        counted: impl Fn(&Block) -> u64,
+        mut take: impl FnMut(Range<usize>, usize),
+    ) {
+        let mut base = 0_usize;
+        // A run that goes on from one block to the next: where it begins, and what was counted in it.
+        let mut open: Option<(usize, usize)> = None;
+        for block in &self.blocks {
+            let mut bits = kind(block);
+            let counted = counted(block);
+            let count = |within: u64| match counted & within {
+                0 => 0,
+                some => some.count_ones() as usize,
+            };
+            if let Some((start, before)) = open {
+                let end = bits.trailing_ones();
+                let behind = u64::MAX.checked_shl(end).unwrap_or(0);
+                let before = before.wrapping_add(count(!behind));
+                open = (behind == 0).then_some((start, before));
+                if behind != 0 {
+                    take(start..base.wrapping_add(end as usize), before);
+                }
+                bits &= behind;
+            }
+            while bits != 0 {
+                let start = bits.trailing_zeros();
+                let from = u64::MAX.wrapping_shl(start);
+                let gaps = !bits & from;
+                let at = base.wrapping_add(start as usize);
+                if gaps == 0 {
+                    open = Some((at, count(from)));
+                    break;
+                }
+                let end = gaps.trailing_zeros();
+                let behind = u64::MAX.wrapping_shl(end);
+                take(at..base.wrapping_add(end as usize), count(from & !behind));
+                bits &= behind;
+            }
+            base = base.wrapping_add(BLOCK_BYTES);
+        }
+        if let Some((start, counted)) = open {
+            take(start..self.len, counted);
+        }
+    }
+
     /// All runs of at least `min` bytes of a kind.
     pub(crate) fn runs(&self, min: usize, kind: impl Fn(&Block) -> u64 + Copy) -> impl Iterator<Item = Range<usize>> {
         let mut at = 0;
@@ -266,12 +314,13 @@ mod tests {
             let bytes = text.as_bytes();
             let kinds = Kinds::of(bytes);
             type Of = (fn(&Block) -> u64, fn(u8) -> bool);
-            let all: [Of; 6] = [
+            let all: [Of; 7] = [
                 (letter, |byte| byte.is_ascii_alphabetic()),
                 (alphanumeric, |byte| byte.is_ascii_alphanumeric()),
                 (letter_or_wide, |byte| byte.is_ascii_alphabetic() || !byte.is_ascii()),
                 (encoding, |byte| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte)),
                 (wide, |byte| !byte.is_ascii()),
+                (word, |byte| byte.is_ascii_alphanumeric() || b"@$!|+".contains(&byte)),
                 (escape, |byte| b"%&\\".contains(&byte)),
             ];
             for (kind, is) in all {
@@ -285,6 +334,11 @@ mod tests {
                 let to = from.saturating_add(min).min(bytes.len());
                 let counted = bytes.get(from..to).unwrap_or_default().iter().filter(|byte| is(**byte)).count();
                 prop_assert_eq!(kinds.count(&(from..to), kind), counted);
+                let mut each = Vec::new();
+                kinds.each_run(kind, digit, |run, count| each.push((run, count)));
+                let digits = |run: &Range<usize>| bytes[run.clone()].iter().filter(|byte| byte.is_ascii_digit()).count();
+                let runs = kinds.runs(1, kind).map(|run| (run.clone(), digits(&run)));
+                prop_assert_eq!(each, runs.collect::<Vec<_>>());
             }
         }
     }

@@ -7,7 +7,7 @@ use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
 use super::characters::{LETTER, traits};
 use super::derived::Edit;
-use super::lexicon::{LEXICON, Sense, extend, finish};
+use super::lexicon::{LEXICON, Letters, Sense};
 use super::words::Near;
 use crate::kinds::{Kinds, letter, letter_or_wide, wide};
 
@@ -18,14 +18,14 @@ pub(super) fn unaccented(text: &str, kinds: &Kinds) -> Vec<Edit> {
     let mut attacks = 0_usize;
     let mut telling: Vec<Range<usize>> = Vec::new();
     for range in accented_words(text, kinds) {
-        let (mut sum, mut len) = (0, 0_usize);
+        let (mut letters, mut len) = (Letters::default(), 0_u32);
         let word = text.get(range.clone()).unwrap_or_default();
         let plain = bare(word, |byte| {
-            sum = extend(sum, byte.to_ascii_lowercase());
+            letters = letters.and(byte.to_ascii_lowercase(), len);
             len = len.saturating_add(1);
         });
         if plain && len > 0 {
-            let sense = LEXICON.sense(finish(sum));
+            let sense = LEXICON.sense(letters.hash());
             attacks = attacks.saturating_add(usize::from(sense == Some(Sense::Attack)));
             // A single letter with a mark is a word of many languages.
             if len > 1 && sense.is_some() {

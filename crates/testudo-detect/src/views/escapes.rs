@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::ViewKind;
 use super::derived::Edit;
-use crate::kinds::{Kinds, equals, escape};
+use crate::kinds::{Kinds, escape};
 
 /// Fewer of them are signs of assignment before digits.
 const QUOTED_MIN: usize = 4;
@@ -39,7 +39,10 @@ pub(super) fn resolve(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Vec<Edit>)> {
     if let Some((kind, _)) = most.filter(|_| !edits.is_empty()) {
         found.push((*kind, edits));
     }
-    let sign = |from| Some((kinds.next(from, equals)?, (0, quoted_printable as Reader)));
+    let sign = |from: usize| {
+        let at = text.get(from..)?.find('=')?;
+        Some((from.saturating_add(at), (0, quoted_printable as Reader)))
+    };
     let edits = read(text, sign, |_| {});
     if edits.len() >= QUOTED_MIN {
         found.push((ViewKind::QuotedPrintable, edits));

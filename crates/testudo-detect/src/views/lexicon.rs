@@ -157,12 +157,17 @@ impl Lexicon {
 
     /// The word that a hash, or the key of shuffled letters, stands for.
     pub(super) fn unmask(&self, hash: u64) -> Option<Disguise> {
-        let block = self.present.get(block_of(hash)).copied().unwrap_or(0);
-        if block & bits_of(hash) != bits_of(hash) {
+        if !self.may_be_disguised(hash) {
             return None;
         }
         let index = self.disguises.binary_search_by_key(&hash, |(known, _)| *known).ok()?;
         self.disguises.get(index).map(|(_, disguise)| *disguise)
+    }
+
+    /// Whether [`Lexicon::unmask`] may know a hash; it knows no other.
+    pub(super) fn may_be_disguised(&self, hash: u64) -> bool {
+        let block = self.present.get(block_of(hash)).copied().unwrap_or(0);
+        block & bits_of(hash) == bits_of(hash)
     }
 
     /// Whether a word of lower-case letters stands in one of the lists.
@@ -202,45 +207,98 @@ fn block_of(hash: u64) -> usize {
     usize::try_from(hash >> 36).unwrap_or(0) % PRESENT_BLOCKS
 }
 
-/// What letters are hashed as numbers of; odd, so that none is lost.
-const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
-/// Its powers, by exponent.
-const POWERS: [u64; POWERS_COUNT] = powers();
-const POWERS_COUNT: usize = 64;
+/// The letters of a word of at most sixteen, one byte each, the first in the lowest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Letters(u128);
 
-const fn powers() -> [u64; POWERS_COUNT] {
-    let mut powers = [1; POWERS_COUNT];
-    let mut rest: &mut [u64] = &mut powers;
-    let mut power = 1_u64;
+impl Letters {
+    /// So many letters have room, which is more than any word of the lexicon has.
+    pub(super) const MAX: usize = 16;
+    /// Stands for more letters than have room; no word is this.
+    pub(super) const TOO_MANY: Self = Self(u128::MAX);
+
+    /// Small letters one by one.
+    pub(super) fn of(letters: impl Iterator<Item = u8>) -> Self {
+        letters
+            .zip(0..)
+            .fold(Self::default(), |all, (letter, at)| all.and(letter, at))
+    }
+
+    /// The letters of a part of a text, which has no other bytes, in lower case.
+    pub(super) fn small(text: &[u8], start: usize, len: usize) -> Self {
+        let Some(used) = USED.get(len) else {
+            return Self::TOO_MANY;
+        };
+        let bytes = match text.get(start..).and_then(|rest| rest.first_chunk()) {
+            Some(chunk) => *chunk,
+            None => {
+                let mut bytes = [0; Self::MAX];
+                for (slot, byte) in bytes.iter_mut().zip(text.get(start..).unwrap_or_default()) {
+                    *slot = *byte;
+                }
+                bytes
+            }
+        };
+        Self((u128::from_le_bytes(bytes) | SMALL) & used)
+    }
+
+    /// With one more letter, the one at a place.
+    pub(super) fn and(self, letter: u8, at: u32) -> Self {
+        if at < 16 {
+            Self(self.0 | u128::from(letter).wrapping_shl(at.wrapping_mul(8)))
+        } else {
+            Self::TOO_MANY
+        }
+    }
+
+    /// One by one.
+    pub(super) fn each(self) -> impl Iterator<Item = u8> {
+        self.0.to_le_bytes().into_iter().take_while(|letter| *letter != 0)
+    }
+
+    /// These, which are so many, and others behind them; they have room together.
+    pub(super) fn then(self, len: usize, next: Self) -> Self {
+        let bits = u32::try_from(len).unwrap_or(0).wrapping_mul(8);
+        Self(self.0 | next.0.wrapping_shl(bits))
+    }
+
+    pub(super) fn hash(self) -> u64 {
+        // Both halves of the products, so that each letter counts for each bit.
+        let [low, high] = halves(self.0);
+        let mixed = product(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xC2B2_AE3D_27D4_EB4F);
+        product(mixed, 0xD6E8_FEB8_6659_FD93)
+    }
+}
+
+/// The halves of a product together.
+fn product(a: u64, b: u64) -> u64 {
+    let [low, high] = halves(u128::from(a).wrapping_mul(u128::from(b)));
+    low ^ high
+}
+
+fn halves(both: u128) -> [u64; 2] {
+    [both, both.wrapping_shr(64)].map(|half| u64::try_from(half & 0xFFFF_FFFF_FFFF_FFFF).unwrap_or(0))
+}
+
+/// What capital letters lack to be small ones.
+const SMALL: u128 = u128::from_le_bytes([0x20; 16]);
+const LENGTHS: usize = 17;
+/// By length of a word, the bits that its letters take.
+const USED: [u128; LENGTHS] = {
+    let mut used = [0; LENGTHS];
+    let mut rest: &mut [u128] = &mut used;
+    let mut bits = 0_u128;
     while let Some((first, tail)) = rest.split_first_mut() {
-        *first = power;
-        power = power.wrapping_mul(BASE);
+        *first = bits;
+        bits = bits << 8 | 0xFF;
         rest = tail;
     }
-    powers
-}
-
-/// The sum of one more letter.
-pub(super) fn extend(sum: u64, byte: u8) -> u64 {
-    sum.wrapping_mul(BASE).wrapping_add(u64::from(byte))
-}
-
-/// The sum of letters and of as many that follow them, at most as many as the longest word has.
-pub(super) fn join(sum: u64, next: u64, next_len: usize) -> u64 {
-    let power = POWERS.get(next_len).copied().unwrap_or(0);
-    sum.wrapping_mul(power).wrapping_add(next)
-}
-
-/// The hash of a sum.
-pub(super) fn finish(sum: u64) -> u64 {
-    let mixed = (sum ^ (sum >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
-    mixed ^ (mixed >> 32)
-}
+    used
+};
 
 /// The hash of a word.
 pub(super) fn hash(word: impl Iterator<Item = u8>) -> u64 {
-    finish(word.fold(0, extend))
+    Letters::of(word).hash()
 }
 
 /// A letter moved on in the alphabet.

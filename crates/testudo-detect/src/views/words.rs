@@ -3,15 +3,16 @@
 //! One pass over the words of a text looks for disguised words of the lexicon;
 //! only what it finds is undone, so that ordinary text costs the pass.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use super::accents::unaccented;
 use super::derived::{Derived, Edit, splice};
-use super::lexicon::{
-    Disguise, How, LEXICON, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, extend, finish, hash, join, shift,
-};
+use super::lexicon::{Disguise, How, LEXICON, Letters, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, hash, shift};
 use super::{ViewKind, split};
-use crate::kinds::{Kinds, wide};
+use crate::kinds::{self, Kinds, wide};
 
 /// Text that stays on each side of a guess.
 pub(super) const GUESS_MARGIN: usize = 160;
@@ -31,7 +32,7 @@ const ROW_GAP_MAX: usize = 24;
 const KEPT_MAX: usize = 16 * 1024;
 
 /// What the words of a text look like.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Signs {
     disguised: Vec<Disguised>,
     /// Words of letters and digits, or of digits.
@@ -45,7 +46,7 @@ pub(super) struct Signs {
 }
 
 /// What stands between two words.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) range: Range<usize>,
     /// One of the words is one of attacks.
@@ -53,7 +54,7 @@ pub(super) struct Gap {
 }
 
 /// A word that is split.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Split {
     pub(super) range: Range<usize>,
     /// Some part of it is no word.
@@ -61,7 +62,7 @@ pub(super) struct Split {
     pub(super) attack: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Disguised {
     range: Range<usize>,
     /// How many words stand before it.
@@ -73,7 +74,7 @@ struct Disguised {
 pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
     let mut views = Vec::new();
     let mut signs = Signs::default();
-    Scan::new(&LEXICON).run(text.as_bytes(), &mut signs);
+    Scan::new(&LEXICON).run(text.as_bytes(), kinds, &mut signs);
     undisguised(text, &mut signs, &mut views);
     let leet = leet(text, &signs.leet);
     if !leet.is_empty() {
@@ -149,24 +150,24 @@ fn window(text: &str, start: usize, end: usize) -> Range<usize> {
     from..to
 }
 
-/// A word: what stands between two gaps.
+/// A word of letters: what stands between two gaps.
 #[derive(Debug, Clone, Copy, Default)]
 struct Word {
     start: usize,
     /// Zero where no word is.
     end: usize,
+    letters: Letters,
     /// Its first letter and its last, small.
     first: u8,
     last: u8,
-    /// Of its letters.
-    sum: u64,
-    /// What the lexicon knows about it.
-    sense: Option<Sense>,
+    is_known: bool,
+    /// Attacks use it.
+    is_attack: bool,
 }
 
 impl Word {
     fn len(&self) -> usize {
-        self.end.saturating_sub(self.start)
+        self.end.wrapping_sub(self.start)
     }
 
     fn is_none(&self) -> bool {
@@ -194,32 +195,17 @@ impl<'l> Scan<'l> {
         }
     }
 
-    fn run(&mut self, text: &[u8], signs: &mut Signs) {
-        let mut at = 0_usize;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let mut sum = 0;
-            let mut others = 0_usize;
-            let mut len = 0_usize;
-            for byte in rest {
-                match LETTERS.get(usize::from(*byte)).copied().unwrap_or(GAP) {
-                    GAP => break,
-                    SIGN => others = others.wrapping_add(1),
-                    letter => sum = extend(sum, letter),
-                }
-                len = len.wrapping_add(1);
-            }
-            let end = at.saturating_add(len);
-            if len > 0 {
-                self.end(at, end, (sum, others), text, signs);
-            }
-            at = end.saturating_add(1);
-        }
+    fn run(&mut self, text: &[u8], kinds: &Kinds, signs: &mut Signs) {
+        let others = |block: &_| kinds::word(block) & !kinds::letter(block);
+        kinds.each_run(kinds::word, others, |word, others| self.end(word, others, text, signs));
         self.close_spelled(signs);
     }
 
-    fn end(&mut self, start: usize, end: usize, (sum, others): (u64, usize), text: &[u8], signs: &mut Signs) {
-        self.words = self.words.saturating_add(1);
-        let len = end.saturating_sub(start);
+    /// Takes the next word, so many of whose letters are digits and signs.
+    #[inline]
+    fn end(&mut self, Range { start, end }: Range<usize>, others: usize, text: &[u8], signs: &mut Signs) {
+        self.words = self.words.wrapping_add(1);
+        let len = end.wrapping_sub(start);
         if len == 1 || self.spelled.is_some() {
             self.spell(start, end, signs);
         }
@@ -230,78 +216,84 @@ impl<'l> Scan<'l> {
             self.recent = [Word::default(); 2];
             return;
         }
-        let hash = finish(sum);
-        let sense = self.lexicon.sense(hash).filter(|_| len > 1);
+        let letters = Letters::small(text, start, len);
+        let hash = letters.hash();
+        let sense = if len > 1 { self.lexicon.sense(hash) } else { None };
         let letter = |at: usize| text.get(at).map_or(0, |byte| byte | 0x20);
         let word = Word {
             start,
             end,
+            letters,
             first: letter(start),
-            last: letter(end.saturating_sub(1)),
-            sum,
-            sense,
+            last: letter(end.wrapping_sub(1)),
+            is_known: sense.is_some(),
+            is_attack: sense == Some(Sense::Attack),
         };
-        if sense.is_none() {
-            self.unmask(&word, hash, text, signs);
+        if len > 2 && !word.is_known {
+            self.unmask(&word, hash, signs);
         }
-        self.gap(&word, signs);
-        self.split(&word, signs);
-        let [first, _] = self.recent;
-        self.recent = [word, first];
+        let [before, _] = &self.recent;
+        if !before.is_none() {
+            self.gap(&word, before, signs);
+            self.split(&word, signs);
+        }
+        self.recent = [word, *before];
     }
 
-    fn unmask(&self, word: &Word, hash: u64, text: &[u8], signs: &mut Signs) {
+    /// Notes a word that is none of the lexicon and may be one in disguise.
+    #[inline]
+    fn unmask(&self, word: &Word, hash: u64, signs: &mut Signs) {
         let len = word.len();
-        if len < 3 || len > self.lexicon.longest() || signs.disguised.len() >= KEPT_MAX {
+        if len > self.lexicon.longest() {
             return;
         }
-        let mut keep = |is| {
+        if self.lexicon.may_be_disguised(hash) {
+            let found = self.lexicon.unmask(hash).filter(|found| found.how != How::Shuffled);
+            self.keep(word, found, signs);
+        }
+        if len >= SHUFFLED_LEN_MIN && self.lexicon.may_know(word.first, word.last, len) {
+            let key = Shuffle::of(word.letters.each()).key();
+            let found = self.lexicon.unmask(key).filter(|found| found.how == How::Shuffled);
+            self.keep(word, found, signs);
+        }
+    }
+
+    fn keep(&self, word: &Word, found: Option<Disguise>, signs: &mut Signs) {
+        if let Some(is) = found
+            && signs.disguised.len() < KEPT_MAX
+        {
             signs.disguised.push(Disguised {
                 range: word.start..word.end,
                 number: self.words,
                 is,
             });
-        };
-        if let Some(found) = self.lexicon.unmask(hash).filter(|found| found.how != How::Shuffled) {
-            keep(found);
-        }
-        if len < SHUFFLED_LEN_MIN || !self.lexicon.may_know(word.first, word.last, len) {
-            return;
-        }
-        let letters = text.get(word.start..word.end).unwrap_or_default();
-        let shuffle = Shuffle::of(letters.iter().map(|byte| byte | 0x20));
-        if let Some(found) = self
-            .lexicon
-            .unmask(shuffle.key())
-            .filter(|found| found.how == How::Shuffled)
-        {
-            keep(found);
         }
     }
 
     /// Notes a gap wider than phrases allow.
-    fn gap(&self, word: &Word, signs: &mut Signs) {
-        let [before, _] = &self.recent;
-        let wide = word.start.saturating_sub(before.end) > GAP_MAX;
-        if wide && !before.is_none() && signs.gaps.len() < KEPT_MAX {
+    #[inline]
+    fn gap(&self, word: &Word, before: &Word, signs: &mut Signs) {
+        let wide = word.start.wrapping_sub(before.end) > GAP_MAX;
+        if wide && signs.gaps.len() < KEPT_MAX {
             signs.gaps.push(Gap {
                 range: before.end..word.start,
-                attack: word.sense == Some(Sense::Attack) || before.sense == Some(Sense::Attack),
+                attack: word.is_attack || before.is_attack,
             });
         }
     }
 
     /// Looks for a word of the lexicon in this word and those before it.
+    #[inline]
     fn split(&self, word: &Word, signs: &mut Signs) {
-        let mut hard = word.sense.is_none();
+        let mut hard = !word.is_known;
         let mut letters = word.len();
         for (between, before) in self.recent.iter().enumerate() {
             if before.is_none() {
                 break;
             }
-            hard |= before.sense.is_none();
-            let longer = letters.saturating_add(before.len());
-            let near = word.end.saturating_sub(before.start) <= longer.saturating_add(6);
+            hard |= !before.is_known;
+            let longer = letters.wrapping_add(before.len());
+            let near = word.end.wrapping_sub(before.start) <= longer.wrapping_add(6);
             // Those that come before these are farther away, and longer together.
             if !near || longer > self.lexicon.longest() {
                 break;
@@ -314,10 +306,8 @@ impl<'l> Scan<'l> {
                 continue;
             }
             let parts = self.recent.iter().take(between.saturating_add(1));
-            let (sum, _) = parts.fold((word.sum, word.len()), |(sum, len), part| {
-                (join(part.sum, sum, len), len.saturating_add(part.len()))
-            });
-            if let Some(joined) = self.lexicon.sense(finish(sum)) {
+            let whole = parts.fold(word.letters, |behind, part| part.letters.then(part.len(), behind));
+            if let Some(joined) = self.lexicon.sense(whole.hash()) {
                 let start = before.start;
                 while signs.split.last().is_some_and(|last| last.range.end > start) {
                     signs.split.pop();
@@ -355,28 +345,6 @@ impl<'l> Scan<'l> {
         }
     }
 }
-
-/// What parts words.
-const GAP: u8 = 0;
-/// Digits and signs that pass for letters.
-const SIGN: u8 = 1;
-
-/// By byte the small letter, or one of the two others.
-const LETTERS: [u8; 256] = {
-    let mut letters = [GAP; 256];
-    let mut rest: &mut [u8] = &mut letters;
-    let mut byte = 0_u8;
-    while let Some((slot, tail)) = rest.split_first_mut() {
-        *slot = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => byte.to_ascii_lowercase(),
-            b'0'..=b'9' | b'@' | b'$' | b'!' | b'|' | b'+' => SIGN,
-            _ => GAP,
-        };
-        byte = byte.wrapping_add(1);
-        rest = tail;
-    }
-    letters
-};
 
 /// The words that are meant by words of letters and digits, when an attack or several words are among them.
 fn leet(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
@@ -425,6 +393,9 @@ fn meant(body: &str) -> Option<(String, bool)> {
     if body.is_empty() || body.len() > LEXICON.longest() {
         return None;
     }
+    if !may_mean(body.as_bytes()) {
+        return None;
+    }
     let has = |signs: [u8; 3]| body.bytes().any(|byte| signs.contains(&byte));
     // Only some signs stand for one letter or another.
     let ones = if has([b'1', b'!', b'|']) { &b"il"[..] } else { b"i" };
@@ -447,6 +418,21 @@ fn meant(body: &str) -> Option<(String, bool)> {
         }
     }
     None
+}
+
+/// Whether some word begins, ends and is long like this, whichever letters its first and last sign stand for.
+fn may_mean(body: &[u8]) -> bool {
+    let (Some(first), Some(last), 2..) = (body.first(), body.last(), body.len()) else {
+        return true;
+    };
+    let ends = |one, seven| {
+        LEXICON.may_know(
+            letter_for(*first, one, seven),
+            letter_for(*last, one, seven),
+            body.len(),
+        )
+    };
+    ends(b'i', b't') || ends(b'l', b't') || ends(b'i', b'l') || ends(b'l', b'l')
 }
 
 fn letter_for(byte: u8, one: u8, seven: u8) -> u8 {
