@@ -9,7 +9,7 @@ use aho_corasick::Anchored;
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::dfa::DFA;
 
-use crate::digits::Digits;
+use crate::digits::{Digits, DigitsNeeded};
 use crate::exempt::Exempt;
 use crate::kinds::{Kinds, alphanumeric, wide};
 use crate::load::{Compiled, WORD_MIN};
@@ -91,16 +91,16 @@ fn run(
     budget: &mut Budget,
     hits: &mut Vec<Hit>,
 ) -> usize {
-    let at = text.ceil_char_boundary(window.from.min(text.len()));
     let read_to = window.to.saturating_add(matcher.bytes_max).saturating_add(LOOKAHEAD);
-    let read_to = text.ceil_char_boundary(read_to.min(text.len()));
-    let Some(stretch) = text.get(..read_to) else {
+    // Most windows end here; the edges of characters beyond ASCII have no digits.
+    if !digits.suffice(matcher.digits, &(window.from..read_to), budget) {
+        return 0;
+    }
+    let at = text.ceil_char_boundary(window.from.min(text.len()));
+    let Some(stretch) = text.get(..text.ceil_char_boundary(read_to.min(text.len()))) else {
         return 0;
     };
     let bound = window.to.saturating_add(1).min(text.len());
-    if !digits.suffice(matcher.digits, &(at..read_to), budget) {
-        return 0;
-    }
     let stretch = Stretch {
         text: stretch,
         at,
@@ -149,21 +149,44 @@ fn run_where(
 /// How the rules of a selection become candidates.
 #[derive(Debug)]
 pub(crate) struct Gates {
-    /// By matcher, whether its rule is among them.
-    reads: Vec<bool>,
+    /// By matcher, where its matches may lie, if its rule is among them.
+    reaches: Vec<Option<Reach>>,
     /// Rules that any text makes candidates.
     open: Vec<u32>,
-    /// Rules that wait for so many bytes of a kind.
+    /// Rules that wait for so many bytes of a kind, those that wait for few first.
     digits: Vec<(u32, usize)>,
     wide: Vec<(u32, usize)>,
     words: Vec<(u32, usize)>,
 }
 
+/// Where the matches of a rule may lie around what makes it a candidate.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    literal_end_max: usize,
+    /// For rules that wait for a word before the match.
+    within: Option<usize>,
+    bytes_max: usize,
+    digits: DigitsNeeded,
+}
+
+impl Reach {
+    fn of(matcher: &Matcher) -> Self {
+        let within = || matcher.context.as_ref().map_or(0, |context| context.within);
+        Self {
+            literal_end_max: matcher.literal_end_max,
+            within: matches!(matcher.gate, Gate::Context | Gate::Open).then(within),
+            bytes_max: matcher.bytes_max,
+            digits: matcher.digits,
+        }
+    }
+}
+
 impl Gates {
     pub(crate) fn new(compiled: &Compiled, reads: impl Fn(RuleIndex) -> bool) -> Self {
-        let reads: Vec<bool> = compiled.matchers.iter().map(|matcher| reads(matcher.rule)).collect();
+        let chosen = |matcher: &Matcher| reads(matcher.rule).then(|| Reach::of(matcher));
+        let reaches: Vec<Option<Reach>> = compiled.matchers.iter().map(chosen).collect();
         let mut gates = Self {
-            reads: Vec::new(),
+            reaches: Vec::new(),
             open: Vec::new(),
             digits: Vec::new(),
             wide: Vec::new(),
@@ -171,8 +194,8 @@ impl Gates {
         };
         let chosen = (0_u32..)
             .zip(&compiled.matchers)
-            .zip(&reads)
-            .filter(|(_, reads)| **reads);
+            .zip(&reaches)
+            .filter(|(_, reach)| reach.is_some());
         for ((index, matcher), _) in chosen {
             match matcher.gate {
                 Gate::Open => gates.open.push(index),
@@ -182,7 +205,10 @@ impl Gates {
                 Gate::Literal | Gate::Context => {}
             }
         }
-        gates.reads = reads;
+        for waiting in [&mut gates.digits, &mut gates.wide, &mut gates.words] {
+            waiting.sort_by_key(|(_, count)| *count);
+        }
+        gates.reaches = reaches;
         gates
     }
 }
@@ -195,7 +221,7 @@ fn candidates(gates: &Gates, compiled: &Compiled, (text, kinds, digits): (&str, 
         to: text.len(),
     };
     let mut open = Open {
-        reads: &gates.reads,
+        reaches: &gates.reaches,
         digits,
         compiled,
         windows: gates.open.iter().map(anywhere).collect(),
@@ -325,7 +351,7 @@ impl Lane {
 
 /// Windows while they are found.
 struct Open<'a> {
-    reads: &'a [bool],
+    reaches: &'a [Option<Reach>],
     digits: &'a Digits,
     compiled: &'a Compiled,
     windows: Vec<Window>,
@@ -351,7 +377,7 @@ impl Open<'_> {
                     .into_iter()
                     .flatten()
                 {
-                    self.add(*candidate, |matcher| around(matcher, *candidate, start, end));
+                    self.add(*candidate, |reach| around(reach, *candidate, start, end));
                 }
             }
         }
@@ -360,51 +386,45 @@ impl Open<'_> {
     /// Each run of bytes of a kind, for the rules that wait for one so long.
     fn runs(&mut self, waiting: &[(u32, usize)], runs: impl Iterator<Item = Range<usize>>) {
         let may_match = |(candidate, _): &&(u32, usize)| {
-            let matcher = self.compiled.matchers.get(*candidate as usize);
-            matcher.is_some_and(|matcher| self.digits.may_suffice(matcher.digits))
+            let reach = self.reaches.get(*candidate as usize).copied().flatten();
+            reach.is_some_and(|reach| self.digits.may_suffice(reach.digits))
         };
         let waiting: Vec<(u32, usize)> = waiting.iter().filter(may_match).copied().collect();
         if waiting.is_empty() {
             return;
         }
         for run in runs {
-            for (candidate, count) in &waiting {
-                if run.len() >= *count {
-                    self.add(*candidate, |matcher| Window {
-                        matcher: *candidate,
-                        from: run.start.saturating_add(*count).saturating_sub(matcher.literal_end_max),
-                        to: run.end.saturating_sub(*count),
-                    });
-                }
+            for (candidate, count) in waiting.iter().take_while(|(_, count)| *count <= run.len()) {
+                self.add(*candidate, |reach| Window {
+                    matcher: *candidate,
+                    from: run.start.saturating_add(*count).saturating_sub(reach.literal_end_max),
+                    to: run.end.saturating_sub(*count),
+                });
             }
         }
     }
 
-    fn add(&mut self, candidate: u32, window: impl FnOnce(&Matcher) -> Window) {
+    fn add(&mut self, candidate: u32, window: impl FnOnce(&Reach) -> Window) {
         let place = candidate as usize;
-        if !self.reads.get(place).copied().unwrap_or(false) {
-            return;
-        }
-        let Some(matcher) = self.compiled.matchers.get(place) else {
+        let Some(Some(reach)) = self.reaches.get(place) else {
             return;
         };
-        if self.digits.may_suffice(matcher.digits)
+        if self.digits.may_suffice(reach.digits)
             && let Some(slot) = self.latest.get_mut(place)
         {
             if slot.is_none() {
                 self.touched.push(candidate);
             }
-            self.windows.extend(join(slot, window(matcher), matcher.bytes_max));
+            self.windows.extend(join(slot, window(reach), reach.bytes_max));
         }
     }
 }
 
 /// Where a match may start that a word at `start..end` makes possible.
-fn around(matcher: &Matcher, candidate: u32, start: usize, end: usize) -> Window {
-    let within = matcher.context.as_ref().map_or(0, |context| context.within);
-    let (from, to) = match matcher.gate {
-        Gate::Literal | Gate::Run(..) => (end.saturating_sub(matcher.literal_end_max), start),
-        Gate::Context | Gate::Open => (end, start.saturating_add(within)),
+fn around(reach: &Reach, candidate: u32, start: usize, end: usize) -> Window {
+    let (from, to) = match reach.within {
+        None => (end.saturating_sub(reach.literal_end_max), start),
+        Some(within) => (end, start.saturating_add(within)),
     };
     Window {
         matcher: candidate,
