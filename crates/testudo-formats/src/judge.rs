@@ -138,6 +138,10 @@ fn archive(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place)
     }
     if tar::is_tar(head) {
         tar::judge(scan, source, place);
+        // The first name is the first bytes: it can be a pickle at the same time.
+        if matches!(head, [0x80, 0..=5, ..]) || may_be_old_pickle(head) {
+            pickle::judge(scan, source, 0, place, Surely::Perhaps);
+        }
         return true;
     }
     if head.starts_with(b"7z\xbc\xaf\x27\x1c") {

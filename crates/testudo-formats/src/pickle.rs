@@ -15,7 +15,7 @@ pub(crate) use self::policy::{Known, known, reason_against};
 use self::machine::{Bounds, Broken, Machine, Next};
 use self::values::Value;
 use crate::scan::{Place, Scan};
-use crate::source::{Cursor, Source, Window};
+use crate::source::{Cursor, Source, Window, read_up_to};
 use crate::verdict::Verdict;
 
 /// Pickles in a row that are read as such.
@@ -23,11 +23,18 @@ const IN_A_ROW_MAX: u32 = 10_000;
 /// What `torch.save` wrote before 1.6: the first pickle is this number.
 const TORCH_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
+/// How such a file begins: PROTO, and the number as LONG1.
+const OLD_TORCH: [u8; 14] = [
+    0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19,
+];
+
 /// How sure it is that the bytes are a pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Surely {
     /// Its place or its first bytes say so: what cannot be read is a finding.
     Pickle,
+    /// A call loads it as an old PyTorch file of one storage: what is not that is a finding, too.
+    Storage,
     /// Nothing says so: only what runs something is a finding.
     Perhaps,
 }
@@ -49,14 +56,22 @@ struct Ended {
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, start: u64, place: &Place, surely: Surely) -> Was {
     let mut at = start;
     let mut storages = None;
+    if surely == Surely::Storage && !read_up_to(source, start, OLD_TORCH.len()).is_ok_and(|head| head == OLD_TORCH) {
+        let reason = "what a tensor's bytes are loaded from is no storage as PyTorch writes it";
+        scan.find(place, "pickle.nested", Verdict::Unknown, reason, Some(start));
+    }
     for count in 0..IN_A_ROW_MAX {
         let is_first = count == 0;
         let mut machine = Machine::new(Cursor::new(source, at), bounds(scan));
         let ended = run(scan, &mut machine, place);
         scan.opcodes = scan.opcodes.saturating_add(machine.opcodes);
+        if surely == Surely::Storage && machine.calls > 0 {
+            let reason = "what a tensor's bytes are loaded from calls something, which a storage does not";
+            scan.find(place, "pickle.nested", Verdict::Unknown, reason, Some(at));
+        }
         let ran = machine.calls > 0 || machine.notes.worst() >= Some(Verdict::Unknown);
         if let Some(broken) = ended.broken {
-            let is_pickle = if is_first { surely == Surely::Pickle } else { false };
+            let is_pickle = is_first && surely != Surely::Perhaps;
             if !is_pickle && !runs_something(&machine) {
                 if !is_first {
                     after(scan, source, at, place, "follow the last pickle");
@@ -185,7 +200,7 @@ fn report(scan: &mut Scan<'_>, machine: &Machine<'_, '_>, place: &Place, before:
 }
 
 fn is_torch_magic(source: &dyn Source, start: u64) -> bool {
-    let head = crate::source::read_up_to(source, start, 32).unwrap_or_default();
+    let head = read_up_to(source, start, 32).unwrap_or_default();
     head.windows(TORCH_MAGIC.len()).any(|window| window == TORCH_MAGIC)
 }
 
@@ -228,9 +243,9 @@ fn loads(scan: &mut Scan<'_>, source: &dyn Source, machine: &Machine<'_, '_>, pl
             return;
         }
         if let Some((start, length)) = machine.values.span(*bytes) {
-            judge(scan, &Window::new(source, start, length), 0, &deeper, Surely::Pickle);
+            judge(scan, &Window::new(source, start, length), 0, &deeper, Surely::Storage);
         } else if let Some(content) = machine.values.content(*bytes) {
-            judge(scan, &content, 0, &deeper, Surely::Pickle);
+            judge(scan, &content, 0, &deeper, Surely::Storage);
         }
     }
 }

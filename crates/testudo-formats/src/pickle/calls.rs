@@ -49,6 +49,10 @@ impl Machine<'_, '_> {
                 return self.object(callable, args, false);
             }
             Standing::Unlisted => (Some("which is on no list of what savers write"), false),
+            // From protocol 2 on, objects are made by opcodes of their own.
+            Standing::Allowed(Use::Reconstructor) if self.version >= 2 => {
+                (Some("which savers call in protocols 0 and 1 only"), false)
+            }
             Standing::Allowed(used) => (breaks(*used, &self.values, args, is_new), takes_state(*used)),
         };
         if named.standing == Standing::Allowed(Use::Nested)
@@ -139,7 +143,7 @@ fn breaks(used: Use, values: &Values, args: Value, is_new: bool) -> Option<&'sta
             None => false,
         },
         Use::Reconstructor => matches!(items, Some([class, base, state])
-            if is_class(values, *class)
+            if is_used_as(values, *class, &[Use::Type, Use::Object])
                 && (values.is_named(*base, "builtins", "object") || values.is_named(*base, "__builtin__", "object"))
                 && *state == Value::None),
         Use::OfType => matches!(items, Some([class, rest @ ..])

@@ -53,6 +53,8 @@ pub(super) struct Machine<'s, 'b> {
     /// Where the opcode at hand stands.
     pub(super) at: u64,
     frame_end: Option<u64>,
+    /// The highest version that a PROTO said; 0 without one.
+    pub(super) version: u8,
     pub(super) opcodes: u64,
     pub(super) calls: u64,
     gets: u64,
@@ -80,6 +82,7 @@ impl<'s, 'b> Machine<'s, 'b> {
             far_memo: BTreeMap::new(),
             filled: 0,
             frame_end: None,
+            version: 0,
             opcodes: 0,
             calls: 0,
             gets: 0,
@@ -182,6 +185,7 @@ impl<'s, 'b> Machine<'s, 'b> {
 
     fn protocol(&mut self) -> Result<(), Broken> {
         let version = self.cursor.byte()?;
+        self.version = self.version.max(version);
         if version > 5 {
             self.note(
                 "pickle.protocol",

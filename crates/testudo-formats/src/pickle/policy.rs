@@ -32,9 +32,9 @@ pub(super) enum Use {
     Tensor,
     /// `torch._tensor._rebuild_from_type_v2(FUNCTION, TYPE, ARGUMENTS, STATE)`, with one of the functions above.
     Rebuild,
-    /// `torch.storage._load_from_bytes(BYTES)`: bytes that are read and judged like a file.
+    /// `torch.storage._load_from_bytes(BYTES)`: an old PyTorch file of one storage that calls nothing (decision 0010).
     Nested,
-    /// `copyreg._reconstructor(TYPE, object, None)`.
+    /// `copyreg._reconstructor(TYPE, object, None)`, in protocols 0 and 1 (decision 0010).
     Reconstructor,
     /// `bytes(…)`, `bytearray(…)`: of text or bytes, not of a size.
     Buffer,
