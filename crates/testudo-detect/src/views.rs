@@ -14,6 +14,7 @@ mod escapes;
 mod fold;
 mod growing;
 mod inflate;
+mod leet;
 mod legible;
 mod lexicon;
 mod look_alike;

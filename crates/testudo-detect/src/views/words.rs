@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use super::accents::unaccented;
 use super::derived::{Derived, Edit, splice};
-use super::lexicon::{Disguise, How, LEXICON, Letters, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, hash, shift};
-use super::{ViewKind, split};
+use super::lexicon::{Disguise, How, LEXICON, Letters, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, shift};
+use super::{ViewKind, leet, split};
 use crate::kinds::{self, Kinds, wide};
 
 /// Text that stays on each side of a guess.
@@ -76,7 +76,7 @@ pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
     let mut signs = Signs::default();
     Scan::new(&LEXICON).run(text.as_bytes(), kinds, &mut signs);
     undisguised(text, &mut signs, &mut views);
-    let leet = leet(text, &signs.leet);
+    let leet = leet::read(text, &signs.leet);
     if !leet.is_empty() {
         views.push((ViewKind::Leet, splice(text, &leet, GUESS_MARGIN)));
     }
@@ -88,6 +88,14 @@ pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
         }
     }
     views
+}
+
+/// Words that [`leet`] may read.
+#[cfg(test)]
+pub(super) fn leet_words(text: &str) -> Vec<Range<usize>> {
+    let mut signs = Signs::default();
+    Scan::new(&LEXICON).run(text.as_bytes(), &Kinds::of(text.as_bytes()), &mut signs);
+    signs.leet
 }
 
 /// Undoes disguises where several of a kind stand near each other.
@@ -343,111 +351,6 @@ impl<'l> Scan<'l> {
         {
             signs.spelled.push(row);
         }
-    }
-}
-
-/// The words that are meant by words of letters and digits, when an attack or several words are among them.
-fn leet(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    let (mut attacks, mut lettered) = (0_usize, 0_usize);
-    for range in words {
-        let Some(word) = text.get(range.clone()) else {
-            continue;
-        };
-        let ends = word.trim_end_matches(['!', '+', '$', '|']);
-        let inner = ends.trim_start_matches(['|', '+', '!', '$']);
-        let trimmed = (ends.len() < word.len()).then_some(ends);
-        let inside = (inner.len() < ends.len()).then_some(inner);
-        let tries = std::iter::once(word).chain(trimmed).chain(inside);
-        let apostrophe = range.start.checked_sub(1).and_then(|at| text.as_bytes().get(at)) == Some(&b'\'');
-        let found = match word {
-            "7" if apostrophe => Some(("7", ("t".to_owned(), false))),
-            _ => tries.filter_map(|body| Some((body, meant(body)?))).next(),
-        };
-        let Some((body, (meant, attack))) = found else {
-            continue;
-        };
-        attacks = attacks.saturating_add(usize::from(attack));
-        if body.len() > 2 && body.bytes().any(|byte| byte.is_ascii_alphabetic()) {
-            lettered = lettered.saturating_add(1);
-        }
-        let start = range.start.saturating_add(if body.len() == inner.len() {
-            ends.len().saturating_sub(inner.len())
-        } else {
-            0
-        });
-        edits.push(Edit {
-            range: start..start.saturating_add(body.len()),
-            text: meant.into(),
-        });
-    }
-    if attacks == 0 && lettered < 2 {
-        Vec::new()
-    } else {
-        edits
-    }
-}
-
-/// The known word that signs in a word stand for, and whether attacks use it.
-fn meant(body: &str) -> Option<(String, bool)> {
-    if body.is_empty() || body.len() > LEXICON.longest() {
-        return None;
-    }
-    if !may_mean(body.as_bytes()) {
-        return None;
-    }
-    let has = |signs: [u8; 3]| body.bytes().any(|byte| signs.contains(&byte));
-    // Only some signs stand for one letter or another.
-    let ones = if has([b'1', b'!', b'|']) { &b"il"[..] } else { b"i" };
-    let sevens = if has([b'7', b'+', b'+']) { &b"tl"[..] } else { b"t" };
-    for one in ones {
-        for seven in sevens {
-            let letters = || body.bytes().map(|byte| letter_for(byte, *one, *seven));
-            if let (Some(first), Some(last), 2..) = (letters().next(), letters().next_back(), body.len())
-                && !LEXICON.may_know(first, last, body.len())
-            {
-                continue;
-            }
-            let Some(sense) = LEXICON.sense(hash(letters())) else {
-                continue;
-            };
-            let attack = sense == Sense::Attack && body.len() >= SHUFFLED_LEN_MIN;
-            let capitals = !body.bytes().any(|byte| byte.is_ascii_lowercase());
-            let word: String = letters().map(char::from).collect();
-            return Some((if capitals { word.to_ascii_uppercase() } else { word }, attack));
-        }
-    }
-    None
-}
-
-/// Whether some word begins, ends and is long like this, whichever letters its first and last sign stand for.
-fn may_mean(body: &[u8]) -> bool {
-    let (Some(first), Some(last), 2..) = (body.first(), body.last(), body.len()) else {
-        return true;
-    };
-    let ends = |one, seven| {
-        LEXICON.may_know(
-            letter_for(*first, one, seven),
-            letter_for(*last, one, seven),
-            body.len(),
-        )
-    };
-    ends(b'i', b't') || ends(b'l', b't') || ends(b'i', b'l') || ends(b'l', b'l')
-}
-
-fn letter_for(byte: u8, one: u8, seven: u8) -> u8 {
-    match byte {
-        b'0' => b'o',
-        b'1' | b'!' | b'|' => one,
-        b'2' => b'z',
-        b'3' => b'e',
-        b'4' | b'@' => b'a',
-        b'5' | b'$' => b's',
-        b'6' => b'g',
-        b'7' | b'+' => seven,
-        b'8' => b'b',
-        b'9' => b'g',
-        letter => letter.to_ascii_lowercase(),
     }
 }
 
