@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "testudo-vault",
-        &["testudo-types", "testudo-bounded", "testudo-recorder"],
+        &["testudo-types", "testudo-bounded", "testudo-ledger", "testudo-recorder"],
     ),
     // Layer 3: edges. HTTP, TLS, files of configuration, processes.
     (

@@ -41,6 +41,7 @@ pub(crate) async fn run(command: &Model, variables: &dyn Variables, out: &mut im
         Model::Gc(arguments) => vault::gc(arguments, variables, out).await,
         Model::SignAsAdapter(arguments) => adapter::sign(arguments, out),
         Model::VerifyAsAdapter(arguments) => adapter::verify(arguments, out),
+        Model::VerifyFileAsAdapter(arguments) => adapter::verify_file(arguments),
     }
 }
 

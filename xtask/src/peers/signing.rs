@@ -23,10 +23,10 @@ const SHARD_BYTES: u64 = 100_000;
 /// Releases of the Python implementation whose signatures its repository keeps.
 const RELEASES: [(&str, &[&str]); 5] = [
     ("v0.2.0", &["certificate"]),
-    ("v0.3.1", &["certificate", "elliptic-key"]),
-    ("v1.0.0", &["certificate", "elliptic-key"]),
-    ("v1.0.1", &["certificate", "elliptic-key"]),
-    ("v1.1.0", &["certificate", "elliptic-key"]),
+    ("v0.3.1", &["certificate", "elliptic-key", "sigstore"]),
+    ("v1.0.0", &["certificate", "elliptic-key", "sigstore"]),
+    ("v1.0.1", &["certificate", "elliptic-key", "sigstore"]),
+    ("v1.1.0", &["certificate", "elliptic-key", "sigstore"]),
 ];
 
 /// What is wanted beside the matrix.
@@ -36,6 +36,8 @@ struct Wanted {
     upstream: Option<PathBuf>,
     /// The conformance suite, and the specification with its schemas.
     conformance: Option<(PathBuf, PathBuf)>,
+    /// The conformance suite of Sigstore.
+    bundles: Option<PathBuf>,
 }
 
 impl Wanted {
@@ -47,8 +49,10 @@ impl Wanted {
             match word.as_str() {
                 "--upstream" => wanted.upstream = Some(folder()?),
                 "--conformance" => wanted.conformance = Some((folder()?, folder()?)),
+                "--bundles" => wanted.bundles = Some(folder()?),
                 _ => bail!(
-                    "usage: cargo xtask peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION]"
+                    "usage: cargo xtask peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION] \
+                     [--bundles FOLDER]"
                 ),
             }
         }
@@ -56,7 +60,7 @@ impl Wanted {
     }
 }
 
-/// `peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION]`.
+/// `peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION] [--bundles FOLDER]`.
 pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     let wanted = Wanted::parse(words)?;
     let python = python::environment(&python::cache("testudo-peers")?.join("model-signing"), &PACKAGES)?;
@@ -69,9 +73,10 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     fs::create_dir_all(&work)?;
     let bench = Bench {
         ours: shell::target().join("debug/testudo"),
-        python,
+        trusted: trusted_root(&python)?,
         script: shell::workspace().join("tests/peers/model_signing_peer.py"),
         work,
+        python,
     };
     shell::run(
         Command::new(&bench.python)
@@ -85,7 +90,16 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
         wrong = wrong.saturating_add(bench.releases(upstream)?);
     }
     if let Some((suite, specification)) = &wanted.conformance {
-        wrong = wrong.saturating_add(conformance::run(&bench.ours, &bench.work, suite, specification)?);
+        wrong = wrong.saturating_add(conformance::run(
+            &bench.ours,
+            &bench.work,
+            suite,
+            specification,
+            &bench.trusted,
+        )?);
+    }
+    if let Some(suite) = &wanted.bundles {
+        wrong = wrong.saturating_add(conformance::bundles(&bench.ours, suite, &bench.trusted)?);
     }
     if wrong > 0 {
         bail!("{wrong} cases went wrong");
@@ -93,8 +107,27 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The trusted root of the public Sigstore, as the Python library carries it.
+fn trusted_root(python: &Path) -> anyhow::Result<PathBuf> {
+    let library = python
+        .parent()
+        .and_then(Path::parent)
+        .context("no environment")?
+        .join("lib");
+    for entry in fs::read_dir(&library)? {
+        let store = entry?.path().join("site-packages/sigstore/_store");
+        let root = store.join("https%3A%2F%2Ftuf-repo-cdn.sigstore.dev/trusted_root.json");
+        if root.exists() {
+            return Ok(root);
+        }
+    }
+    bail!("the Python library carries no trusted root")
+}
+
 struct Bench {
     ours: PathBuf,
+    /// Of the public Sigstore.
+    trusted: PathBuf,
     python: PathBuf,
     script: PathBuf,
     work: PathBuf,
@@ -231,7 +264,11 @@ impl Bench {
                 if !single {
                     command.args(["--ignore-paths", "ignore-me"]);
                 }
-                if *method == "certificate" {
+                if *method == "sigstore" {
+                    let (identity, provider) = conformance::SIGNER;
+                    command.args(["--sigstore", "--identity", identity, "--identity-provider", provider]);
+                    command.arg("--trust-root").arg(&self.trusted);
+                } else if *method == "certificate" {
                     command.arg("--certificate-chain").arg(keys.join("ca-cert.pem"));
                     command.arg("--accept-expired-certificate");
                 } else {

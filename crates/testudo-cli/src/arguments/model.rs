@@ -40,6 +40,8 @@ pub(crate) enum Model {
     SignAsAdapter(Box<SignModel>),
     #[command(hide = true, name = "verify-model")]
     VerifyAsAdapter(Box<VerifyModel>),
+    #[command(hide = true, name = "verify-bundle")]
+    VerifyFileAsAdapter(Box<VerifyBundle>),
 }
 
 /// Signs every file of a model (OpenSSF Model Signing 1.0)
@@ -114,7 +116,8 @@ pub(crate) enum Hash {
 
 /// Finds out whether a model is the one that was signed
 ///
-/// Give a public key, or the roots that may vouch for certificates.
+/// Give a public key, or the roots that may vouch for certificates, or, for a signature through Sigstore, a trusted
+/// root and whom you expect. No service is asked.
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXIT_CODES)]
 pub(crate) struct Verify {
@@ -128,16 +131,32 @@ pub(crate) struct Verify {
         long,
         value_name = "FILE",
         alias = "public_key",
-        required_unless_present = "certificate_chain",
-        conflicts_with = "certificate_chain"
+        required_unless_present_any = ["certificate_chain", "sigstore"],
+        conflicts_with_all = ["certificate_chain", "sigstore"]
     )]
     pub(crate) public_key: Option<PathBuf>,
     /// Root certificates, and those between; may be repeated
-    #[arg(long, value_name = "FILE", alias = "certificate_chain")]
+    #[arg(long, value_name = "FILE", alias = "certificate_chain", conflicts_with = "sigstore")]
     pub(crate) certificate_chain: Vec<PathBuf>,
-    /// Accepts a signing certificate whose time is over; a bundle does not prove when it was made
+    /// Accepts a signing certificate whose time is over; without a time stamp a bundle does not prove when it was made
     #[arg(long, requires = "certificate_chain")]
     pub(crate) accept_expired_certificate: bool,
+    /// Certificates of authorities whose time stamps (RFC 3161) you trust, roots and those between; one of them must
+    /// have stamped the signature, and the signing certificate is judged at that time; may be repeated
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sigstore", "accept_expired_certificate"])]
+    pub(crate) timestamp_chain: Vec<PathBuf>,
+    /// The model was signed through Sigstore
+    #[arg(long, requires_all = ["trust_root", "identity", "identity_provider"])]
+    pub(crate) sigstore: bool,
+    /// Whose certificates and logs you trust: `trusted_root.json` of a Sigstore
+    #[arg(long, value_name = "FILE", requires = "sigstore", aliases = ["trust_root", "trust-config", "trust_config"])]
+    pub(crate) trust_root: Option<PathBuf>,
+    /// The mail address or link that must have signed, exactly
+    #[arg(long, value_name = "NAME", requires = "sigstore")]
+    pub(crate) identity: Option<String>,
+    /// The link of who must have vouched for that identity, exactly
+    #[arg(long, value_name = "URL", requires = "sigstore", alias = "identity_provider")]
+    pub(crate) identity_provider: Option<String>,
     /// A file or folder that need not be signed; relative to the model, or a path to it; may be repeated
     #[arg(long, value_name = "PATH", alias = "ignore_paths")]
     pub(crate) ignore_paths: Vec<PathBuf>,
@@ -218,4 +237,22 @@ pub(crate) struct VerifyModel {
     pub(crate) identity: Option<String>,
     #[arg(long)]
     pub(crate) identity_provider: Option<String>,
+    /// Ours alone: the suite knows the services of Sigstore, which are not asked here
+    #[arg(long)]
+    pub(crate) trust_root: Option<PathBuf>,
+}
+
+/// Verifies as the conformance suite of Sigstore asks for it
+#[derive(Debug, Args)]
+pub(crate) struct VerifyBundle {
+    #[arg(long)]
+    pub(crate) bundle: PathBuf,
+    #[arg(long)]
+    pub(crate) certificate_identity: String,
+    #[arg(long)]
+    pub(crate) certificate_oidc_issuer: String,
+    #[arg(long)]
+    pub(crate) trusted_root: PathBuf,
+    /// A file, or `sha256:` and its digest
+    pub(crate) file: String,
 }

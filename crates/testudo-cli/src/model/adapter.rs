@@ -1,14 +1,15 @@
-//! The two commands through which the conformance suite of OpenSSF Model Signing tests an implementation.
+//! The commands through which the conformance suites of OpenSSF Model Signing and of Sigstore test an implementation.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use testudo_vault::signing::{HashKind, SigstoreTrust, TrustedRoot, sha256_of, verify_file as verify_signed};
 
-use super::{sign as signing, verify as verifying};
+use super::{SIGNATURE_BYTES_MAX, complain, key_file, sign as signing, verify as verifying};
 use crate::arguments::Format;
-use crate::arguments::model::{AdapterMethod, Hash, MeasuredAs, Sign, SignModel, Verify, VerifyModel};
-use crate::exit::Exit;
+use crate::arguments::model::{AdapterMethod, Hash, MeasuredAs, Sign, SignModel, Verify, VerifyBundle, VerifyModel};
+use crate::exit::{Exit, SignatureFault};
 
 pub(super) fn sign(arguments: &SignModel, out: &mut impl Write) -> anyhow::Result<Exit> {
     let certificate = match arguments.method {
@@ -49,14 +50,26 @@ pub(super) fn verify(arguments: &VerifyModel, out: &mut impl Write) -> anyhow::R
         ),
         AdapterMethod::Certificate if arguments.cert_chain.is_empty() => bail!("--cert-chain is missing"),
         AdapterMethod::Certificate => (None, arguments.cert_chain.clone()),
-        AdapterMethod::Sigstore => bail!("bundles signed through Sigstore cannot be verified here yet"),
+        AdapterMethod::Sigstore => (None, Vec::new()),
     };
+    let sigstore = arguments.method == AdapterMethod::Sigstore;
+    if sigstore && (arguments.identity.is_none() || arguments.identity_provider.is_none()) {
+        bail!("--identity or --identity-provider is missing");
+    }
+    if sigstore && arguments.trust_root.is_none() {
+        bail!("--trust-root is missing: no service of Sigstore is asked for it");
+    }
     let verify = Verify {
         model: arguments.model_path.clone(),
         signature: arguments.bundle.clone(),
         public_key,
         certificate_chain,
         accept_expired_certificate: false,
+        timestamp_chain: Vec::new(),
+        sigstore,
+        trust_root: arguments.trust_root.clone(),
+        identity: arguments.identity.clone(),
+        identity_provider: arguments.identity_provider.clone(),
         ignore_paths: inside(&arguments.model_path, &arguments.ignore_paths),
         no_ignore_git_paths: false,
         allow_symlinks: false,
@@ -66,6 +79,28 @@ pub(super) fn verify(arguments: &VerifyModel, out: &mut impl Write) -> anyhow::R
         format: Format::Table,
     };
     verifying::run(&verify, out)
+}
+
+pub(super) fn verify_file(arguments: &VerifyBundle) -> anyhow::Result<Exit> {
+    let trust = SigstoreTrust {
+        root: TrustedRoot::parse(&key_file(&arguments.trusted_root)?)?,
+        identity: arguments.certificate_identity.clone(),
+        provider: arguments.certificate_oidc_issuer.clone(),
+    };
+    let digest = match arguments.file.strip_prefix("sha256:") {
+        Some(digits) => testudo_vault::signing::Digest::from_hex(HashKind::Sha256, digits)
+            .and_then(|it| it.as_bytes().try_into().ok())
+            .context("it is not the SHA-256 of a file")?,
+        None => sha256_of(&testudo_bounded::read_file(
+            Path::new(&arguments.file),
+            SIGNATURE_BYTES_MAX,
+        )?),
+    };
+    let bundle = testudo_bounded::read_file(&arguments.bundle, SIGNATURE_BYTES_MAX)?;
+    match verify_signed(&bundle, &digest, &trust) {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) => complain(&error.into(), Exit::NotSigned(SignatureFault::Untrusted)),
+    }
 }
 
 /// The suite also names files outside of the model, which are never signed.

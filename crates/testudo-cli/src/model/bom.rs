@@ -186,6 +186,7 @@ fn signature(arguments: &Bom, path: &Path) -> anyhow::Result<(Manifest, Signatur
     let signer = match verified.by() {
         SignedBy::Key { hint, curve } => format!("key {hint} ({curve})"),
         SignedBy::Certificate { subject, curve } => format!("certificate {subject} ({curve})"),
+        SignedBy::Sigstore { identity, provider, .. } => format!("{identity}, known to {provider}"),
     };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let entry = SignatureEntry {

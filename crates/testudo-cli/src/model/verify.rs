@@ -1,14 +1,15 @@
 //! `testudo model verify`.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use testudo_gateway::system_clock::SystemClock;
 use testudo_types::Clock as _;
 use testudo_vault::signing::{
-    Bundle, CompareError, Comparison, Expiry, Legacy, Lookup, Model, Roots, SignedBy, Trust, Unlisted, Verified,
-    VerifyError, VerifyingKey,
+    Bundle, CompareError, Comparison, Expiry, Legacy, Lookup, Model, Roots, SignedBy, SigstoreTrust, StampAuthorities,
+    Trust, TrustedRoot, Unlisted, Verified, VerifyError, VerifyingKey,
 };
 
 use super::measured::{links, scope, told, watching};
@@ -16,14 +17,14 @@ use super::{SIGNATURE_BYTES_MAX, complain, key_file};
 use crate::arguments::Format;
 use crate::arguments::model::Verify;
 use crate::exit::{Exit, SignatureFault};
-use crate::output::{counted, printable, size};
+use crate::output::{counted, day_and_time, printable, size};
 
 /// Names of one kind that are shown to people; the JSON has all.
 const SHOWN_MAX: usize = 20;
 
 pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let trust = match trust(arguments) {
-        Ok(trust) => trust,
+    let (trust, stamps) = match trust(arguments).and_then(|trust| Ok((trust, stamps(arguments)?))) {
+        Ok(both) => both,
         Err(error) => return complain(&error, Exit::BadInput),
     };
     let path = &arguments.signature;
@@ -40,7 +41,11 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> anyhow::Result<Ex
     } else {
         Legacy::Refuse
     };
-    let verified = match bundle.verify(&trust, legacy) {
+    let judged = match &stamps {
+        None => bundle.verify(&trust, legacy),
+        Some(authorities) => bundle.verify_stamped(&trust, legacy, authorities),
+    };
+    let verified = match judged {
         Ok(verified) => verified,
         Err(error) => {
             let fault = match error {
@@ -92,11 +97,18 @@ fn trust(arguments: &Verify) -> anyhow::Result<Trust> {
             .with_context(|| format!("the public key in `{}` cannot be used", path.display()))?;
         return Ok(Trust::Key(key));
     }
-    let pems = arguments
-        .certificate_chain
-        .iter()
-        .map(|path| key_file(path))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    if let (Some(path), Some(identity), Some(provider)) =
+        (&arguments.trust_root, &arguments.identity, &arguments.identity_provider)
+    {
+        let root = TrustedRoot::parse(&key_file(path)?)
+            .with_context(|| format!("the trusted root in `{}` cannot be used", path.display()))?;
+        return Ok(Trust::Sigstore(Box::new(SigstoreTrust {
+            root,
+            identity: identity.clone(),
+            provider: provider.clone(),
+        })));
+    }
+    let pems = pems(&arguments.certificate_chain)?;
     let expiry = if arguments.accept_expired_certificate {
         Expiry::Ignored
     } else {
@@ -104,6 +116,20 @@ fn trust(arguments: &Verify) -> anyhow::Result<Trust> {
     };
     let roots = Roots::from_pems(&pems).context("the given certificates cannot be used as roots")?;
     Ok(Trust::Roots(roots, expiry))
+}
+
+/// Whose time stamps are trusted, when one is wanted.
+fn stamps(arguments: &Verify) -> anyhow::Result<Option<StampAuthorities>> {
+    if arguments.timestamp_chain.is_empty() {
+        return Ok(None);
+    }
+    let authorities = StampAuthorities::from_pems(&pems(&arguments.timestamp_chain)?)
+        .context("the given certificates cannot be used for time stamps")?;
+    Ok(Some(authorities))
+}
+
+fn pems(paths: &[PathBuf]) -> anyhow::Result<Vec<Vec<u8>>> {
+    paths.iter().map(|path| key_file(path)).collect()
 }
 
 /// Nothing could be compared.
@@ -138,6 +164,7 @@ fn tell(verified: &Verified, comparison: &Comparison, format: Format, out: &mut 
             "root": manifest.root_hex(),
             "name": manifest.name,
             "signer": signer(verified.by()),
+            "stamped_at": verified.stamped().map(day_and_time),
             "files": comparison.files,
             "bytes": comparison.bytes,
             "missing": comparison.missing,
@@ -150,12 +177,26 @@ fn tell(verified: &Verified, comparison: &Comparison, format: Format, out: &mut 
         return Ok(());
     }
     let by = match verified.by() {
+        SignedBy::Sigstore {
+            identity,
+            provider,
+            time,
+            curve,
+        } => format!(
+            "by `{}` as `{}` knows it, at {} ({curve})",
+            printable(identity),
+            printable(provider),
+            day_and_time(*time)
+        ),
         SignedBy::Key { hint, curve } => format!("by key {hint} ({curve})"),
         SignedBy::Certificate { subject, curve } => format!("by certificate `{}` ({curve})", printable(subject)),
     };
     if same {
         let files = counted(comparison.files, "file");
         writeln!(out, "verified: {files} ({}), signed {by}", size(comparison.bytes))?;
+        if let Some(time) = verified.stamped() {
+            writeln!(out, "stamped: {}", day_and_time(time))?;
+        }
         writeln!(out, "sha256:{}", manifest.root_hex())?;
     } else {
         writeln!(out, "not what was signed {by}")?;
@@ -183,5 +224,17 @@ fn signer(by: &SignedBy) -> Value {
         SignedBy::Certificate { subject, curve } => {
             json!({ "method": "certificate", "subject": subject, "curve": curve })
         }
+        SignedBy::Sigstore {
+            identity,
+            provider,
+            time,
+            curve,
+        } => json!({
+            "method": "sigstore",
+            "identity": identity,
+            "identity_provider": provider,
+            "signed_at": day_and_time(*time),
+            "curve": curve,
+        }),
     }
 }

@@ -54,6 +54,12 @@ impl Signature {
         self.hash
     }
 
+    /// The signature itself; before that of a cosigner stand eight bytes of time.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether it claims to be by this key.
     #[must_use]
     pub fn is_by(&self, key: &VerifierKey) -> bool {

@@ -2,17 +2,20 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 use testudo_bounded::json::{Document, JsonError, Kind, Node};
 
 use super::certificates::{CertificateError, Chain};
 use super::envelope::{PAYLOAD_TYPE, pae};
 use super::keys::{SignatureHash, SigningKey, VerifyingKey};
+use super::sigstore::{ENTRIES_MAX, Entry, Evidence};
+use super::stamped::STAMPS_MAX;
 use super::statement::LIMITS;
 
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// Longest signature or certificate that is looked at, in bytes.
-const BYTES_MAX: usize = 1 << 16;
+pub(super) const BYTES_MAX: usize = 1 << 16;
 
 /// Why a file is not a bundle.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +64,7 @@ pub(crate) enum Material {
         hint: Option<String>,
     },
     Chain(Chain),
-    Sigstore,
+    Sigstore(Box<Evidence>),
 }
 
 /// A signature as it was found; nothing of it has been verified.
@@ -70,6 +73,8 @@ pub struct Bundle {
     pub(crate) material: Material,
     pub(crate) payload: Vec<u8>,
     pub(crate) signature: Vec<u8>,
+    /// Time stamps of the signature.
+    pub(crate) stamps: Vec<Vec<u8>>,
 }
 
 #[derive(Serialize)]
@@ -154,6 +159,7 @@ impl Bundle {
             material: read_material(material)?,
             payload: decoded(envelope, "payload", "dsseEnvelope.payload", usize::MAX)?,
             signature: decoded(signature, "sig", "dsseEnvelope.signatures[0].sig", BYTES_MAX)?,
+            stamps: stamps(material)?,
         })
     }
 
@@ -163,7 +169,7 @@ impl Bundle {
         match self.material {
             Material::Key { .. } => MethodKind::Key,
             Material::Chain(_) => MethodKind::Certificate,
-            Material::Sigstore => MethodKind::Sigstore,
+            Material::Sigstore(_) => MethodKind::Sigstore,
         }
     }
 
@@ -177,6 +183,7 @@ impl Bundle {
             material: Material::Key { hint },
             payload,
             signature,
+            stamps: Vec::new(),
         };
         bundle.write()
     }
@@ -185,7 +192,7 @@ impl Bundle {
     pub(crate) fn key_hint(&self) -> Option<&str> {
         match &self.material {
             Material::Key { hint } => hint.as_deref(),
-            Material::Chain(_) | Material::Sigstore => None,
+            Material::Chain(_) | Material::Sigstore(_) => None,
         }
     }
 
@@ -220,7 +227,7 @@ impl Bundle {
                         .collect(),
                 });
             }
-            Material::Sigstore => return Err(BundleError::Material),
+            Material::Sigstore(_) => return Err(BundleError::Material),
         }
         serde_json::to_vec(&Written {
             media_type: MEDIA_TYPE,
@@ -264,21 +271,51 @@ fn read_material(material: Node<'_>) -> Result<Material, BundleError> {
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(Material::Chain(Chain::from_ders(ders)?))
         }
-        (None, None, Some(certificate)) => {
-            decoded(
-                certificate,
-                "rawBytes",
-                "verificationMaterial.certificate.rawBytes",
-                BYTES_MAX,
-            )?;
-            let entries = array(material, "tlogEntries", "verificationMaterial.tlogEntries")?;
-            if entries.items().next().is_none() {
-                return Err(BundleError::Field("verificationMaterial.tlogEntries"));
-            }
-            Ok(Material::Sigstore)
-        }
+        (None, None, Some(_)) => Ok(Material::Sigstore(Box::new(evidence(material)?))),
         _ => Err(BundleError::Material),
     }
+}
+
+/// A certificate for a moment, and entries of logs.
+pub(super) fn evidence(material: Node<'_>) -> Result<Evidence, BundleError> {
+    let path = "verificationMaterial.certificate";
+    let certificate = object(material, "certificate", path)?;
+    Ok(Evidence {
+        leaf: CertificateDer::from(decoded(certificate, "rawBytes", path, BYTES_MAX)?),
+        between: Vec::new(),
+        entries: entries(material)?,
+        needs_proof: true,
+    })
+}
+
+pub(super) fn entries(material: Node<'_>) -> Result<Vec<Entry>, BundleError> {
+    let path = "verificationMaterial.tlogEntries";
+    let list = array(material, "tlogEntries", path)?;
+    let count = list.items().count();
+    if count == 0 || count > ENTRIES_MAX {
+        return Err(BundleError::Field(path));
+    }
+    list.items().map(Entry::read).collect()
+}
+
+/// Time stamps, which bundles of every method may bear.
+pub(super) fn stamps(material: Node<'_>) -> Result<Vec<Vec<u8>>, BundleError> {
+    let path = "verificationMaterial.timestampVerificationData";
+    let Some(data) = material.get("timestampVerificationData").filter(|it| !it.is_null()) else {
+        return Ok(Vec::new());
+    };
+    if data.kind() != Kind::Object {
+        return Err(BundleError::Field(path));
+    }
+    let Some(list) = data.get("rfc3161Timestamps").filter(|it| !it.is_null()) else {
+        return Ok(Vec::new());
+    };
+    if list.kind() != Kind::Array || list.items().count() > STAMPS_MAX {
+        return Err(BundleError::Field(path));
+    }
+    list.items()
+        .map(|it| decoded(it, "signedTimestamp", path, BYTES_MAX))
+        .collect()
 }
 
 /// A name of the key, or, before version 1.1, the key itself, which is not looked at: the verifier brings one.
@@ -294,7 +331,7 @@ fn read_key(key: Node<'_>) -> Result<Material, BundleError> {
     }
 }
 
-fn decoded(node: Node<'_>, key: &str, path: &'static str, bytes_max: usize) -> Result<Vec<u8>, BundleError> {
+pub(super) fn decoded(node: Node<'_>, key: &str, path: &'static str, bytes_max: usize) -> Result<Vec<u8>, BundleError> {
     let text = string(node, key, path)?;
     match STANDARD.decode(text) {
         Ok(bytes) if !bytes.is_empty() && bytes.len() <= bytes_max => Ok(bytes),
@@ -302,20 +339,20 @@ fn decoded(node: Node<'_>, key: &str, path: &'static str, bytes_max: usize) -> R
     }
 }
 
-fn string(node: Node<'_>, key: &str, path: &'static str) -> Result<String, BundleError> {
+pub(super) fn string(node: Node<'_>, key: &str, path: &'static str) -> Result<String, BundleError> {
     node.get(key)
         .and_then(|it| it.as_str())
         .map(std::borrow::Cow::into_owned)
         .ok_or(BundleError::Field(path))
 }
 
-fn object<'d>(node: Node<'d>, key: &str, path: &'static str) -> Result<Node<'d>, BundleError> {
+pub(super) fn object<'d>(node: Node<'d>, key: &str, path: &'static str) -> Result<Node<'d>, BundleError> {
     node.get(key)
         .filter(|it| it.kind() == Kind::Object)
         .ok_or(BundleError::Field(path))
 }
 
-fn array<'d>(node: Node<'d>, key: &str, path: &'static str) -> Result<Node<'d>, BundleError> {
+pub(super) fn array<'d>(node: Node<'d>, key: &str, path: &'static str) -> Result<Node<'d>, BundleError> {
     node.get(key)
         .filter(|it| it.kind() == Kind::Array)
         .ok_or(BundleError::Field(path))

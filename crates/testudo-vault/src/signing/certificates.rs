@@ -48,6 +48,8 @@ pub enum CertificateError {
 pub enum Expiry {
     /// Now: a bundle without a trusted time stamp proves no earlier time.
     Now(UnixMillis),
+    /// When a time stamp or a log says that it was used.
+    At(UnixMillis),
     /// When its validity began, as the reference implementation checks it: expiry is ignored.
     Ignored,
 }
@@ -102,7 +104,7 @@ impl Chain {
     pub(crate) fn verify(&self, roots: &Roots, expiry: Expiry) -> Result<(VerifyingKey, String), CertificateError> {
         let certificate = parse(&self.leaf)?;
         let time = match expiry {
-            Expiry::Now(now) => Duration::from_millis(now.0),
+            Expiry::Now(time) | Expiry::At(time) => Duration::from_millis(time.0),
             Expiry::Ignored => {
                 Duration::from_secs(u64::try_from(certificate.validity().not_before.timestamp()).unwrap_or(0))
             }
@@ -118,31 +120,31 @@ impl Chain {
         } else if is_authority {
             authority::verify(&self.leaf, &between, &roots.anchors, time)?;
         } else {
-            self.verify_chain(&between, &roots.anchors()?, time)?;
+            verify_chain(&self.leaf, &between, &roots.anchors()?, time)?;
         }
         if !signs(&certificate) {
             return Err(CertificateError::Usage);
         }
         Ok((self.key()?, certificate.subject().to_string()))
     }
+}
 
-    fn verify_chain(
-        &self,
-        between: &[CertificateDer<'_>],
-        anchors: &[TrustAnchor<'_>],
-        time: UnixTime,
-    ) -> Result<(), CertificateError> {
-        let algorithms = webpki::ALL_VERIFICATION_ALGS;
-        EndEntityCert::try_from(&self.leaf)
-            .and_then(|leaf| {
-                leaf.verify_for_usage(algorithms, anchors, between, time, AnyPurpose, None, None)
-                    .map(drop)
-            })
-            .map_err(|error| match error {
-                webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => CertificateError::Expired,
-                error => CertificateError::Chain(error),
-            })
-    }
+fn verify_chain(
+    leaf: &CertificateDer<'_>,
+    between: &[CertificateDer<'_>],
+    anchors: &[TrustAnchor<'_>],
+    time: UnixTime,
+) -> Result<(), CertificateError> {
+    let algorithms = webpki::ALL_VERIFICATION_ALGS;
+    EndEntityCert::try_from(leaf)
+        .and_then(|leaf| {
+            leaf.verify_for_usage(algorithms, anchors, between, time, AnyPurpose, None, None)
+                .map(drop)
+        })
+        .map_err(|error| match error {
+            webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => CertificateError::Expired,
+            error => CertificateError::Chain(error),
+        })
 }
 
 /// What the verifier trusts.
@@ -158,7 +160,10 @@ impl Roots {
     /// # Errors
     /// When there is no certificate that is its own issuer, too many, or one is not sound.
     pub fn from_pems(pems: &[Vec<u8>]) -> Result<Self, CertificateError> {
-        let all: Vec<_> = pems.iter().flat_map(|pem| certificates(pem)).collect();
+        Self::from_ders(pems.iter().flat_map(|pem| certificates(pem)).collect())
+    }
+
+    pub(crate) fn from_ders(all: Vec<CertificateDer<'static>>) -> Result<Self, CertificateError> {
         if all.is_empty() {
             return Err(CertificateError::None);
         }
@@ -186,6 +191,55 @@ impl Roots {
         Ok(roots)
     }
 
+    /// Every certificate that was given.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
+        self.anchors.iter().chain(&self.between)
+    }
+
+    /// Whether a leaf with a certain purpose is below one of the roots, everything valid at `time`.
+    pub(crate) fn vouch(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'static>],
+        time: UnixMillis,
+        suits: impl FnOnce(&X509Certificate<'_>) -> bool,
+    ) -> Result<(), CertificateError> {
+        let certificate = parse(leaf)?;
+        if others.len() > CHAIN_MAX {
+            return Err(CertificateError::TooMany);
+        }
+        let between: Vec<CertificateDer<'_>> = others.iter().chain(&self.between).cloned().collect();
+        let time = UnixTime::since_unix_epoch(Duration::from_millis(time.0));
+        verify_chain(leaf, &between, &self.anchors()?, time)?;
+        if suits(&certificate) {
+            Ok(())
+        } else {
+            Err(CertificateError::Usage)
+        }
+    }
+
+    /// Whether a certificate makes time stamps, which RFC 3161 wants to be its only and critical purpose.
+    pub(crate) fn vouch_for_stamps(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'static>],
+        time: UnixMillis,
+    ) -> Result<(), CertificateError> {
+        self.vouch(leaf, others, time, |certificate| {
+            certificate.extended_key_usage().ok().flatten().is_some_and(|it| {
+                let purposes = it.value;
+                let others = purposes.any
+                    || purposes.server_auth
+                    || purposes.client_auth
+                    || purposes.code_signing
+                    || purposes.email_protection
+                    || purposes.ocsp_signing
+                    || !purposes.other.is_empty();
+                it.critical && purposes.time_stamping && !others
+            })
+        })
+    }
+
     fn anchors(&self) -> Result<Vec<TrustAnchor<'_>>, CertificateError> {
         self.anchors
             .iter()
@@ -210,7 +264,7 @@ fn signs(certificate: &X509Certificate<'_>) -> bool {
     usage.is_some_and(|it| it.value.digital_signature()) || purposes.is_some_and(|it| it.value.code_signing)
 }
 
-fn parse<'c>(der: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, CertificateError> {
+pub(crate) fn parse<'c>(der: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, CertificateError> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
         _ => Err(CertificateError::Unsound),

@@ -81,6 +81,16 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// SHA-256 of some bytes.
+#[must_use]
+pub fn sha256_of(bytes: &[u8]) -> [u8; 32] {
+    let mut value = [0; 32];
+    for (to, from) in value.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    value
+}
+
 /// One hash under way.
 pub(crate) enum Hasher {
     Sha256(Box<digest::Context>),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -214,6 +214,15 @@ impl VerifyingKey {
     #[must_use]
     pub fn curve(&self) -> &'static str {
         self.curve.as_str()
+    }
+
+    /// Checks a signature over the SHA-256 that is given, which only keys on P-256 make.
+    pub(crate) fn verifies_sha256(&self, value: &[u8; 32], signature: &[u8]) -> bool {
+        self.curve == Curve::P256
+            && Digest::import_less_safe(value, &SHA256).is_ok_and(|value| {
+                ParsedPublicKey::new(self.curve.verifying(SignatureHash::OfTheCurve), &self.spki)
+                    .is_ok_and(|key| key.verify_digest_sig(&value, signature).is_ok())
+            })
     }
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8], hash: SignatureHash) -> bool {

@@ -107,6 +107,7 @@ pub fn sign(
         material,
         payload,
         signature,
+        stamps: Vec::new(),
     }
     .write()?;
     Ok(signed)

@@ -3,6 +3,7 @@
 mod certified;
 mod forged;
 mod rig;
+mod sigstore;
 mod tampered;
 
 use std::fs;

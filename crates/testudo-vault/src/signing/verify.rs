@@ -6,7 +6,10 @@ use super::envelope::{PAYLOAD_TYPE, pae};
 use super::keys::{SignatureHash, VerifyingKey};
 use super::legacy;
 use super::manifest::Manifest;
+use super::sigstore::{Content, SigstoreError, SigstoreTrust};
+use super::stamped::{StampAuthorities, StampError};
 use super::statement::{self, StatementError};
+use testudo_types::UnixMillis;
 
 /// Whom the verifier trusts.
 #[derive(Debug, Clone)]
@@ -15,6 +18,8 @@ pub enum Trust {
     Key(VerifyingKey),
     /// Whoever holds a certificate under one of these roots.
     Roots(Roots, Expiry),
+    /// Whoever Sigstore's services knew under a name.
+    Sigstore(Box<SigstoreTrust>),
 }
 
 /// Whether signatures of version 0.2 are accepted.
@@ -32,6 +37,13 @@ pub enum SignedBy {
     Key { hint: String, curve: &'static str },
     /// The holder of a certificate with this subject.
     Certificate { subject: String, curve: &'static str },
+    /// Who was known to a provider under this name; the time is when the signature was there at the latest.
+    Sigstore {
+        identity: String,
+        provider: String,
+        time: UnixMillis,
+        curve: &'static str,
+    },
 }
 
 /// Why a bundle is not believed.
@@ -39,8 +51,10 @@ pub enum SignedBy {
 pub enum VerifyError {
     #[error("the bundle is to be verified by {}; give what that takes", method.as_str())]
     OtherMethod { method: MethodKind },
-    #[error("bundles signed through Sigstore cannot be verified here yet; only those by key or certificate can")]
-    Sigstore,
+    #[error("the evidence of Sigstore in the bundle does not hold")]
+    Sigstore(#[from] SigstoreError),
+    #[error("no time stamp shows when the signature was made")]
+    Stamp(#[from] StampError),
     #[error("the bundle was signed with key {found}, and the given key is {given}")]
     OtherKey { found: String, given: String },
     #[error("the signature does not fit: the statement was changed, or another key signed it")]
@@ -56,6 +70,7 @@ pub enum VerifyError {
 pub struct Verified {
     pub(crate) manifest: Manifest,
     pub(crate) by: SignedBy,
+    pub(crate) stamped: Option<UnixMillis>,
 }
 
 impl Verified {
@@ -69,6 +84,12 @@ impl Verified {
     #[must_use]
     pub fn by(&self) -> &SignedBy {
         &self.by
+    }
+
+    /// The earliest time at which trusted time stamps show the signature, when they were asked for.
+    #[must_use]
+    pub fn stamped(&self) -> Option<UnixMillis> {
+        self.stamped
     }
 }
 
@@ -92,7 +113,34 @@ impl Bundle {
             Legacy::Refuse => statement::read(&self.payload)?,
             Legacy::AcceptV02 => legacy::read(&self.payload)?,
         };
-        Ok(Verified { manifest, by })
+        Ok(Verified {
+            manifest,
+            by,
+            stamped: None,
+        })
+    }
+
+    /// As [`Self::verify`], when one of `authorities` shows when the signature was made; certificates are judged at
+    /// that time, and not at the one in `trust`.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], and when no time stamp of the signature is by one of the authorities.
+    pub fn verify_stamped(
+        &self,
+        trust: &Trust,
+        legacy: Legacy,
+        authorities: &StampAuthorities,
+    ) -> Result<Verified, VerifyError> {
+        let time = authorities.earliest(&self.stamps, &self.signature)?;
+        let then = match trust {
+            Trust::Roots(roots, _) => Trust::Roots(roots.clone(), Expiry::At(time)),
+            Trust::Key(_) | Trust::Sigstore(_) => trust.clone(),
+        };
+        let verified = self.verify(&then, legacy)?;
+        Ok(Verified {
+            stamped: Some(time),
+            ..verified
+        })
     }
 
     /// What a bundle claims to have signed, whoever made it: to be shown, never to be relied on.
@@ -105,7 +153,21 @@ impl Bundle {
 
     fn signer(&self, trust: &Trust) -> Result<(VerifyingKey, SignedBy), VerifyError> {
         match (&self.material, trust) {
-            (Material::Sigstore, _) => Err(VerifyError::Sigstore),
+            (Material::Sigstore(evidence), Trust::Sigstore(trust)) => {
+                let signed = pae(PAYLOAD_TYPE, &self.payload);
+                let content = Content::Envelope {
+                    payload: &self.payload,
+                    signed: &signed,
+                };
+                let shown = evidence.check(content, &self.signature, &self.stamps, trust)?;
+                let by = SignedBy::Sigstore {
+                    identity: trust.identity.clone(),
+                    provider: trust.provider.clone(),
+                    time: shown.time,
+                    curve: shown.key.curve(),
+                };
+                Ok((shown.key, by))
+            }
             (Material::Key { hint }, Trust::Key(key)) => {
                 let given = key.hint();
                 if let Some(found) = hint.as_ref().filter(|found| **found != given) {
@@ -128,7 +190,7 @@ impl Bundle {
                 };
                 Ok((key, by))
             }
-            (Material::Key { .. } | Material::Chain(_), _) => Err(VerifyError::OtherMethod { method: self.method() }),
+            _ => Err(VerifyError::OtherMethod { method: self.method() }),
         }
     }
 
@@ -136,7 +198,7 @@ impl Bundle {
     fn verifies_as_v02(&self, key: &VerifyingKey) -> bool {
         let hash = match self.material {
             Material::Chain(_) => SignatureHash::AlwaysSha256,
-            Material::Key { .. } | Material::Sigstore => SignatureHash::OfTheCurve,
+            Material::Key { .. } | Material::Sigstore(_) => SignatureHash::OfTheCurve,
         };
         key.verifies(&legacy::pae(&self.payload), &self.signature, hash)
     }

@@ -108,6 +108,7 @@ fn by(verified: &Verified) -> String {
     match verified.by() {
         SignedBy::Key { hint, curve } => format!("key {hint} ({curve})"),
         SignedBy::Certificate { subject, curve } => format!("certificate {subject} ({curve})"),
+        SignedBy::Sigstore { identity, provider, .. } => format!("{identity}, known to {provider}"),
     }
 }
 
