@@ -1,4 +1,4 @@
-//! Configurations, schemas and templates: nothing panics, and no more than the budget is read or kept.
+//! Configurations, schemas, templates and TorchScript's code: nothing panics, and no more than the budget is read or kept.
 
 #![no_main]
 
@@ -17,7 +17,8 @@ const STARTS: [&[u8]; 8] = [
     b"{\"chat_template\": \"{%",
     b"{\"class_name\": \"",
     b"{\"weight_map\": {",
-    b"{\"auto_map\":",
+    b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0data.pkl\
+      PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x20\0\0\0\x20\0\0\x09\0\0\0code/x.py",
 ];
 
 fuzz_target!(|input: &[u8]| judged::judged(input, NAMES, STARTS));

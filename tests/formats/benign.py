@@ -354,6 +354,19 @@ def torch():
         attempt(name, lambda: path("torch", f"{name}.pkl").write_bytes(pickle.dumps(value)))
     attempt("scripted", lambda: t.jit.script(layers).save(str(path("torch", "scripted.pt"))))
     attempt("traced", lambda: t.jit.trace(layers.eval(), t.rand(2, 4)).save(str(path("torch", "traced.pt"))))
+    class Grows(t.nn.Module):
+        def forward(self, x, y):
+            return t.cat([x, y]) * x.shape[0] + (x.shape[0] // 2)
+
+    def grows():
+        axes = {"x": {0: t.export.Dim("b", min=2, max=64)}}
+        program = t.export.export(Grows(), (t.rand(4, 2), t.rand(4, 2)), dynamic_shapes={**axes, "y": axes["x"]})
+        t.export.save(program, str(path("torch", "grows.pt2")))
+
+    attempt("dynamic shapes", grows)
+    attempt("transformer", lambda: t.jit.script(t.nn.Transformer(8, 2, 1, 1, 16)).save(str(path("torch", "transformer.pt"))))
+    attempt("frozen", lambda: t.jit.freeze(t.jit.script(layers.eval())).save(str(path("torch", "frozen.pt"))))
+    attempt("small devices", lambda: t.jit.script(layers)._save_for_lite_interpreter(str(path("torch", "lite.ptl"))))
     attempt("exported", lambda: t.export.save(t.export.export(layers, (t.rand(2, 4),)), str(path("torch", "exported.pt2"))))
     attempt("onnx", lambda: t.onnx.export(layers, (t.rand(2, 4),), str(path("torch", "exported.onnx")), dynamo=False))
 

@@ -16,7 +16,6 @@ TARGETS = {
     "graph": ("onnx", "pb"),
     "pickle": ("pkl", "joblib", "npy", "pickle", "bin", "dill"),
     "tensors": ("safetensors", "gguf", "h5", "hdf5"),
-    "script": ("py",),
 }
 
 

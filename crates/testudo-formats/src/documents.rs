@@ -6,6 +6,7 @@ use crate::pickle;
 use crate::scan::{Place, Scan};
 use crate::source::{Source, read_up_to};
 use crate::template;
+use crate::torch;
 use crate::verdict::{Verdict, shown};
 
 /// A longer document is searched, not parsed.
@@ -62,6 +63,11 @@ fn value(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
             let reason = format!("`{name}` has loaders run code that lies beside the model, if they trust it");
             scan.find(place, "config.code", Verdict::Suspicious, reason, at);
         }
+        Some("guards_code") => {
+            for text in node.items().filter_map(|item| item.as_str()) {
+                torch::exported(scan, "guards_code", &text, at, place);
+            }
+        }
         Some("trust_remote_code") if node.as_bool() == Some(true) => {
             let reason = "`trust_remote_code` is set";
             scan.find(place, "config.code", Verdict::Suspicious, reason, at);
@@ -73,6 +79,9 @@ fn value(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
         && let Some((verdict, reason)) = template::judge(&text)
     {
         scan.find(place, "template", verdict, reason, at);
+    }
+    if let Some(key) = key.as_deref() {
+        torch::exported(scan, key, &text, at, place);
     }
     let fact = match key.as_deref() {
         Some("model_type") => "model type",

@@ -5,7 +5,7 @@ use crate::scan::{Place, Scan};
 use crate::source::{Source, read_up_to};
 use crate::unpack::{Packing, Unpacked};
 use crate::verdict::Verdict;
-use crate::{documents, gguf, graphs, hdf5, numpy, safetensors, sevenz, tar, zip};
+use crate::{documents, gguf, graphs, hdf5, numpy, safetensors, sevenz, tar, torch, zip};
 
 /// What the data was found in.
 #[derive(Clone, Copy)]
@@ -179,6 +179,11 @@ fn packing(head: &[u8]) -> Option<(Packing, bool)> {
 }
 
 fn content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place, inside: Inside<'_>) {
+    if let Inside::Zip(names) = inside
+        && torch::member(scan, source, names, place)
+    {
+        return;
+    }
     if head.starts_with(b"\x93NUMPY") {
         return numpy::judge(scan, source, place);
     }

@@ -27,6 +27,7 @@ mod sevenz;
 mod source;
 mod tar;
 mod template;
+mod torch;
 mod unpack;
 mod verdict;
 mod zip;

@@ -6,6 +6,7 @@ mod hostile;
 mod narrow;
 mod pickles;
 mod sevenz;
+mod torch;
 
 use testudo_formats::{Options, Report, Verdict, scan};
 
