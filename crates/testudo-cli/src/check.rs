@@ -72,7 +72,7 @@ fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(out, "{}", kept(&proven.ledger))?;
     if let Some(settings) = &proven.vault {
-        writeln!(out, "{}", vault(settings))?;
+        writeln!(out, "{}", vault(settings, proven.vault_policies))?;
     }
     writeln!(out, "{}", models(&proven.models))?;
     for route in &proven.routes {
@@ -417,7 +417,7 @@ fn kept(ledger: &LedgerSettings) -> String {
 }
 
 /// Where models are kept, and by whom they are moved.
-fn vault(settings: &VaultSettings) -> String {
+fn vault(settings: &VaultSettings, policies: bool) -> String {
     let keys = match &settings.keys {
         KeySettings::Folder(folder) => format!("keys in {}", folder.display()),
         KeySettings::Token(token) => format!("keys in the token {}", token.token),
@@ -429,7 +429,12 @@ fn vault(settings: &VaultSettings) -> String {
     } else {
         approvers.join(", ")
     };
-    format!("vault: {}, {keys}, approved by {approvers}", settings.url)
+    let policies = if policies {
+        "as policies permit"
+    } else {
+        "without policies"
+    };
+    format!("vault: {}, {keys}, approved by {approvers}, {policies}", settings.url)
 }
 
 fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {

@@ -26,6 +26,7 @@ use testudo_vault::vault::VaultSettings;
 
 use self::files::{CONFIGURATION_BYTES_MAX, Files, changeable};
 use self::problem::{Problem, Problems};
+pub(crate) use self::resolve::VaultRules;
 use self::typed::Typed;
 use crate::environment::Variables;
 
@@ -53,6 +54,8 @@ pub(crate) struct Draft {
     data_dir: PathBuf,
     ledger: LedgerSettings,
     vault: Option<VaultSettings>,
+    /// Whether policies decide who may do what in it.
+    vault_policies: bool,
     settings: Settings,
     files: Vec<PathBuf>,
     places: Places,
@@ -175,6 +178,7 @@ pub(crate) struct Proven {
     pub(crate) ledger: LedgerSettings,
     /// When there is a section about one.
     pub(crate) vault: Option<VaultSettings>,
+    pub(crate) vault_policies: bool,
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
     pub(crate) mcp_path: String,
@@ -197,6 +201,7 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
         listen: draft.listen,
         ledger: draft.ledger,
         vault: draft.vault,
+        vault_policies: draft.vault_policies,
         routes: draft.settings.routes.clone(),
         upstreams: draft.settings.upstreams.clone(),
         mcp_path: draft
@@ -325,20 +330,25 @@ pub(crate) fn approvals(path: &Path) -> Result<ApprovalSettings, Vec<Problem>> {
     }
 }
 
-/// Which vault, without the rest of the configuration; `None` when it says nothing about one.
+/// Which vault, without the rest of the configuration, and who may do what in it; `None` when nothing is said of one.
 ///
 /// # Errors
 /// When the file cannot be read, says something that is no setting, or there is a mistake in `[vault]`.
-pub(crate) fn vault(path: &Path, variables: &dyn Variables) -> Result<Option<VaultSettings>, Vec<Problem>> {
+pub(crate) fn vault(
+    path: &Path,
+    variables: &dyn Variables,
+) -> Result<(Option<VaultSettings>, VaultRules), Vec<Problem>> {
     let mut problems = Problems::new(&path.display().to_string());
     let Some(text) = read(path, &mut problems) else {
         return Err(problems.into_sorted());
     };
     // A setting that was not understood must not leave another vault in its place.
     let typed = Typed::read(&text, &mut problems);
-    let settings = resolve::vault_alone(&typed, &mut Files::new(path, variables), &mut problems);
+    let mut files = Files::new(path, variables);
+    let settings = resolve::vault_alone(&typed, &mut files, &mut problems);
+    let rules = resolve::vault_rules(&typed, &mut files, &mut problems);
     if problems.is_empty() {
-        Ok(settings)
+        Ok((settings, rules))
     } else {
         Err(problems.into_sorted())
     }

@@ -37,7 +37,7 @@ pub(crate) struct Loaded {
 const SOURCE_BYTES_MAX: usize = 1 << 20;
 const POLICIES_MAX: usize = 10_000;
 const ID_BYTES_MAX: usize = 64;
-const REASON_BYTES_MAX: usize = 200;
+pub(crate) const REASON_BYTES_MAX: usize = 200;
 
 /// Reads and checks every source; what could be read comes back beside what is wrong.
 pub(crate) fn load(sources: &[PolicySource], vocabulary: &Vocabulary) -> (Vec<Loaded>, Vec<PolicyProblem>) {
@@ -97,12 +97,8 @@ impl Loading<'_> {
     }
 
     fn syntax(&mut self, source: &PolicySource, errors: &cedar_policy::ParseErrors) {
-        for error in errors.iter() {
-            let fault = PolicyFault::Syntax {
-                message: error.to_string(),
-                help: help(error),
-            };
-            self.problem(source, line_of_label(source, error), None, fault);
+        for (line, fault) in syntax_faults(source, errors) {
+            self.problem(source, line, None, fault);
         }
     }
 
@@ -242,6 +238,18 @@ impl Loading<'_> {
     }
 }
 
+/// What cannot be read as policies, with the lines.
+pub(crate) fn syntax_faults(
+    source: &PolicySource,
+    errors: &cedar_policy::ParseErrors,
+) -> Vec<(Option<usize>, PolicyFault)> {
+    let fault = |error: &cedar_policy::ParseError| {
+        let (message, help) = (error.to_string(), help(error));
+        (line_of_label(source, error), PolicyFault::Syntax { message, help })
+    };
+    errors.iter().map(fault).collect()
+}
+
 /// What `@hold` asks for: `question`, `approval`, `deny`, or the approval of a group.
 fn hold_of(said: Option<&str>) -> (HoldWay, Option<ApproverGroup>) {
     match said {
@@ -260,7 +268,7 @@ fn says_never_applies(warning: &ValidationWarning) -> bool {
     )
 }
 
-fn found(source: &PolicySource, diagnostic: &(impl Diagnostic + ?Sized)) -> (Option<usize>, PolicyFault) {
+pub(crate) fn found(source: &PolicySource, diagnostic: &(impl Diagnostic + ?Sized)) -> (Option<usize>, PolicyFault) {
     // The engine names policies by their number in the file; the problem carries the real name.
     let text = diagnostic.to_string();
     let message = match text.split_once("`, ") {
@@ -283,13 +291,13 @@ fn line_of_label(source: &PolicySource, diagnostic: &(impl Diagnostic + ?Sized))
     Some(line_at(&source.text, label.offset()))
 }
 
-fn line_of(source: &PolicySource, policy: &Policy) -> usize {
+pub(crate) fn line_of(source: &PolicySource, policy: &Policy) -> usize {
     let ast = policy.as_ref();
     ast.loc().map_or(1, |loc| line_at(&source.text, loc.span.offset()))
 }
 
 /// The line that a byte is in, counted from 1.
-fn line_at(text: &str, offset: usize) -> usize {
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     text.bytes()
         .take(offset)
         .filter(|byte| *byte == b'\n')
@@ -301,10 +309,10 @@ fn line_of_id(text: &str, id: &str) -> Option<usize> {
     text.find(&format!("@id(\"{id}\")")).map(|offset| line_at(text, offset))
 }
 
-fn is_sound_id(id: &str) -> bool {
+pub(crate) fn is_sound_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= ID_BYTES_MAX && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-fn is_sound_reason(reason: &str) -> bool {
+pub(crate) fn is_sound_reason(reason: &str) -> bool {
     !reason.trim().is_empty() && reason.len() <= REASON_BYTES_MAX && !reason.chars().any(char::is_control)
 }

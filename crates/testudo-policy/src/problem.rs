@@ -55,6 +55,8 @@ pub enum PolicyFault {
     IdDuplicate { id: String, first: String },
     #[error("unknown annotation `@{0}`")]
     AnnotationUnknown(String),
+    #[error("unknown annotation `@{0}`")]
+    ArtifactAnnotation(String),
     #[error("`@action(\"{found}\")` is not an action of a `{effect}`")]
     ActionUnknown { found: String, effect: &'static str },
     #[error("`@hold` stands beside `@action`")]
@@ -96,6 +98,7 @@ impl PolicyFault {
             Self::IdUnsound(_) => "use at most 64 letters, digits, `-`, `_` and `.`".to_owned(),
             Self::IdDuplicate { .. } => "give each policy its own id".to_owned(),
             Self::AnnotationUnknown(_) => "known are `@id`, `@action`, `@hold` and `@reason`".to_owned(),
+            Self::ArtifactAnnotation(_) => "known are `@id` and `@reason`".to_owned(),
             Self::ActionUnknown { effect: "permit", .. } => {
                 "allowed are `pass`, `observe`, `mask` and `hold`".to_owned()
             }

@@ -20,6 +20,9 @@ pub(crate) struct VaultPlace {
     /// that the configuration names
     #[arg(long = "approver-key", value_name = "FILE")]
     pub(crate) approver_keys: Vec<PathBuf>,
+    /// Who works with the vault, for policies; without it the operator whose user this is, or the holder of the key
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) operator: Option<String>,
     /// Makes no entries in a ledger; for a machine that has none
     #[arg(long)]
     pub(crate) without_ledger: bool,

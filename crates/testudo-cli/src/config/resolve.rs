@@ -26,6 +26,7 @@ use testudo_vault::vault::VaultSettings;
 use self::listeners::listen;
 use self::routes::Context;
 use self::upstreams::{families, upstream};
+pub(crate) use self::vault::VaultRules;
 use super::document::At;
 use super::files::Files;
 use super::problem::Problems;
@@ -91,12 +92,14 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
     };
     let data_dir = data_dir(typed, &files);
     let vault = vault_alone(typed, &mut files, problems);
+    let vault_policies = vault_rules(typed, &mut files, problems).policies.is_some();
     Draft {
         listen,
         admin_token,
         data_dir,
         ledger,
         vault,
+        vault_policies,
         settings,
         files: files.into_read(),
         places: Places::of(typed),
@@ -112,6 +115,12 @@ pub(crate) fn ledger_alone(typed: &Typed, mut files: Files<'_>, problems: &mut P
 pub(crate) fn vault_alone(typed: &Typed, files: &mut Files<'_>, problems: &mut Problems) -> Option<VaultSettings> {
     let data_dir = data_dir(typed, files);
     vault::vault(typed.vault.as_ref()?, &data_dir, files, problems)
+}
+
+/// Who may do what in the vault.
+pub(crate) fn vault_rules(typed: &Typed, files: &mut Files<'_>, problems: &mut Problems) -> VaultRules {
+    let rules = |typed| vault::rules(typed, files, problems);
+    typed.vault.as_ref().map(rules).unwrap_or_default()
 }
 
 fn data_dir(typed: &Typed, files: &Files<'_>) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The commands of `testudo model` that keep models.
 
+mod asking;
 mod content;
 mod looking;
 mod moving;

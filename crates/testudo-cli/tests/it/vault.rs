@@ -198,3 +198,83 @@ fn a_vault_that_is_set_wrongly_is_not_another_one() {
     assert_eq!(code, Some(0), "{error}");
     assert!(rig.path("elsewhere/vault.json").exists());
 }
+
+const SEPARATED: &str = r#"
+@id("trainers")
+permit(principal in Group::"training", action in [Action::"push", Action::"read"], resource in Label::"training");
+@id("release")
+permit(principal in Group::"release", action, resource) when { context.proof == Proof::"key" };
+@id("servers")
+permit(principal in Group::"serving", action == Action::"read", resource) when { context.stages.contains("prod") };
+@id("not-prod")
+@reason("training does not read what is in production")
+forbid(principal in Group::"training", action == Action::"read", resource) when { context.stages.contains("prod") };
+"#;
+
+const OPERATORS: &str = "[vault]\npolicies = [\"own.cedar\"]\n\
+    [vault.operators]\ntrainer = { groups = [\"training\"] }\nserver = { groups = [\"serving\"] }\n\
+    alice = { groups = [\"release\"] }\nother = { uid = 4000000000, groups = [\"release\"] }\n\
+    [vault.artifacts.m]\nlabels = [\"training\"]";
+
+#[test]
+fn policies_separate_training_from_production() {
+    let rig = Rig::new(OPERATORS);
+    rig.write("own.cedar", SEPARATED.as_bytes());
+    rig.write("one/w", b"one");
+    let refused = |arguments: &[&str], says: &str| {
+        let (code, error) = rig.end(arguments);
+        assert_eq!(code, Some(1), "{arguments:?}");
+        assert!(error.contains(says), "{arguments:?}: {error}");
+    };
+    // Nobody is anybody by running a program, and some are not who they say.
+    refused(&["push", "one", "m", "--unsigned"], "no policy permits this");
+    refused(
+        &["push", "one", "m", "--unsigned", "--as", "other"],
+        "is the user 4000000000",
+    );
+    refused(
+        &["push", "one", "m", "--unsigned", "--as", "nobody"],
+        "none of [vault.operators]",
+    );
+    refused(
+        &["push", "one", "n", "--unsigned", "--as", "trainer"],
+        "no policy permits this",
+    );
+    let pushed = rig.say(&["push", "one", "m", "--unsigned", "--as", "trainer", "--format", "json"]);
+    let pushed: Value = serde_json::from_str(&pushed).unwrap();
+    let one = pushed["version"].as_str().unwrap();
+    rig.say(&["pull", "m", "t", "--version", one, "--as", "trainer"]);
+    refused(
+        &["pull", "m", "s", "--version", one, "--as", "server"],
+        "no policy permits this",
+    );
+    // Bob approves, and is not in the group.
+    let (code, error) = rig.promote(one, "bob");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("`bob` may not promote `m`"), "{error}");
+    assert_eq!(rig.promote(one, "alice").0, Some(0));
+    rig.say(&["pull", "m", "s", "--alias", "prod", "--as", "server"]);
+    refused(
+        &["pull", "m", "t2", "--version", one, "--as", "trainer"],
+        "training does not read what is in production",
+    );
+    refused(&["gc", "m", "--as", "server"], "`server` may not delete `m`");
+    assert_eq!(rig.say(&["list", "--as", "trainer"]), "m\n");
+}
+
+#[test]
+fn a_promotion_by_somebody_who_might_not_is_followed_by_nobody() {
+    let rig = Rig::new(OPERATORS);
+    rig.write("own.cedar", SEPARATED.as_bytes());
+    rig.write("one/w", b"one");
+    // Bob has a program that asks no policy.
+    let all = "@id(\"all\") permit(principal, action, resource);";
+    rig.write("own.cedar", all.as_bytes());
+    let one = rig.push("one");
+    assert_eq!(rig.promote(&one, "bob").0, Some(0));
+    rig.write("own.cedar", SEPARATED.as_bytes());
+    let (code, error) = rig.end(&["pull", "m", "s", "--alias", "prod", "--as", "server"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("`bob` may not promote `m`"), "{error}");
+    assert!(!rig.path("s").exists());
+}

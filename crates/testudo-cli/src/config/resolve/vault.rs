@@ -1,14 +1,16 @@
 //! The vault: where it lies, who keeps its keys, and whose statements are believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use testudo_policy::artifacts::ArtifactPolicies;
 use testudo_vault::signing::VerifyingKey;
-use testudo_vault::vault::{Approvers, KeySettings, TokenSettings, VaultSettings};
+use testudo_vault::vault::{Approvers, KeySettings, TokenSettings, VaultName, VaultSettings};
 
 use super::stores::{self, Words};
-use crate::config::document::shown;
+use crate::config::document::{At, shown};
 use crate::config::files::Files;
+use crate::config::policy_problem;
 use crate::config::problem::Problems;
 use crate::config::typed;
 
@@ -50,6 +52,95 @@ pub(super) fn vault(
     }
     settings.approvers = approvers(typed, files, problems);
     Some(settings)
+}
+
+/// Who may do what to which artifact, as the configuration says.
+#[derive(Debug, Default)]
+pub(crate) struct VaultRules {
+    /// Without policies everything is permitted.
+    pub(crate) policies: Option<ArtifactPolicies>,
+    pub(crate) operators: BTreeMap<String, Operator>,
+    pub(crate) labels: BTreeMap<VaultName, BTreeSet<String>>,
+}
+
+/// Somebody who works with the vault.
+#[derive(Debug, Default)]
+pub(crate) struct Operator {
+    /// The user as whom they run programs.
+    pub(crate) uid: Option<u32>,
+    pub(crate) groups: BTreeSet<String>,
+}
+
+/// What `[vault]` says about who may do what.
+pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut Problems) -> VaultRules {
+    let sources: Vec<_> = typed
+        .policies
+        .iter()
+        .flat_map(|pattern| files.policies(pattern, problems))
+        .collect();
+    let policies = match ArtifactPolicies::new(&sources) {
+        Ok(policies) => (!typed.policies.is_empty()).then_some(policies),
+        Err(found) => {
+            found.iter().for_each(|it| problems.push(policy_problem(it)));
+            None
+        }
+    };
+    let mut rules = VaultRules {
+        policies,
+        ..VaultRules::default()
+    };
+    for typed in &typed.operators {
+        let uid = typed.uid.as_ref().and_then(|uid| match u32::try_from(uid.value) {
+            Ok(uid) => Some(uid),
+            Err(_) => {
+                problems.at(uid.line, "there is no such user number", "write what `id -u` prints");
+                None
+            }
+        });
+        if let (Some(uid), Some((other, _))) = (
+            uid,
+            rules.operators.iter().find(|(_, it)| uid.is_some() && it.uid == uid),
+        ) {
+            problems.at(
+                typed.name.line,
+                format!(
+                    "`{}` and `{}` are both the user {uid}",
+                    shown(other),
+                    shown(&typed.name.value)
+                ),
+                "give each operator a user of their own",
+            );
+        }
+        let groups = texts(&typed.groups);
+        rules
+            .operators
+            .insert(typed.name.value.clone(), Operator { uid, groups });
+    }
+    for typed in &typed.artifacts {
+        match VaultName::parse(&typed.name.value) {
+            Ok(name) => drop(rules.labels.insert(name, texts(&typed.labels))),
+            Err(error) => problems.at(
+                typed.name.line,
+                error.to_string(),
+                "name it as `testudo model push` does",
+            ),
+        }
+    }
+    if rules.policies.is_none() {
+        let idle = typed.operators.first().map(|it| it.name.line);
+        if let (Some(line), true) = (idle, typed.policies.is_empty()) {
+            problems.at(
+                line,
+                "operators have no effect without policies",
+                "add policies = [\"vault-policy/*.cedar\"] to [vault], or remove them",
+            );
+        }
+    }
+    rules
+}
+
+fn texts(typed: &[At<String>]) -> BTreeSet<String> {
+    typed.iter().map(|it| it.value.clone()).collect()
 }
 
 fn keys(typed: &typed::Keys, files: &mut Files<'_>, problems: &mut Problems) -> Option<KeySettings> {

@@ -2,6 +2,7 @@
 
 use super::super::document::{At, Section};
 use super::super::problem::Problems;
+use super::super::quantity;
 use super::ledger::{Ship, address};
 use super::{SecretSource, secret};
 
@@ -12,6 +13,24 @@ pub(crate) struct Vault {
     pub(crate) keys: Option<Keys>,
     /// The files of their public keys, by name.
     pub(crate) approvers: Vec<(At<String>, At<String>)>,
+    pub(crate) policies: Vec<At<String>>,
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) artifacts: Vec<Artifact>,
+}
+
+/// One of `[vault.operators]`.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    pub(crate) name: At<String>,
+    pub(crate) uid: Option<At<u64>>,
+    pub(crate) groups: Vec<At<String>>,
+}
+
+/// One of `[vault.artifacts]`.
+#[derive(Debug)]
+pub(crate) struct Artifact {
+    pub(crate) name: At<String>,
+    pub(crate) labels: Vec<At<String>>,
 }
 
 /// `[vault.keys]`.
@@ -31,9 +50,39 @@ pub(super) fn vault(mut section: Section<'_>, problems: &mut Problems) -> Vault 
         place: address(&mut section, problems),
         keys: section.section("keys", problems).map(|section| keys(section, problems)),
         approvers: approvers(&mut section, problems),
+        policies: section.texts("policies", problems),
+        operators: section
+            .named("operators", problems)
+            .into_iter()
+            .map(|(name, section)| operator(name, section, problems))
+            .collect(),
+        artifacts: section
+            .named("artifacts", problems)
+            .into_iter()
+            .map(|(name, section)| artifact(name, section, problems))
+            .collect(),
     };
     section.finish(problems);
     vault
+}
+
+fn operator(name: At<String>, mut section: Section<'_>, problems: &mut Problems) -> Operator {
+    let operator = Operator {
+        name,
+        uid: section.quantity("uid", quantity::count, problems),
+        groups: section.texts("groups", problems),
+    };
+    section.finish(problems);
+    operator
+}
+
+fn artifact(name: At<String>, mut section: Section<'_>, problems: &mut Problems) -> Artifact {
+    let artifact = Artifact {
+        name,
+        labels: section.texts("labels", problems),
+    };
+    section.finish(problems);
+    artifact
 }
 
 fn keys(mut section: Section<'_>, problems: &mut Problems) -> Keys {

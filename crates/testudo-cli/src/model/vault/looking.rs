@@ -1,11 +1,13 @@
 //! `testudo model list`, `show` and `diff`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use serde_json::{Value, json};
-use testudo_vault::vault::{Record, Standing, Statement, StoredFile, VaultName, VersionId};
+use testudo_policy::artifacts::ArtifactAct;
+use testudo_vault::vault::{Record, Statement, StoredFile, VaultName};
 
+use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
 use crate::arguments::Format;
 use crate::arguments::vault::{Diff, List, Show};
@@ -22,7 +24,8 @@ pub(crate) async fn list(arguments: &List, variables: &dyn Variables, out: &mut 
 
 async fn list_in(opened: &mut Opened, arguments: &List, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Some(artifact) = &arguments.artifact else {
-        let names = opened.vault().artifacts().await?;
+        let mut names = opened.vault().artifacts().await?;
+        names.retain(|name| opened.may_look(name));
         if arguments.asked.format == Format::Json {
             let names: Vec<_> = names.iter().map(VaultName::as_str).collect();
             writeln!(out, "{}", json!({ "artifacts": names }))?;
@@ -34,13 +37,14 @@ async fn list_in(opened: &mut Opened, arguments: &List, out: &mut impl Write) ->
         return Ok(Exit::Done);
     };
     let name = VaultName::parse(artifact)?;
+    opened.permit(ArtifactAct::Read, &name, None, &BTreeSet::new()).await?;
     let standing = opened.standing(&name).await?;
     let artifact = opened.vault().artifact(&name).await?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
     for version in artifact.versions().await? {
         let record = artifact.record(version).await?;
-        let called = called(&standing, version);
+        let called: Vec<String> = stages(&standing, version).into_iter().collect();
         values.push(json!({
             "version": version.to_string(),
             "root": record.root(),
@@ -67,12 +71,6 @@ async fn list_in(opened: &mut Opened, arguments: &List, out: &mut impl Write) ->
     Ok(Exit::Done)
 }
 
-/// The aliases that mean a version.
-fn called(standing: &Standing, version: VersionId) -> Vec<String> {
-    let aliases = standing.aliases().filter(|(_, meant)| *meant == version);
-    aliases.map(|(alias, _)| alias.to_string()).collect()
-}
-
 pub(crate) async fn show(arguments: &Show, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
     within(&arguments.asked.place, variables, Missing::Refuse, async |opened| {
         show_in(opened, arguments, out).await
@@ -85,6 +83,8 @@ async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) ->
     let standing = opened.standing(&name).await?;
     let artifact = opened.vault().artifact(&name).await?;
     let version = version(&artifact, &standing, &arguments.version).await?;
+    let meant = stages(&standing, version);
+    opened.permit(ArtifactAct::Read, &name, Some(version), &meant).await?;
     let record = artifact.record(version).await?;
     if arguments.asked.format == Format::Json {
         let files: Vec<Value> = record.files().iter().map(file).collect();
@@ -93,7 +93,7 @@ async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) ->
             "version": version.to_string(),
             "root": record.root(),
             "signer": record.signer(),
-            "aliases": called(&standing, version),
+            "aliases": meant,
             "revoked": standing.is_revoked(version),
             "files": files,
             "statements": standing.statements().iter().map(statement).collect::<Vec<_>>(),
@@ -163,12 +163,13 @@ async fn diff_in(opened: &mut Opened, arguments: &Diff, out: &mut impl Write) ->
     let name = VaultName::parse(&arguments.artifact)?;
     let standing = opened.standing(&name).await?;
     let artifact = opened.vault().artifact(&name).await?;
-    let from = artifact
-        .record(version(&artifact, &standing, &arguments.from).await?)
-        .await?;
-    let to = artifact
-        .record(version(&artifact, &standing, &arguments.to).await?)
-        .await?;
+    let from = version(&artifact, &standing, &arguments.from).await?;
+    let to = version(&artifact, &standing, &arguments.to).await?;
+    for version in [from, to] {
+        let meant = stages(&standing, version);
+        opened.permit(ArtifactAct::Read, &name, Some(version), &meant).await?;
+    }
+    let (from, to) = (artifact.record(from).await?, artifact.record(to).await?);
     let changes = changes(&from, &to);
     if arguments.asked.format == Format::Json {
         let values: Vec<Value> = changes

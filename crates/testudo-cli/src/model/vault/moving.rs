@@ -1,10 +1,12 @@
 //! `testudo model push`, `pull` and `gc`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::{Context as _, bail};
 use serde_json::json;
 use testudo_gateway::system_clock::SystemClock;
+use testudo_policy::artifacts::ArtifactAct;
 use testudo_types::{Clock as _, UnixMillis};
 use testudo_vault::signing::{
     Bundle, Expiry, HashKind, Legacy, Links, Method, Model, Roots, SignOptions, SignedBy, Trust, Verified,
@@ -12,6 +14,7 @@ use testudo_vault::signing::{
 };
 use testudo_vault::vault::{Push as Pushing, PushedSignature, Sweep, Vault, VaultName};
 
+use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
 use crate::arguments::Format;
 use crate::arguments::vault::{Gc, Pull, Push};
@@ -30,6 +33,7 @@ pub(crate) async fn push(arguments: &Push, variables: &dyn Variables, out: &mut 
 
 async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) -> anyhow::Result<Exit> {
     let name = VaultName::parse(&arguments.artifact)?;
+    opened.permit(ArtifactAct::Push, &name, None, &BTreeSet::new()).await?;
     let signature = signature(arguments)?;
     let model = Model::open(&arguments.model, Links::Refuse)?;
     let own: Vec<_> = arguments.signature.iter().map(std::path::PathBuf::as_path).collect();
@@ -142,6 +146,11 @@ async fn pull_in(opened: &mut Opened, arguments: &Pull, out: &mut impl Write) ->
     let Some(wanted) = wanted else {
         bail!("there is nothing to pull");
     };
+    let meant = stages(&standing, wanted);
+    opened.permit(ArtifactAct::Read, &name, Some(wanted), &meant).await?;
+    if let Some(alias) = &arguments.alias {
+        opened.permit_move(&name, &VaultName::parse(alias)?, &standing).await?;
+    }
     let record = match artifact.record(wanted).await {
         Ok(record) => record,
         Err(error) => return Err(opened.refused(&name, Some(wanted), error).await),
@@ -183,6 +192,9 @@ pub(crate) async fn gc(arguments: &Gc, variables: &dyn Variables, out: &mut impl
 async fn gc_in(opened: &mut Opened, arguments: &Gc, out: &mut impl Write) -> anyhow::Result<Exit> {
     let name = VaultName::parse(&arguments.artifact)?;
     let standing = opened.standing(&name).await?;
+    opened
+        .permit(ArtifactAct::Delete, &name, None, &BTreeSet::new())
+        .await?;
     let artifact = opened.vault().artifact(&name).await?;
     let now = SystemClock::new().wall().0;
     let sweep = Sweep {

@@ -1,22 +1,29 @@
 //! The vault that a command means, what this machine has seen of it, and the ledger that is told.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use testudo_ledger::entry::{Artifact as ArtifactEntry, Digest};
+use testudo_policy::artifacts::ArtifactAct;
 use testudo_recorder::control::{AddedBody, Addition};
 use testudo_vault::signing::VerifyingKey;
 use testudo_vault::vault::{
     Approvers, Artifact, OpenVault, Standing, Vault, VaultError, VaultName, VaultSettings, VersionId,
 };
 
+use super::asking::{Asking, Denied, act_of, mover};
 use crate::arguments::vault::VaultPlace;
+use crate::config::VaultRules;
 use crate::environment::Variables;
 use crate::ledger::Keeper;
 
 /// A vault in use.
 pub(super) struct Opened {
     open: OpenVault,
+    rules: VaultRules,
+    /// Whoever runs this program.
+    asking: Asking,
     ledger: Option<Keeper>,
 }
 
@@ -24,10 +31,15 @@ impl Opened {
     /// Opens the vault, and the ledger before anything is done in it.
     async fn open(
         place: &VaultPlace,
-        settings: &VaultSettings,
+        configured: Configured,
         variables: &dyn Variables,
         missing: Missing,
     ) -> anyhow::Result<Self> {
+        let Configured { settings, rules, .. } = configured;
+        let asking = match configured.signer {
+            Some(signer) => signer,
+            None => Asking::process(place.operator.as_deref(), &rules)?,
+        };
         let ledger = if place.without_ledger {
             None
         } else {
@@ -38,7 +50,62 @@ impl Opened {
             Missing::Make => settings.open_or_make().await?,
             Missing::Refuse => settings.open().await?,
         };
-        Ok(Self { open, ledger })
+        Ok(Self {
+            open,
+            rules,
+            asking,
+            ledger,
+        })
+    }
+
+    /// Asks policies; what they do not permit is told to the ledger.
+    pub(super) async fn permit(
+        &self,
+        act: ArtifactAct,
+        name: &VaultName,
+        version: Option<VersionId>,
+        stages: &BTreeSet<String>,
+    ) -> anyhow::Result<()> {
+        match self.asking.refusal(&self.rules, act, name, stages) {
+            None => Ok(()),
+            Some(denied) => self.deny(name, version, denied).await,
+        }
+    }
+
+    /// Whether whoever moved an alias to where it is might do so, in the eyes of this machine.
+    pub(super) async fn permit_move(
+        &self,
+        name: &VaultName,
+        alias: &VaultName,
+        standing: &Standing,
+    ) -> anyhow::Result<()> {
+        let Some(statement) = mover(standing, alias) else {
+            return Ok(());
+        };
+        let known = self.open.approvers().name(&statement.key);
+        let signer = Asking::signer(known.unwrap_or(&statement.approver), known.is_some());
+        let stage = BTreeSet::from([alias.to_string()]);
+        match signer.refusal(&self.rules, act_of(&statement.act), name, &stage) {
+            None => Ok(()),
+            Some(denied) => self.deny(name, Some(statement.version), denied).await,
+        }
+    }
+
+    async fn deny(&self, name: &VaultName, version: Option<VersionId>, denied: Denied) -> anyhow::Result<()> {
+        let told = self.entry("refuse", name, version, Some(denied.act.as_str())).await;
+        let error = anyhow::anyhow!("{denied}");
+        match told {
+            Ok(()) => Err(error),
+            Err(untold) => Err(untold.context(format!("the refusal is not in the ledger: {error}"))),
+        }
+    }
+
+    /// Whether somebody may look at an artifact at all.
+    pub(super) fn may_look(&self, name: &VaultName) -> bool {
+        let nowhere = BTreeSet::new();
+        self.asking
+            .refusal(&self.rules, ArtifactAct::Read, name, &nowhere)
+            .is_none()
     }
 
     pub(super) fn vault(&self) -> &Vault {
@@ -124,19 +191,26 @@ pub(super) async fn within<T>(
     missing: Missing,
     act: impl AsyncFnOnce(&mut Opened) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let settings = settings(place, variables)?;
-    within_settings(place, &settings, variables, missing, act).await
+    let configured = configured(place, variables)?;
+    within_configured(place, configured, variables, missing, act).await
+}
+
+/// What is configured of a vault, and who asks when they hold a key.
+pub(super) struct Configured {
+    pub(super) settings: VaultSettings,
+    rules: VaultRules,
+    pub(super) signer: Option<Asking>,
 }
 
 /// As [`within`], of a vault whose settings are at hand.
-pub(super) async fn within_settings<T>(
+pub(super) async fn within_configured<T>(
     place: &VaultPlace,
-    settings: &VaultSettings,
+    configured: Configured,
     variables: &dyn Variables,
     missing: Missing,
     act: impl AsyncFnOnce(&mut Opened) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let mut opened = Opened::open(place, settings, variables, missing).await?;
+    let mut opened = Opened::open(place, configured, variables, missing).await?;
     let outcome = act(&mut opened).await;
     if let Some(keeper) = opened.ledger {
         keeper.close().await;
@@ -145,15 +219,15 @@ pub(super) async fn within_settings<T>(
 }
 
 /// The vault as configured, and as flags say otherwise.
-pub(super) fn settings(place: &VaultPlace, variables: &dyn Variables) -> anyhow::Result<VaultSettings> {
-    let configured = match crate::configuration(place.store.config.as_ref()) {
+pub(super) fn configured(place: &VaultPlace, variables: &dyn Variables) -> anyhow::Result<Configured> {
+    let (settings, rules) = match crate::configuration(place.store.config.as_ref()) {
         Some(path) if place.store.data_dir.is_none() => crate::config::vault(&path, variables).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("{}", lines.join("\n"))
         })?,
-        _ => None,
+        _ => (None, VaultRules::default()),
     };
-    let mut settings = match configured {
+    let mut settings = match settings {
         Some(settings) => settings,
         None => VaultSettings::in_folder(&crate::key::data_dir(&place.store)?)?,
     };
@@ -163,7 +237,11 @@ pub(super) fn settings(place: &VaultPlace, variables: &dyn Variables) -> anyhow:
     if !place.approver_keys.is_empty() {
         settings.approvers = approvers(&place.approver_keys)?;
     }
-    Ok(settings)
+    Ok(Configured {
+        settings,
+        rules,
+        signer: None,
+    })
 }
 
 /// A version by an alias, by its id, or by how that begins.

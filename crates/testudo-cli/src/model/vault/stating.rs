@@ -8,7 +8,8 @@ use testudo_types::Clock as _;
 use testudo_vault::signing::SigningKey;
 use testudo_vault::vault::{Act, Artifact, Proposed, Standing, Vault, VaultName, VaultSettings, VersionId};
 
-use super::opened::{Missing, Opened, settings, within_settings};
+use super::asking::{Asking, act_of, stages};
+use super::opened::{Missing, Opened, configured, within_configured};
 use crate::arguments::vault::{Promote, Revoke, Rollback, Stating};
 use crate::environment::Variables;
 use crate::exit::Exit;
@@ -78,9 +79,10 @@ pub(crate) async fn revoke(
 impl Wanted<'_> {
     async fn state(&self, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
         let place = &self.stating.place;
-        let mut settings = settings(place, variables)?;
-        let signer = Signer::of(self.stating, &mut settings)?;
-        within_settings(place, &settings, variables, Missing::Refuse, async |opened| {
+        let mut configured = configured(place, variables)?;
+        let signer = Signer::of(self.stating, &mut configured.settings)?;
+        configured.signer = Some(Asking::signer(&signer.name, signer.known));
+        within_configured(place, configured, variables, Missing::Refuse, async |opened| {
             self.state_in(opened, &signer, out).await
         })
         .await
@@ -91,6 +93,10 @@ impl Wanted<'_> {
         let standing = opened.standing(&name).await?;
         let artifact = opened.vault().artifact(&name).await?;
         let (act, version) = self.act.resolve(&artifact, &standing).await?;
+        let stages = act
+            .alias()
+            .map_or_else(|| stages(&standing, version), |it| [it.to_string()].into());
+        opened.permit(act_of(&act), &name, Some(version), &stages).await?;
         let proposed = Proposed {
             act,
             version,
@@ -142,6 +148,8 @@ impl WantedAct<'_> {
 struct Signer {
     key: SigningKey,
     name: String,
+    /// Whether it is the configuration that says so.
+    known: bool,
 }
 
 impl Signer {
@@ -159,6 +167,15 @@ impl Signer {
             );
         }
         let known = settings.approvers.name(&key.public().hint()).map(ToOwned::to_owned);
+        if let Some(said) = stating
+            .place
+            .operator
+            .as_ref()
+            .filter(|said| known.as_ref() != Some(said))
+        {
+            bail!("`{said}` does not hold the key in `{}`", path.display());
+        }
+        let by_name = known.is_some();
         let name = match (known, &stating.approver) {
             (Some(known), Some(said)) if known != *said => {
                 bail!("the key in `{}` is of `{known}`, not of `{said}`", path.display())
@@ -170,6 +187,10 @@ impl Signer {
         if !configured {
             settings.approvers = settings.approvers.clone().and(key.public().clone());
         }
-        Ok(Self { key, name })
+        Ok(Self {
+            key,
+            name,
+            known: by_name,
+        })
     }
 }

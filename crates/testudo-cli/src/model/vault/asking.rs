@@ -1,0 +1,125 @@
+//! Who works with the vault, how that is known, and whether policies permit it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use anyhow::bail;
+use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
+use testudo_vault::vault::{Act, Standing, Statement, VaultName, VersionId};
+
+use crate::config::VaultRules;
+
+/// Somebody, and how it is known that it is them.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    name: String,
+    proof: Proof,
+}
+
+impl Asking {
+    /// Whoever runs this program.
+    pub(super) fn process(said: Option<&str>, rules: &VaultRules) -> anyhow::Result<Self> {
+        let own = rustix::process::getuid().as_raw();
+        let Some(said) = said else {
+            let found = rules.operators.iter().find(|(_, it)| it.uid == Some(own));
+            return Ok(Self {
+                name: found.map_or_else(|| format!("uid-{own}"), |(name, _)| name.clone()),
+                proof: Proof::User,
+            });
+        };
+        let Some(operator) = rules.operators.get(said) else {
+            bail!("`{said}` is none of [vault.operators]");
+        };
+        let proof = match operator.uid {
+            Some(uid) if uid == own => Proof::User,
+            Some(uid) => bail!("`{said}` is the user {uid}, and this program runs as {own}"),
+            None => Proof::Said,
+        };
+        let name = said.to_owned();
+        Ok(Self { name, proof })
+    }
+
+    /// The holder of a key.
+    pub(super) fn signer(name: &str, known: bool) -> Self {
+        let proof = if known { Proof::Key } else { Proof::Said };
+        let name = name.to_owned();
+        Self { name, proof }
+    }
+
+    /// Why policies do not permit it, if they do not.
+    pub(super) fn refusal(
+        &self,
+        rules: &VaultRules,
+        act: ArtifactAct,
+        artifact: &VaultName,
+        stages: &BTreeSet<String>,
+    ) -> Option<Denied> {
+        let policies = rules.policies.as_ref()?;
+        let (nowhere, nothing) = (BTreeSet::new(), BTreeSet::new());
+        let decision = policies.decide(&ArtifactFacts {
+            act,
+            operator: &self.name,
+            groups: rules.operators.get(&self.name).map_or(&nowhere, |it| &it.groups),
+            proof: self.proof,
+            artifact: artifact.as_str(),
+            labels: rules.labels.get(artifact).unwrap_or(&nothing),
+            stages,
+        });
+        if decision.permitted {
+            return None;
+        }
+        let mut why = decision.policies;
+        why.extend(decision.reasons);
+        Some(Denied {
+            who: self.name.clone(),
+            act,
+            artifact: artifact.clone(),
+            why: why.join("; "),
+        })
+    }
+}
+
+/// What policies did not permit.
+#[derive(Debug)]
+pub(super) struct Denied {
+    who: String,
+    pub(super) act: ArtifactAct,
+    artifact: VaultName,
+    why: String,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            who,
+            artifact,
+            why,
+            act,
+        } = self;
+        write!(f, "`{who}` may not {} `{artifact}`: {why}", act.as_str())
+    }
+}
+
+/// The aliases that mean a version.
+pub(super) fn stages(standing: &Standing, version: VersionId) -> BTreeSet<String> {
+    let aliases = standing.aliases().filter(|(_, meant)| *meant == version);
+    aliases.map(|(alias, _)| alias.to_string()).collect()
+}
+
+/// What a statement does, to policies.
+pub(super) fn act_of(act: &Act) -> ArtifactAct {
+    match act {
+        Act::Promote { .. } => ArtifactAct::Promote,
+        Act::RollBack { .. } => ArtifactAct::RollBack,
+        Act::Revoke => ArtifactAct::Revoke,
+    }
+}
+
+/// The last statement that moved an alias to what it means now.
+pub(super) fn mover<'s>(standing: &'s Standing, alias: &VaultName) -> Option<&'s Statement> {
+    standing
+        .statements()
+        .iter()
+        .rev()
+        .find(|it| it.act.alias() == Some(alias))
+}
