@@ -136,6 +136,16 @@ pub enum VaultError {
         alias: String,
         version: VersionId,
     },
+    #[error("no promotion of version {} to `{alias}` of `{artifact}` waits for somebody to agree", version.short())]
+    NothingWaits {
+        artifact: String,
+        alias: String,
+        version: VersionId,
+    },
+    #[error("the promotion to `{alias}` of `{artifact}` is by the same key; somebody else has to agree")]
+    OwnPromotion { artifact: String, alias: String },
+    #[error("version {} of `{artifact}` is not held", version.short())]
+    NotHeld { artifact: String, version: VersionId },
     #[error("`{alias}` of `{artifact}` meant nothing else before that is not revoked")]
     NothingBefore { artifact: String, alias: String },
 }
@@ -153,7 +163,12 @@ impl VaultError {
     pub fn is_denial(&self) -> bool {
         matches!(
             self,
-            Self::Seen(_) | Self::Revoked { .. } | Self::Statements { .. } | Self::Gap { .. } | Self::Sealed { .. }
+            Self::Seen(_)
+                | Self::OwnPromotion { .. }
+                | Self::Revoked { .. }
+                | Self::Statements { .. }
+                | Self::Gap { .. }
+                | Self::Sealed { .. }
         )
     }
 }
@@ -307,22 +322,14 @@ impl Vault {
         // Revoking also names versions that were deleted.
         if proposed.act != Act::Revoke {
             artifact.record(version).await?;
-            if standing.is_revoked(version) {
+            if standing.is_revoked(version) && proposed.act.alias().is_some() {
                 return Err(VaultError::Revoked {
                     artifact: name.to_string(),
                     version,
                 });
             }
         }
-        if let Act::RollBack { alias } = &proposed.act
-            && !standing.has_meant(alias, version)
-        {
-            return Err(VaultError::NeverMeant {
-                artifact: name.to_string(),
-                alias: alias.to_string(),
-                version,
-            });
-        }
+        may_follow(name, standing, proposed)?;
         let bytes = standing
             .next(&self.id, name, proposed)
             .map_err(|source| VaultError::Statements {
@@ -374,6 +381,36 @@ impl Vault {
             artifact: name.to_string(),
             alias: alias.to_string(),
         })
+    }
+}
+
+/// What a reader would give no effect is not stated in the first place.
+fn may_follow(name: &VaultName, standing: &Standing, proposed: &Proposed<'_>) -> Result<(), VaultError> {
+    let (artifact, version) = (name.to_string(), proposed.version);
+    match &proposed.act {
+        Act::RollBack { alias } if !standing.has_meant(alias, version) => Err(VaultError::NeverMeant {
+            artifact,
+            alias: alias.to_string(),
+            version,
+        }),
+        Act::Approve { alias, of } => {
+            let alias_name = alias.to_string();
+            let key = proposed.key.public().hint();
+            match standing.waiting(alias) {
+                Some(waiting) if waiting.key == key => Err(VaultError::OwnPromotion {
+                    artifact,
+                    alias: alias_name,
+                }),
+                Some(_) if standing.is_approval(alias, *of, version, &key) => Ok(()),
+                _ => Err(VaultError::NothingWaits {
+                    artifact,
+                    alias: alias_name,
+                    version,
+                }),
+            }
+        }
+        Act::Release if !standing.is_held(version) => Err(VaultError::NotHeld { artifact, version }),
+        _ => Ok(()),
     }
 }
 

@@ -34,7 +34,10 @@ pub(crate) enum Model {
     Diff(Box<vault::Diff>),
     Promote(Box<vault::Promote>),
     Rollback(Box<vault::Rollback>),
+    Approve(Box<vault::Approve>),
     Revoke(Box<vault::Revoke>),
+    Hold(Box<vault::Hold>),
+    Release(Box<vault::Release>),
     Gc(Box<vault::Gc>),
     #[command(hide = true, name = "sign-model")]
     SignAsAdapter(Box<SignModel>),

@@ -170,6 +170,44 @@ pub(crate) struct Rollback {
     pub(crate) stating: Stating,
 }
 
+/// Agrees to a promotion that waits for a second approver
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// The version that was looked at; agreement to another one is refused
+    #[arg(value_name = "VERSION")]
+    pub(crate) version: String,
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) alias: String,
+    #[command(flatten)]
+    pub(crate) stating: Stating,
+}
+
+/// States that nothing of a version is deleted, revoked or not
+#[derive(Debug, Args)]
+pub(crate) struct Hold {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// A version, or how its id begins
+    #[arg(value_name = "VERSION")]
+    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) stating: Stating,
+}
+
+/// States that a version that was held may be deleted again
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// A version, or how its id begins
+    #[arg(value_name = "VERSION")]
+    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) stating: Stating,
+}
+
 /// States that nobody gets a version any more
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
@@ -178,6 +216,9 @@ pub(crate) struct Revoke {
     /// A version, or how its id begins
     #[arg(value_name = "VERSION")]
     pub(crate) version: String,
+    /// Deletes it, too, unless it is held, too young or an alias means it; its content goes with `gc`
+    #[arg(long)]
+    pub(crate) delete: bool,
     #[command(flatten)]
     pub(crate) stating: Stating,
 }

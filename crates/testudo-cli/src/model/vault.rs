@@ -10,4 +10,4 @@ mod stating;
 pub(super) use content::gathered;
 pub(super) use looking::{diff, list, show};
 pub(super) use moving::{gc, pull, push};
-pub(super) use stating::{promote, revoke, rollback};
+pub(super) use stating::{approve, hold, promote, release, revoke, rollback};

@@ -199,6 +199,59 @@ fn a_vault_that_is_set_wrongly_is_not_another_one() {
     assert!(rig.path("elsewhere/vault.json").exists());
 }
 
+#[test]
+fn prod_moves_when_two_agree() {
+    let rig = Rig::new("[vault]\ntwo_people = [\"prod\"]");
+    rig.write("one/w", b"one");
+    let one = rig.push("one");
+    let approve = |by: &str| {
+        let key = format!("{by}.pem");
+        rig.end(&[
+            "approve",
+            "m",
+            &one,
+            "--alias",
+            "prod",
+            "--private-key",
+            &key,
+            "--reason",
+            "seen",
+        ])
+    };
+    assert!(approve("bob").1.contains("no promotion of version"));
+    assert_eq!(rig.promote(&one, "alice").0, Some(0));
+    assert!(rig.pull_prod("a").unwrap_err().contains("means nothing yet"));
+    let (code, error) = approve("alice");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("by the same key"), "{error}");
+    assert_eq!(approve("bob").0, Some(0));
+    assert_eq!(rig.pull_prod("a").unwrap(), b"one");
+}
+
+#[test]
+fn what_is_held_or_kept_is_not_deleted() {
+    let rig = Rig::new("");
+    rig.write("one/w", b"one");
+    let one = rig.push("one");
+    let by = ["--private-key", "alice.pem", "--reason", "case 9"];
+    rig.say(&[&["hold", "m", &one][..], &by].concat());
+    let (code, error) = rig.end(&[&["revoke", "m", &one, "--delete"][..], &by].concat());
+    assert_eq!(code, Some(1));
+    assert!(error.contains("it is revoked and stays"), "{error}");
+    let said = rig.say(&["gc", "m", "--revoked", "--older-than", "0s"]);
+    assert_eq!(
+        said,
+        "gone: 0 versions, 0 pieces of content (0 B)\nheld or kept for now: 1 revoked version\n"
+    );
+    rig.say(&[&["release", "m", &one][..], &by].concat());
+    rig.configure("[vault.artifacts.m]\nkeep = \"30d\"");
+    let said = rig.say(&["gc", "m", "--revoked"]);
+    assert!(said.contains("held or kept for now: 1 revoked version"), "{said}");
+    rig.configure("");
+    let said = rig.say(&["gc", "m", "--revoked"]);
+    assert!(said.starts_with("gone: 1 version"), "{said}");
+}
+
 const SEPARATED: &str = r#"
 @id("trainers")
 permit(principal in Group::"training", action in [Action::"push", Action::"read"], resource in Label::"training");

@@ -184,8 +184,17 @@ impl Artifact {
     /// # Errors
     /// When the store fails.
     pub async fn versions(&self) -> Result<Vec<VersionId>, VaultError> {
+        let dated = self.dated_versions().await?;
+        Ok(dated.into_iter().map(|(version, _)| version).collect())
+    }
+
+    /// Every version, and when the store says that it was pushed.
+    pub(crate) async fn dated_versions(&self) -> Result<Vec<(VersionId, i64)>, VaultError> {
         let listed = self.objects.list(&self.path("versions")).await?;
-        Ok(listed.iter().filter_map(|it| VersionId::from_hex(&it.name)).collect())
+        let dated = listed.iter();
+        Ok(dated
+            .filter_map(|it| Some((VersionId::from_hex(&it.name)?, it.modified_ms)))
+            .collect())
     }
 
     /// The one version whose id begins like this; at least 8 digits.

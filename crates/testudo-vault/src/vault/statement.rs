@@ -4,7 +4,7 @@
 //! takes the chain from its first statement, checks every signature and every link, and remembers how far it had
 //! come ([`super::Seen`]); a chain that is shorter than that, or another one, is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use testudo_bounded::json::{Document, Limits, Node};
@@ -35,8 +35,14 @@ pub enum Act {
     Promote { alias: VaultName },
     /// As promoting, back to a version that the alias meant before.
     RollBack { alias: VaultName },
+    /// Somebody else agrees to the promotion that statement `of` asks for.
+    Approve { alias: VaultName, of: u64 },
     /// Nobody gets this version any more, by whatever name.
     Revoke,
+    /// Nothing of this version is deleted until it is released.
+    Hold,
+    /// The version may be deleted again.
+    Release,
 }
 
 impl Act {
@@ -46,7 +52,10 @@ impl Act {
         match self {
             Self::Promote { .. } => "promote",
             Self::RollBack { .. } => "roll_back",
+            Self::Approve { .. } => "approve",
             Self::Revoke => "revoke",
+            Self::Hold => "hold",
+            Self::Release => "release",
         }
     }
 
@@ -54,8 +63,8 @@ impl Act {
     #[must_use]
     pub fn alias(&self) -> Option<&VaultName> {
         match self {
-            Self::Promote { alias } | Self::RollBack { alias } => Some(alias),
-            Self::Revoke => None,
+            Self::Promote { alias } | Self::RollBack { alias } | Self::Approve { alias, .. } => Some(alias),
+            Self::Revoke | Self::Hold | Self::Release => None,
         }
     }
 }
@@ -99,7 +108,11 @@ pub enum StatementFault {
 
 /// The keys of those who may make statements, by their hints.
 #[derive(Debug, Clone, Default)]
-pub struct Approvers(BTreeMap<String, Approver>);
+pub struct Approvers {
+    by_hint: BTreeMap<String, Approver>,
+    /// The aliases that move only when two of them agree.
+    two_people: BTreeSet<VaultName>,
+}
 
 #[derive(Debug, Clone)]
 struct Approver {
@@ -113,7 +126,10 @@ impl Approvers {
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
         let nameless = |key: VerifyingKey| (key.hint(), Approver { key, name: None });
-        Self(keys.into_iter().map(nameless).collect())
+        Self {
+            by_hint: keys.into_iter().map(nameless).collect(),
+            two_people: BTreeSet::new(),
+        }
     }
 
     /// From their public keys, by name.
@@ -123,42 +139,58 @@ impl Approvers {
             let (name, key) = (Some(name.clone()), key.clone());
             (key.hint(), Approver { key, name })
         };
-        Self(keys.iter().map(named).collect())
+        Self {
+            by_hint: keys.iter().map(named).collect(),
+            two_people: BTreeSet::new(),
+        }
+    }
+
+    /// These, who move such aliases only when two of them agree.
+    #[must_use]
+    pub fn agreeing_on(mut self, aliases: BTreeSet<VaultName>) -> Self {
+        self.two_people = aliases;
+        self
+    }
+
+    /// The aliases that move only when two agree.
+    #[must_use]
+    pub fn two_people(&self) -> &BTreeSet<VaultName> {
+        &self.two_people
     }
 
     /// These, and the holder of one more key.
     #[must_use]
     pub fn and(mut self, key: VerifyingKey) -> Self {
-        self.0.entry(key.hint()).or_insert(Approver { key, name: None });
+        self.by_hint.entry(key.hint()).or_insert(Approver { key, name: None });
         self
     }
 
     /// What the reader calls them, those with a name.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.values().filter_map(|it| it.name.as_deref())
+        self.by_hint.values().filter_map(|it| it.name.as_deref())
     }
 
     /// Whether nobody is believed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_hint.is_empty()
     }
 
     /// Whether statements by this key are believed.
     #[must_use]
     pub fn knows(&self, key: &VerifyingKey) -> bool {
-        self.0.contains_key(&key.hint())
+        self.by_hint.contains_key(&key.hint())
     }
 
     /// What the reader calls the holder of a key, by its hint.
     #[must_use]
     pub fn name(&self, hint: &str) -> Option<&str> {
-        self.0.get(hint)?.name.as_deref()
+        self.by_hint.get(hint)?.name.as_deref()
     }
 
     fn check(&self, bundle: &Bundle, sequence: u64) -> Result<String, StatementFault> {
         let hint = bundle.key_hint().unwrap_or_default();
-        let approver = self.0.get(hint).ok_or_else(|| StatementFault::Stranger {
+        let approver = self.by_hint.get(hint).ok_or_else(|| StatementFault::Stranger {
             sequence,
             key: hint.chars().take(64).collect(),
         })?;
@@ -176,7 +208,12 @@ pub struct Standing {
     statements: Vec<Statement>,
     hashes: Vec<[u8; 32]>,
     aliases: BTreeMap<VaultName, Vec<VersionId>>,
+    /// The statements by which each alias means what it means.
+    movers: BTreeMap<VaultName, Vec<u64>>,
+    /// Promotions that wait for a second approver.
+    waiting: BTreeMap<VaultName, u64>,
     revoked: BTreeMap<VersionId, u64>,
+    held: BTreeSet<VersionId>,
 }
 
 impl Standing {
@@ -206,22 +243,81 @@ impl Standing {
                     ..claims.statement
                 },
                 hash(bundle.payload()),
+                &approvers.two_people,
             );
         }
         Ok(standing)
     }
 
-    fn take(&mut self, statement: Statement, hash: [u8; 32]) {
+    /// What is said without right to it, out of order or twice has no effect: a chain that is signed is never unreadable
+    /// for what it says, or one approver could keep all others from going on.
+    fn take(&mut self, statement: Statement, hash: [u8; 32], two_people: &BTreeSet<VaultName>) {
+        let sequence = statement.sequence;
+        let version = statement.version;
         match &statement.act {
-            Act::Promote { alias } | Act::RollBack { alias } => {
-                self.aliases.entry(alias.clone()).or_default().push(statement.version);
+            Act::Promote { alias } if two_people.contains(alias) => {
+                self.waiting.insert(alias.clone(), sequence);
+            }
+            Act::Promote { alias } => self.moved(alias, version, vec![sequence]),
+            // One person is enough to go back to what two agreed on, and to nothing else.
+            Act::RollBack { alias } if two_people.contains(alias) && !self.has_meant(alias, version) => {}
+            Act::RollBack { alias } => self.moved(alias, version, vec![sequence]),
+            Act::Approve { alias, of } => {
+                if self.is_approval(alias, *of, version, &statement.key) {
+                    self.moved(alias, version, vec![*of, sequence]);
+                }
             }
             Act::Revoke => {
-                self.revoked.insert(statement.version, statement.sequence);
+                self.revoked.insert(version, sequence);
+                let statements = &self.statements;
+                let still = |of: &u64| at(statements, *of).is_some_and(|it| it.version != version);
+                self.waiting.retain(|_, of| still(of));
+            }
+            Act::Hold => {
+                self.held.insert(version);
+            }
+            Act::Release => {
+                self.held.remove(&version);
             }
         }
         self.statements.push(statement);
         self.hashes.push(hash);
+    }
+
+    fn moved(&mut self, alias: &VaultName, version: VersionId, by: Vec<u64>) {
+        self.aliases.entry(alias.clone()).or_default().push(version);
+        self.movers.insert(alias.clone(), by);
+        self.waiting.remove(alias);
+    }
+
+    /// Whether the holder of `key` can agree to what statement `of` asks for: it is the promotion that waits, of this
+    /// version, by somebody else.
+    pub(crate) fn is_approval(&self, alias: &VaultName, of: u64, version: VersionId, key: &str) -> bool {
+        self.waiting(alias)
+            .is_some_and(|it| it.sequence == of && it.version == version && it.key != key)
+    }
+
+    /// The promotion of an alias that waits for a second approver.
+    #[must_use]
+    pub fn waiting(&self, alias: &VaultName) -> Option<&Statement> {
+        at(&self.statements, *self.waiting.get(alias)?)
+    }
+
+    /// Every promotion that waits for a second approver.
+    pub fn all_waiting(&self) -> impl Iterator<Item = &Statement> {
+        self.waiting.values().filter_map(|of| at(&self.statements, *of))
+    }
+
+    /// The statements by which an alias means what it means: one, or two that agree.
+    pub fn movers(&self, alias: &VaultName) -> impl Iterator<Item = &Statement> {
+        let movers = self.movers.get(alias).map(Vec::as_slice).unwrap_or_default();
+        movers.iter().filter_map(|of| at(&self.statements, *of))
+    }
+
+    /// Whether nothing of this version may be deleted.
+    #[must_use]
+    pub fn is_held(&self, version: VersionId) -> bool {
+        self.held.contains(&version)
     }
 
     /// The bytes of the statement that comes next.
@@ -253,6 +349,10 @@ impl Standing {
                 previous: self.hashes.last().map(|it| hex::encode(it)),
                 act: proposed.act.as_str(),
                 alias: proposed.act.alias().map(VaultName::as_str),
+                approves: match &proposed.act {
+                    Act::Approve { of, .. } => Some(*of),
+                    _ => None,
+                },
                 approver: proposed.approver,
                 reason: proposed.reason,
                 at: proposed.at.0,
@@ -364,6 +464,9 @@ struct Predicate<'w> {
     act: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     alias: Option<&'w str>,
+    /// The number of the statement that is agreed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approves: Option<u64>,
     approver: &'w str,
     reason: &'w str,
     at: u64,
@@ -402,7 +505,13 @@ impl Claims {
         let act = match text(predicate, "act")?.as_str() {
             "promote" => Act::Promote { alias: alias()? },
             "roll_back" => Act::RollBack { alias: alias()? },
+            "approve" => Act::Approve {
+                alias: alias()?,
+                of: number("approves")?,
+            },
             "revoke" => Act::Revoke,
+            "hold" => Act::Hold,
+            "release" => Act::Release,
             _ => return Err(field("act")),
         };
         let previous = match predicate.get("previous") {
@@ -424,6 +533,10 @@ impl Claims {
             },
         })
     }
+}
+
+fn at(statements: &[Statement], sequence: u64) -> Option<&Statement> {
+    statements.get(usize::try_from(sequence.checked_sub(1)?).ok()?)
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {

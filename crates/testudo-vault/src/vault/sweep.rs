@@ -18,6 +18,10 @@ pub struct Sweep<'s> {
     pub before: UnixMillis,
     /// Whether revoked versions that no alias means are deleted too.
     pub revoked: bool,
+    /// Of these, versions that were pushed later stay.
+    pub versions_before: UnixMillis,
+    /// Of these, only this one is deleted.
+    pub only: Option<VersionId>,
     /// Nothing is deleted, only told.
     pub dry_run: bool,
 }
@@ -30,6 +34,8 @@ pub struct Swept {
     pub bytes: u64,
     /// Content of no version that is too young to be deleted.
     pub young: usize,
+    /// Revoked versions that stay because they are held, or too young.
+    pub kept: usize,
 }
 
 impl Artifact {
@@ -41,11 +47,17 @@ impl Artifact {
         let mut swept = Swept::default();
         let meant: BTreeSet<VersionId> = sweep.standing.aliases().map(|(_, version)| version).collect();
         let mut needed = BTreeSet::new();
-        for version in self.versions().await? {
+        for (version, pushed) in self.dated_versions().await? {
             let record = self.record(version).await?;
-            if sweep.revoked && sweep.standing.is_revoked(version) && !meant.contains(&version) {
+            let due = sweep.revoked
+                && sweep.standing.is_revoked(version)
+                && !meant.contains(&version)
+                && sweep.only.is_none_or(|only| only == version);
+            let stays = sweep.standing.is_held(version) || pushed >= millis(sweep.versions_before);
+            if due && !stays {
                 swept.versions.push(version);
             } else {
+                swept.kept = swept.kept.saturating_add(usize::from(due));
                 needed.extend(record.everything().map(StoredFile::object).map(ToOwned::to_owned));
             }
         }
@@ -58,8 +70,7 @@ impl Artifact {
             if needed.contains(id) {
                 continue;
             }
-            let before = i64::try_from(sweep.before.0).unwrap_or(i64::MAX);
-            if object.modified_ms >= before {
+            if object.modified_ms >= millis(sweep.before) {
                 swept.young = swept.young.saturating_add(1);
                 continue;
             }
@@ -73,4 +84,8 @@ impl Artifact {
         }
         Ok(swept)
     }
+}
+
+fn millis(at: UnixMillis) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
 }

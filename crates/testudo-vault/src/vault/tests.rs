@@ -11,6 +11,7 @@ mod faulty;
 mod rig;
 mod stated;
 mod touched;
+mod two_people;
 
 use std::fs;
 
@@ -222,6 +223,8 @@ async fn sweeping_takes_what_nothing_needs_and_is_old_enough() {
         standing: &standing,
         before: UnixMillis(before),
         revoked,
+        versions_before: UnixMillis(u64::MAX / 2),
+        only: None,
         dry_run,
     };
     let nothing = artifact.sweep(sweep(u64::MAX / 2, false, false)).await.unwrap();

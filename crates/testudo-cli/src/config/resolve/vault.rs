@@ -50,8 +50,31 @@ pub(super) fn vault(
     {
         settings.keys = keys;
     }
-    settings.approvers = approvers(typed, files, problems);
+    let agreeing = two_people(typed, problems);
+    settings.approvers = approvers(typed, files, problems).agreeing_on(agreeing);
     Some(settings)
+}
+
+/// The aliases that two people move; there have to be two.
+fn two_people(typed: &typed::Vault, problems: &mut Problems) -> BTreeSet<VaultName> {
+    let mut aliases = BTreeSet::new();
+    for alias in &typed.two_people {
+        match VaultName::parse(&alias.value) {
+            Ok(name) => drop(aliases.insert(name)),
+            Err(error) => problems.at(alias.line, error.to_string(), "name aliases as `--alias` does"),
+        }
+    }
+    if let (Some(alias), true) = (typed.two_people.first(), typed.approvers.len() < 2) {
+        problems.at(
+            alias.line,
+            format!(
+                "`{}` waits for two people, and there are not two approvers",
+                shown(&alias.value)
+            ),
+            "add another to [vault.approvers]",
+        );
+    }
+    aliases
 }
 
 /// Who may do what to which artifact, as the configuration says.
@@ -61,6 +84,16 @@ pub(crate) struct VaultRules {
     pub(crate) policies: Option<ArtifactPolicies>,
     pub(crate) operators: BTreeMap<String, Operator>,
     pub(crate) labels: BTreeMap<VaultName, BTreeSet<String>>,
+    /// How long versions stay at least; of all, and of some.
+    keep_ms: u64,
+    keep_of_ms: BTreeMap<VaultName, u64>,
+}
+
+impl VaultRules {
+    /// How long versions of an artifact stay at least, whoever revokes them.
+    pub(crate) fn keep_ms(&self, artifact: &VaultName) -> u64 {
+        self.keep_of_ms.get(artifact).copied().unwrap_or(self.keep_ms)
+    }
 }
 
 /// Somebody who works with the vault.
@@ -87,6 +120,7 @@ pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut 
     };
     let mut rules = VaultRules {
         policies,
+        keep_ms: typed.keep_ms.as_ref().map_or(0, |it| it.value),
         ..VaultRules::default()
     };
     for typed in &typed.operators {
@@ -118,7 +152,12 @@ pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut 
     }
     for typed in &typed.artifacts {
         match VaultName::parse(&typed.name.value) {
-            Ok(name) => drop(rules.labels.insert(name, texts(&typed.labels))),
+            Ok(name) => {
+                if let Some(keep) = &typed.keep_ms {
+                    rules.keep_of_ms.insert(name.clone(), keep.value);
+                }
+                rules.labels.insert(name, texts(&typed.labels));
+            }
             Err(error) => problems.at(
                 typed.name.line,
                 error.to_string(),

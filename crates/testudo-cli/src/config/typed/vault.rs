@@ -14,6 +14,9 @@ pub(crate) struct Vault {
     /// The files of their public keys, by name.
     pub(crate) approvers: Vec<(At<String>, At<String>)>,
     pub(crate) policies: Vec<At<String>>,
+    /// The aliases that two people move.
+    pub(crate) two_people: Vec<At<String>>,
+    pub(crate) keep_ms: Option<At<u64>>,
     pub(crate) operators: Vec<Operator>,
     pub(crate) artifacts: Vec<Artifact>,
 }
@@ -31,6 +34,7 @@ pub(crate) struct Operator {
 pub(crate) struct Artifact {
     pub(crate) name: At<String>,
     pub(crate) labels: Vec<At<String>>,
+    pub(crate) keep_ms: Option<At<u64>>,
 }
 
 /// `[vault.keys]`.
@@ -51,6 +55,8 @@ pub(super) fn vault(mut section: Section<'_>, problems: &mut Problems) -> Vault 
         keys: section.section("keys", problems).map(|section| keys(section, problems)),
         approvers: approvers(&mut section, problems),
         policies: section.texts("policies", problems),
+        two_people: section.texts("two_people", problems),
+        keep_ms: section.quantity("keep", quantity::duration_ms, problems),
         operators: section
             .named("operators", problems)
             .into_iter()
@@ -80,6 +86,7 @@ fn artifact(name: At<String>, mut section: Section<'_>, problems: &mut Problems)
     let artifact = Artifact {
         name,
         labels: section.texts("labels", problems),
+        keep_ms: section.quantity("keep", quantity::duration_ms, problems),
     };
     section.finish(problems);
     artifact

@@ -5,7 +5,7 @@ use std::fmt;
 
 use anyhow::bail;
 use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
-use testudo_vault::vault::{Act, Standing, Statement, VaultName, VersionId};
+use testudo_vault::vault::{Act, Standing, VaultName, VersionId};
 
 use crate::config::VaultRules;
 
@@ -111,15 +111,9 @@ pub(super) fn act_of(act: &Act) -> ArtifactAct {
     match act {
         Act::Promote { .. } => ArtifactAct::Promote,
         Act::RollBack { .. } => ArtifactAct::RollBack,
+        Act::Approve { .. } => ArtifactAct::Approve,
         Act::Revoke => ArtifactAct::Revoke,
+        Act::Hold => ArtifactAct::Hold,
+        Act::Release => ArtifactAct::Release,
     }
-}
-
-/// The last statement that moved an alias to what it means now.
-pub(super) fn mover<'s>(standing: &'s Standing, alias: &VaultName) -> Option<&'s Statement> {
-    standing
-        .statements()
-        .iter()
-        .rev()
-        .find(|it| it.act.alias() == Some(alias))
 }

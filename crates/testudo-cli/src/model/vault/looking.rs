@@ -53,14 +53,19 @@ async fn list_in(opened: &mut Opened, arguments: &List, out: &mut impl Write) ->
             "signer": record.signer(),
             "aliases": called,
             "revoked": standing.is_revoked(version),
+            "held": standing.is_held(version),
         }));
-        let revoked = if standing.is_revoked(version) { "revoked" } else { "" };
+        let marks = [
+            ("revoked", standing.is_revoked(version)),
+            ("held", standing.is_held(version)),
+        ];
+        let marks: Vec<&str> = marks.iter().filter(|(_, is)| *is).map(|(mark, _)| *mark).collect();
         rows.push([
             version.short(),
             counted(record.files().len(), "file"),
             size(record.bytes()),
             called.join(", "),
-            revoked.to_owned(),
+            marks.join(", "),
         ]);
     }
     if arguments.asked.format == Format::Json {
@@ -95,6 +100,8 @@ async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) ->
             "signer": record.signer(),
             "aliases": meant,
             "revoked": standing.is_revoked(version),
+            "held": standing.is_held(version),
+            "waiting": standing.all_waiting().map(|it| it.sequence).collect::<Vec<_>>(),
             "files": files,
             "statements": standing.statements().iter().map(statement).collect::<Vec<_>>(),
         });
@@ -118,6 +125,9 @@ async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) ->
     table(out, "  ", &rows)?;
     let rows: Vec<_> = standing.statements().iter().map(row).collect();
     table(out, "", &rows)?;
+    for waiting in standing.all_waiting() {
+        writeln!(out, "statement {} waits for a second approver", waiting.sequence)?;
+    }
     Ok(Exit::Done)
 }
 

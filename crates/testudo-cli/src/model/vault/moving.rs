@@ -201,6 +201,8 @@ async fn gc_in(opened: &mut Opened, arguments: &Gc, out: &mut impl Write) -> any
         standing: &standing,
         before: UnixMillis(now.saturating_sub(arguments.older_than)),
         revoked: arguments.revoked,
+        versions_before: opened.deletable_before(&name, SystemClock::new().wall()),
+        only: None,
         dry_run: arguments.dry_run,
     };
     // Before anything is deleted: what is not in the ledger stays.
@@ -217,6 +219,9 @@ async fn gc_in(opened: &mut Opened, arguments: &Gc, out: &mut impl Write) -> any
         counted(swept.objects, "piece"),
         size(swept.bytes)
     )?;
+    if swept.kept > 0 {
+        writeln!(out, "held or kept for now: {}", counted(swept.kept, "revoked version"))?;
+    }
     if swept.young > 0 {
         writeln!(out, "too young to go: {}", counted(swept.young, "piece"))?;
     }

@@ -7,12 +7,13 @@ use anyhow::{Context as _, bail};
 use testudo_ledger::entry::{Artifact as ArtifactEntry, Digest};
 use testudo_policy::artifacts::ArtifactAct;
 use testudo_recorder::control::{AddedBody, Addition};
+use testudo_types::UnixMillis;
 use testudo_vault::signing::VerifyingKey;
 use testudo_vault::vault::{
     Approvers, Artifact, OpenVault, Standing, Vault, VaultError, VaultName, VaultSettings, VersionId,
 };
 
-use super::asking::{Asking, Denied, act_of, mover};
+use super::asking::{Asking, Denied, act_of};
 use crate::arguments::vault::VaultPlace;
 use crate::config::VaultRules;
 use crate::environment::Variables;
@@ -79,16 +80,15 @@ impl Opened {
         alias: &VaultName,
         standing: &Standing,
     ) -> anyhow::Result<()> {
-        let Some(statement) = mover(standing, alias) else {
-            return Ok(());
-        };
-        let known = self.open.approvers().name(&statement.key);
-        let signer = Asking::signer(known.unwrap_or(&statement.approver), known.is_some());
         let stage = BTreeSet::from([alias.to_string()]);
-        match signer.refusal(&self.rules, act_of(&statement.act), name, &stage) {
-            None => Ok(()),
-            Some(denied) => self.deny(name, Some(statement.version), denied).await,
+        for statement in standing.movers(alias) {
+            let known = self.open.approvers().name(&statement.key);
+            let signer = Asking::signer(known.unwrap_or(&statement.approver), known.is_some());
+            if let Some(denied) = signer.refusal(&self.rules, act_of(&statement.act), name, &stage) {
+                return self.deny(name, Some(statement.version), denied).await;
+            }
         }
+        Ok(())
     }
 
     async fn deny(&self, name: &VaultName, version: Option<VersionId>, denied: Denied) -> anyhow::Result<()> {
@@ -97,6 +97,15 @@ impl Opened {
         match told {
             Ok(()) => Err(error),
             Err(untold) => Err(untold.context(format!("the refusal is not in the ledger: {error}"))),
+        }
+    }
+
+    /// Versions that were pushed later are not deleted yet.
+    pub(super) fn deletable_before(&self, name: &VaultName, now: UnixMillis) -> UnixMillis {
+        match self.rules.keep_ms(name) {
+            // The store's clock may be ahead of ours.
+            0 => UnixMillis(u64::MAX),
+            keep => UnixMillis(now.0.saturating_sub(keep)),
         }
     }
 
@@ -235,7 +244,8 @@ pub(super) fn configured(place: &VaultPlace, variables: &dyn Variables) -> anyho
         settings.url = url.clone();
     }
     if !place.approver_keys.is_empty() {
-        settings.approvers = approvers(&place.approver_keys)?;
+        let agreeing = settings.approvers.two_people().clone();
+        settings.approvers = approvers(&place.approver_keys)?.agreeing_on(agreeing);
     }
     Ok(Configured {
         settings,

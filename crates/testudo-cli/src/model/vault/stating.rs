@@ -4,13 +4,14 @@ use std::io::Write;
 
 use anyhow::{Context as _, bail};
 use testudo_gateway::system_clock::SystemClock;
-use testudo_types::Clock as _;
+use testudo_policy::artifacts::ArtifactAct;
+use testudo_types::{Clock as _, UnixMillis};
 use testudo_vault::signing::SigningKey;
-use testudo_vault::vault::{Act, Artifact, Proposed, Standing, Vault, VaultName, VaultSettings, VersionId};
+use testudo_vault::vault::{Act, Artifact, Proposed, Standing, Sweep, Vault, VaultName, VaultSettings, VersionId};
 
 use super::asking::{Asking, act_of, stages};
 use super::opened::{Missing, Opened, configured, within_configured};
-use crate::arguments::vault::{Promote, Revoke, Rollback, Stating};
+use crate::arguments::vault::{Approve, Hold, Promote, Release, Revoke, Rollback, Stating};
 use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::model::key_file;
@@ -26,7 +27,10 @@ struct Wanted<'w> {
 enum WantedAct<'w> {
     Promote { alias: VaultName, version: &'w str },
     RollBack { alias: VaultName, to: Option<&'w str> },
-    Revoke { version: &'w str },
+    Approve { alias: VaultName, version: &'w str },
+    Revoke { version: &'w str, delete: bool },
+    Hold { version: &'w str },
+    Release { version: &'w str },
 }
 
 pub(crate) async fn promote(
@@ -69,6 +73,49 @@ pub(crate) async fn revoke(
     let wanted = Wanted {
         artifact: &arguments.artifact,
         act: WantedAct::Revoke {
+            version: &arguments.version,
+            delete: arguments.delete,
+        },
+        stating: &arguments.stating,
+    };
+    wanted.state(variables, out).await
+}
+
+pub(crate) async fn approve(
+    arguments: &Approve,
+    variables: &dyn Variables,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let wanted = Wanted {
+        artifact: &arguments.artifact,
+        act: WantedAct::Approve {
+            alias: VaultName::parse(&arguments.alias)?,
+            version: &arguments.version,
+        },
+        stating: &arguments.stating,
+    };
+    wanted.state(variables, out).await
+}
+
+pub(crate) async fn hold(arguments: &Hold, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let wanted = Wanted {
+        artifact: &arguments.artifact,
+        act: WantedAct::Hold {
+            version: &arguments.version,
+        },
+        stating: &arguments.stating,
+    };
+    wanted.state(variables, out).await
+}
+
+pub(crate) async fn release(
+    arguments: &Release,
+    variables: &dyn Variables,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let wanted = Wanted {
+        artifact: &arguments.artifact,
+        act: WantedAct::Release {
             version: &arguments.version,
         },
         stating: &arguments.stating,
@@ -115,13 +162,65 @@ impl Wanted<'_> {
             .await
             .context("the statement stands, and is not in the ledger")?;
         // So that this machine does not take an older state from now on.
-        opened.standing(&name).await?;
-        match alias {
-            Some(alias) => writeln!(out, "{alias} of {name} means {version}, says statement {sequence}")?,
-            None => writeln!(out, "{version} of {name} is revoked, says statement {sequence}")?,
+        let standing = opened.standing(&name).await?;
+        let what = said(&proposed.act, &name, version, &standing);
+        writeln!(out, "{what}, says statement {sequence}")?;
+        if let WantedAct::Revoke { delete: true, .. } = self.act {
+            delete(opened, &artifact, &standing, version, out).await?;
         }
         Ok(Exit::Done)
     }
+}
+
+/// What a statement has come to.
+fn said(act: &Act, name: &VaultName, version: VersionId, standing: &Standing) -> String {
+    match act {
+        Act::Promote { alias } if standing.waiting(alias).is_some() => {
+            format!("{alias} of {name} will mean {version} when somebody else approves")
+        }
+        Act::Promote { alias } | Act::RollBack { alias } | Act::Approve { alias, .. } => {
+            format!("{alias} of {name} means {version}")
+        }
+        Act::Revoke => format!("{version} of {name} is revoked"),
+        Act::Hold => format!("{version} of {name} is held"),
+        Act::Release => format!("{version} of {name} may be deleted again"),
+    }
+}
+
+/// Deletes a version that was revoked.
+async fn delete(
+    opened: &Opened,
+    artifact: &Artifact,
+    standing: &Standing,
+    version: VersionId,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let name = artifact.name();
+    opened
+        .permit(ArtifactAct::Delete, name, Some(version), &stages(standing, version))
+        .await?;
+    let sweep = Sweep {
+        standing,
+        // Its content goes with `gc`: a push that relies on it may be under way.
+        before: UnixMillis(0),
+        revoked: true,
+        versions_before: opened.deletable_before(name, SystemClock::new().wall()),
+        only: Some(version),
+        dry_run: true,
+    };
+    if artifact.sweep(sweep).await?.versions.is_empty() {
+        bail!("it is revoked and stays: it is held, younger than versions are kept, or an alias means it");
+    }
+    // Before anything is deleted: what is not in the ledger stays.
+    opened.tell("delete", name, version, None).await?;
+    artifact
+        .sweep(Sweep {
+            dry_run: false,
+            ..sweep
+        })
+        .await?;
+    writeln!(out, "{version} of {name} is gone")?;
+    Ok(())
 }
 
 impl WantedAct<'_> {
@@ -139,7 +238,15 @@ impl WantedAct<'_> {
                 let alias = alias.clone();
                 (Act::RollBack { alias }, version)
             }
-            Self::Revoke { version } => (Act::Revoke, artifact.version(version).await?),
+            Self::Approve { alias, version } => {
+                let version = artifact.version(version).await?;
+                let of = standing.waiting(alias).map_or(0, |it| it.sequence);
+                let alias = alias.clone();
+                (Act::Approve { alias, of }, version)
+            }
+            Self::Revoke { version, .. } => (Act::Revoke, artifact.version(version).await?),
+            Self::Hold { version } => (Act::Hold, artifact.version(version).await?),
+            Self::Release { version } => (Act::Release, artifact.version(version).await?),
         })
     }
 }

@@ -7,16 +7,16 @@ use crate::signing::SigningKey;
 use crate::vault::*;
 
 /// A vault with two versions, an approver, and a reader that remembers.
-struct Stated {
-    rig: Rig,
-    key: SigningKey,
-    seen: Seen,
-    first: VersionId,
-    second: VersionId,
+pub(super) struct Stated {
+    pub(super) rig: Rig,
+    pub(super) key: SigningKey,
+    pub(super) seen: Seen,
+    pub(super) first: VersionId,
+    pub(super) second: VersionId,
 }
 
 impl Stated {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let rig = Rig::new();
         let first = rig
             .push(&rig.store, &rig.model("one", &[("a", b"1")]))
