@@ -185,7 +185,11 @@ pub(super) fn decode_base85(text: &str, kinds: &Kinds) -> Vec<Decoded> {
     let mut found = Vec::new();
     for run in kinds.runs(BASE85_MIN, graphic) {
         let piece = text.get(run.clone()).unwrap_or_default();
-        let body = piece.trim_matches(|c| matches!(c, '"' | '\'' | ',' | '`'));
+        let mut body = piece;
+        let quote = |c| matches!(c, '"' | '\'' | ',' | '`');
+        if body.starts_with(quote) || body.ends_with(quote) {
+            body = body.trim_matches(quote);
+        }
         let body = body
             .strip_prefix("<~")
             .and_then(|body| body.strip_suffix("~>"))
