@@ -124,7 +124,8 @@ def main():
         encoded = [x.ids for x in tokenizer.encode_batch([text for text, _, _ in shown])]
         plans.append((encoded, [(target, weight) for _, target, weight in shown], batches(encoded, 3072, choose, by_length(encoded, choose))))
     total = sum(len(b) for _, _, b in plans)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / 100) * max(0.02, 1 - s / total))
+    warming = min(100, total // 8 + 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / warming) * max(0.02, 1 - s / total))
     print(f"{len(rows)} rows, {sum(len(e) for e in epochs)} windows, {total} steps", flush=True)
     began, done, mean = time.time(), 0, None
     for number, (encoded, targets, plan) in enumerate(plans):
