@@ -6,6 +6,7 @@ mod bench;
 mod crash;
 mod detect_bench;
 mod e2e;
+mod exchange;
 mod fuzz;
 mod gateway;
 mod hsm;
@@ -58,6 +59,9 @@ cargo xtask <task>
   instructions [--record] instructions per call of the hot paths against recorded numbers, +-3 %
                           (release build 1 min once, then 30 s; installs valgrind if it is missing)
   soak [--minutes N]      mixed load and vanishing clients; memory must stay flat (10 min)
+  exchange [MODEL]...     bills of materials of models against CycloneDX's schema, attestations against in-toto's
+                          libraries, both ways; without MODEL a small one that carries its card
+                          (installs 60 MB into ~/.cache/testudo-exchange and a model of 90 MB once; then 1 min)
   fuzz [--seconds N] [NAME]...
                           every fuzz target, 60 s each, with the stable compiler
   ledger-peers [FOLDER]   the ledger's formats against Go's sumdb packages, both ways, or a log's folder by them
@@ -125,6 +129,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "crash-writer" => crash::writer(rest),
         "mcp" => mcp::mcp(rest),
         "mock" => mock::mock(rest),
+        "exchange" => exchange::run(rest),
         "fuzz" => fuzz::fuzz(rest),
         "instructions" => instructions::instructions(rest),
         "soak" => soak::soak(rest),

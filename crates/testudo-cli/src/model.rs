@@ -1,6 +1,8 @@
 //! `testudo model`: scans, signs, verifies and keeps models.
 
 mod adapter;
+mod attest;
+mod attested;
 mod bill;
 mod bom;
 mod files;
@@ -8,6 +10,7 @@ mod measured;
 mod sarif;
 mod scan;
 mod sign;
+mod trusted;
 mod vault;
 mod verify;
 
@@ -29,6 +32,8 @@ pub(crate) async fn run(command: &Model, variables: &dyn Variables, out: &mut im
         Model::Sign(arguments) => sign::run(arguments, out),
         Model::Verify(arguments) => verify::run(arguments, out),
         Model::Digest(arguments) => sign::digest(arguments, out),
+        Model::Attest(arguments) => attest::run(arguments, variables, out).await,
+        Model::VerifyAttestation(arguments) => attested::run(arguments, out),
         Model::Bom(arguments) => bom::run(arguments, variables, out).await,
         Model::Push(arguments) => vault::push(arguments, variables, out).await,
         Model::Pull(arguments) => vault::pull(arguments, variables, out).await,

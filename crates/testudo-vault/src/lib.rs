@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod attest;
 pub mod bill;
 mod hex;
 pub mod sealing;

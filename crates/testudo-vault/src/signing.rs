@@ -9,6 +9,7 @@
 //! only, no name twice, links neither followed nor skipped, and files that the signer excused
 //! are shown and, where a program would load them, refused.
 
+mod attested;
 mod bundle;
 mod certificates;
 mod compare;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Format, vault};
 
+pub(crate) mod attest;
 pub(crate) mod bom;
 pub(crate) mod scan;
 
@@ -27,6 +28,8 @@ pub(crate) enum Model {
     Verify(Box<Verify>),
     Digest(Digest),
     Bom(Box<bom::Bom>),
+    Attest(Box<attest::Attest>),
+    VerifyAttestation(Box<attest::VerifyAttestation>),
     Push(Box<vault::Push>),
     Pull(Box<vault::Pull>),
     List(Box<vault::List>),

@@ -9,16 +9,13 @@ use testudo_formats::{About, Options, Verdict};
 use testudo_gateway::system_clock::SystemClock;
 use testudo_types::Clock as _;
 use testudo_vault::bill::{Described, Licence, PerformanceClaim, SignatureEntry};
-use testudo_vault::signing::{
-    Bundle, Expiry, HashKind, Legacy, Links, Manifest, Method, Model, Roots, SignOptions, SignedBy, Trust,
-    VerifyingKey, digest,
-};
+use testudo_vault::signing::{HashKind, Links, Manifest, Method, Model, SignOptions, digest};
 
 use super::bill::entry;
 use super::files::{Candidate, Opened};
 use super::measured::{scope, watching};
 use super::scan::{Judged, each};
-use super::{SIGNATURE_BYTES_MAX, key_file};
+use super::trusted;
 use crate::arguments::model::bom::{Bom, Said};
 use crate::environment::Variables;
 use crate::exit::Exit;
@@ -164,35 +161,13 @@ pub(super) fn in_order<'n>(names: &[&'n str]) -> Vec<&'n str> {
 
 /// What was signed, and how the bill names the signature.
 fn signature(arguments: &Bom, path: &Path) -> anyhow::Result<(Manifest, SignatureEntry)> {
-    let trust = match (&arguments.public_key, arguments.certificate_chain.as_slice()) {
-        (Some(path), _) => Trust::Key(
-            VerifyingKey::from_pem(&key_file(path)?)
-                .with_context(|| format!("the public key in `{}` cannot be used", path.display()))?,
-        ),
-        (None, []) => bail!("give --public-key or --certificate-chain to verify the signature with"),
-        (None, paths) => {
-            let pems = paths
-                .iter()
-                .map(|path| key_file(path))
-                .collect::<anyhow::Result<Vec<_>>>()?;
-            Trust::Roots(Roots::from_pems(&pems)?, Expiry::Now(SystemClock::new().wall()))
-        }
-    };
-    let bytes = testudo_bounded::read_file(path, SIGNATURE_BYTES_MAX)?;
-    let verified = Bundle::parse(&bytes)
-        .map_err(anyhow::Error::new)
-        .and_then(|bundle| Ok(bundle.verify(&trust, Legacy::Refuse)?))
-        .with_context(|| format!("the signature `{}` is refused", path.display()))?;
-    let signer = match verified.by() {
-        SignedBy::Key { hint, curve } => format!("key {hint} ({curve})"),
-        SignedBy::Certificate { subject, curve } => format!("certificate {subject} ({curve})"),
-        SignedBy::Sigstore { identity, provider, .. } => format!("{identity}, known to {provider}"),
-    };
+    let trust = trusted::trust(arguments.public_key.as_ref(), &arguments.certificate_chain)?;
+    let (bytes, verified) = trusted::signature(path, &trust)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let entry = SignatureEntry {
         location: name.unwrap_or_else(|| "model.sig".to_owned()),
         sha256: super::bill::sha256(&bytes.as_slice()).context("the signature cannot be hashed")?,
-        signer,
+        signer: trusted::by(verified.by()),
     };
     Ok((verified.manifest().clone(), entry))
 }

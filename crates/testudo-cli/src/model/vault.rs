@@ -7,7 +7,7 @@ mod moving;
 mod opened;
 mod stating;
 
-pub(super) use content::gathered;
+pub(super) use content::{gathered, ingredients};
 pub(super) use looking::{diff, list, show};
 pub(super) use moving::{gc, pull, push};
 pub(super) use stating::{approve, hold, promote, release, revoke, rollback};

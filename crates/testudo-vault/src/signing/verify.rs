@@ -151,7 +151,7 @@ impl Bundle {
         legacy::read(&self.payload)
     }
 
-    fn signer(&self, trust: &Trust) -> Result<(VerifyingKey, SignedBy), VerifyError> {
+    pub(super) fn signer(&self, trust: &Trust) -> Result<(VerifyingKey, SignedBy), VerifyError> {
         match (&self.material, trust) {
             (Material::Sigstore(evidence), Trust::Sigstore(trust)) => {
                 let signed = pae(PAYLOAD_TYPE, &self.payload);

@@ -1,17 +1,21 @@
 //! The content of a version, read where it lies: judged and described without a plain copy on any disk.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use testudo_formats::{About, Options, Source};
+use testudo_vault::attest::Dependency;
 use testudo_vault::bill::SignatureEntry;
 use testudo_vault::vault::{Artifact, Record, StoredFile, Vault, VaultName};
 use tokio::runtime::Handle;
 
 use super::opened::{Missing, Opened, version, within};
+use crate::arguments::model::attest::Attest;
 use crate::arguments::model::bom::Bom;
 use crate::environment::Variables;
+use crate::model::attest::notes;
 use crate::model::bom::{Gathered, in_order};
 use crate::model::scan::judge;
 
@@ -130,4 +134,37 @@ fn read(
         signer: record.signer().unwrap_or("nobody known").to_owned(),
     });
     Ok(gathered)
+}
+
+/// Versions that go into a run, by `ARTIFACT@VERSION`.
+pub(crate) async fn ingredients(arguments: &Attest, variables: &dyn Variables) -> anyhow::Result<Vec<Dependency>> {
+    if arguments.artifacts.is_empty() {
+        return Ok(Vec::new());
+    }
+    within(&arguments.place, variables, Missing::Refuse, async |opened| {
+        let mut found = Vec::new();
+        for text in &arguments.artifacts {
+            let (name, wanted) = text.split_once('@').context("say it as ARTIFACT@VERSION")?;
+            found.push(ingredient(opened, name, wanted).await?);
+        }
+        Ok(found)
+    })
+    .await
+}
+
+async fn ingredient(opened: &Opened, name: &str, wanted: &str) -> anyhow::Result<Dependency> {
+    let name = VaultName::parse(name)?;
+    let standing = opened.standing(&name).await?;
+    let artifact = opened.vault().artifact(&name).await?;
+    let wanted = version(&artifact, &standing, wanted).await?;
+    if let Err(error) = Vault::permit(&name, wanted, &standing) {
+        return Err(opened.refused(&name, Some(wanted), error).await);
+    }
+    let record = artifact.record(wanted).await?;
+    Ok(Dependency {
+        uri: Some(format!("testudo-vault:{name}@{wanted}")),
+        digest: BTreeMap::from([("sha256".to_owned(), record.root().to_owned())]),
+        name: Some(name.to_string()),
+        annotations: notes("artifact", true),
+    })
 }
