@@ -2,6 +2,7 @@
 
 use testudo_bounded::json::{Document, Limits as JsonLimits, Node};
 
+use crate::index;
 use crate::pickle;
 use crate::scan::{Place, Scan};
 use crate::source::{Source, read_up_to};
@@ -42,6 +43,9 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
         return texts(scan, source, place);
     };
     scan.part(place, "json", source.size());
+    if index::is_one(place.file_name()) {
+        index::judge(scan, &document, place);
+    }
     let is_skops = place.file_name() == "schema.json" && document.root().get("__module__").is_some();
     for node in std::iter::once(document.root()).chain(document.root().descendants().skip(1)) {
         value(scan, node, place);
@@ -58,6 +62,27 @@ fn value(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
     let key = node.key_text();
     let at = u64::try_from(node.range().start).ok();
     match key.as_deref() {
+        // Adapters import this module and take the class from it.
+        Some("auto_mapping") if node.get("parent_library").is_some() => {
+            let text = |key: &str| {
+                node.get(key)
+                    .and_then(|value| value.as_str())
+                    .unwrap_or_default()
+                    .into_owned()
+            };
+            let (module, class) = (text("parent_library"), text("base_model_class"));
+            let is_usual = module == "transformers" || module.starts_with("transformers.");
+            let verdict = if is_usual {
+                Verdict::Suspicious
+            } else {
+                imported(&module, &class)
+            };
+            let reason = format!(
+                "`auto_mapping` has adapters import {}",
+                shown(&format!("{module}.{class}"))
+            );
+            scan.find(place, "config.import", verdict, reason, at);
+        }
         Some("auto_map" | "custom_pipelines" | "custom_pipeline" | "auto_mapping") if !node.is_null() => {
             let name = key.as_deref().unwrap_or_default();
             let reason = format!("`{name}` has loaders run code that lies beside the model, if they trust it");
@@ -83,6 +108,11 @@ fn value(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
     if let Some(key) = key.as_deref() {
         torch::exported(scan, key, &text, at, place);
     }
+    if key.as_deref() == Some("megatron_core") && text != "megatron.core" {
+        let verdict = imported(&text, "");
+        let reason = format!("`megatron_core` has adapters import {}", shown(&text));
+        scan.find(place, "config.import", verdict, reason, at);
+    }
     let fact = match key.as_deref() {
         Some("model_type") => "model type",
         Some("peft_type") => "adapter",
@@ -90,6 +120,14 @@ fn value(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
         _ => return,
     };
     scan.fact(place, fact, &text);
+}
+
+/// What it comes to that a configuration has a module imported that is not the usual one.
+fn imported(module: &str, name: &str) -> Verdict {
+    match pickle::reason_against(module, name) {
+        Some(_) => Verdict::Malicious,
+        None => Verdict::Unknown,
+    }
 }
 
 /// An object that Keras makes into a layer or looks up as a function.

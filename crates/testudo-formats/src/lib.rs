@@ -16,6 +16,7 @@ mod documents;
 mod gguf;
 mod graphs;
 mod hdf5;
+mod index;
 mod judge;
 mod limits;
 mod numpy;
@@ -33,6 +34,7 @@ mod verdict;
 mod zip;
 
 pub use about::{About, Claimed};
+pub use index::Folder;
 pub use limits::Limits;
 pub use scan::Options;
 pub use source::Source;
@@ -41,7 +43,18 @@ pub use verdict::{Finding, Part, Report, Verdict};
 /// Judges one file. `path` stands in the findings, and its last extension is a hint.
 #[must_use]
 pub fn scan(source: &dyn Source, path: &str, options: &Options) -> Report {
+    judged(scan::Scan::new(options), source, path)
+}
+
+/// The same for a file in a folder: what it says about the files beside it is held against them.
+#[must_use]
+pub fn scan_in(source: &dyn Source, path: &str, options: &Options, folder: &dyn Folder) -> Report {
     let mut scan = scan::Scan::new(options);
+    scan.folder = Some(folder);
+    judged(scan, source, path)
+}
+
+fn judged(mut scan: scan::Scan<'_>, source: &dyn Source, path: &str) -> Report {
     let place = scan::Place::outermost(path);
     judge::judge(&mut scan, source, &place, judge::Inside::Nothing);
     scan.into_report()

@@ -1,5 +1,7 @@
 //! Safetensors: a header in JSON, and tensors that fill the rest of the file without a gap.
 
+use std::collections::BTreeSet;
+
 use testudo_bounded::json::{Document, Limits as JsonLimits, Node};
 
 use crate::pickle;
@@ -78,6 +80,29 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place
         }
     }
     extents(scan, source, spans, length.saturating_add(8), place);
+}
+
+/// The names of its tensors, if the header can be read.
+pub(crate) fn names(source: &dyn Source) -> Option<BTreeSet<String>> {
+    let head = read_exact(source, 0, 8).ok()?;
+    let length = u64::from_le_bytes(head.try_into().ok()?);
+    if length > HEADER_BYTES_MAX {
+        return None;
+    }
+    let header = read_exact(source, 8, usize::try_from(length).ok()?).ok()?;
+    let limits = JsonLimits {
+        bytes_max: header.len(),
+        depth_max: 8,
+        nodes_max: 4_000_000,
+    };
+    let document = Document::parse(&header, &limits).ok()?;
+    let names = document.root().entries().filter_map(|(_, value)| value.key_text());
+    Some(
+        names
+            .filter(|name| name != "__metadata__")
+            .map(|name| name.to_string())
+            .collect(),
+    )
 }
 
 /// Tensors stand one after the other, from the header to the end of the file.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::index::Folder;
 use crate::limits::Limits;
 use crate::verdict::{Finding, Part, Report, Verdict};
 
@@ -64,6 +65,8 @@ impl Place {
 
 pub(crate) struct Scan<'o> {
     pub(crate) options: &'o Options,
+    /// The files beside the one that is scanned, if they are to be had.
+    pub(crate) folder: Option<&'o dyn Folder>,
     findings: Vec<Finding>,
     known: BTreeMap<(String, &'static str, String), usize>,
     parts: Vec<Part>,
@@ -79,6 +82,7 @@ impl<'o> Scan<'o> {
     pub(crate) fn new(options: &'o Options) -> Self {
         Self {
             options,
+            folder: None,
             findings: Vec::new(),
             known: BTreeMap::new(),
             parts: Vec::new(),

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use testudo_formats::Source;
+use testudo_formats::{Folder, Source};
 
 /// Folders within each other.
 const DEPTH_MAX: u32 = 64;
@@ -156,5 +156,33 @@ impl Source for Opened {
             Some(part) if count > 0 => self.file.read_at(part, offset),
             _ => Ok(0),
         }
+    }
+}
+
+/// The files beside one.
+#[derive(Debug)]
+pub(super) struct Beside {
+    folder: PathBuf,
+}
+
+impl Beside {
+    pub(super) fn of(path: &Path) -> Self {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Self {
+            folder: parent.unwrap_or(Path::new(".")).to_owned(),
+        }
+    }
+}
+
+impl Folder for Beside {
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn Source + '_>> {
+        Ok(Box::new(Opened::open(&self.folder.join(name))?))
     }
 }

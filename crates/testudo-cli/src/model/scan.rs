@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testudo_formats::{Finding, Options, Report, Source, Verdict};
 
 use super::bill::Bill;
-use super::files::{self, Candidate, Found, Opened};
+use super::files::{self, Beside, Candidate, Found, Opened};
 use super::sarif::Sarif;
 use crate::arguments::model::scan::{FailOn, Scan, ScanFormat};
 use crate::exit::Exit;
@@ -108,7 +108,12 @@ pub(super) fn each(
 fn judge_file(candidate: &Candidate, options: &Options, hashes: bool) -> Judged {
     let path = candidate.path.display().to_string();
     let mut judged = match Opened::open(&candidate.path) {
-        Ok(opened) => judge(&opened, &path, options, hashes),
+        Ok(opened) => Judged {
+            bytes: opened.size(),
+            sha256: hashes.then(|| super::bill::sha256(&opened)).flatten(),
+            report: testudo_formats::scan_in(&opened, &path, options, &Beside::of(&candidate.path)),
+            path: path.clone(),
+        },
         Err(error) => Judged {
             bytes: 0,
             sha256: None,

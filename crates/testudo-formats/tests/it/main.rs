@@ -3,6 +3,7 @@
 mod hdf5;
 mod headers;
 mod hostile;
+mod index;
 mod narrow;
 mod pickles;
 mod sevenz;
