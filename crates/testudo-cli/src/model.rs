@@ -1,4 +1,4 @@
-//! `testudo model`: scans, signs, verifies and keeps models.
+//! `testudo model`: scans, signs, verifies, compares and keeps models.
 
 mod adapter;
 mod attest;
@@ -13,6 +13,7 @@ mod sign;
 mod trusted;
 mod vault;
 mod verify;
+mod weights;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -35,6 +36,7 @@ pub(crate) async fn run(command: &Model, variables: &dyn Variables, out: &mut im
         Model::Attest(arguments) => attest::run(arguments, variables, out).await,
         Model::VerifyAttestation(arguments) => attested::run(arguments, out),
         Model::Bom(arguments) => bom::run(arguments, variables, out).await,
+        Model::Weights(arguments) => weights::run(arguments, out),
         Model::Push(arguments) => vault::push(arguments, variables, out).await,
         Model::Pull(arguments) => vault::pull(arguments, variables, out).await,
         Model::List(arguments) => vault::list(arguments, variables, out).await,

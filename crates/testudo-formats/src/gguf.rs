@@ -7,14 +7,14 @@ use crate::source::{Cursor, Fault, Source};
 use crate::template;
 use crate::verdict::{Verdict, shown};
 
-const KEYS_MAX: u64 = 1 << 20;
-const TENSORS_MAX: u64 = 1 << 20;
-const NAME_BYTES_MAX: usize = 1 << 16;
+pub(crate) const KEYS_MAX: u64 = 1 << 20;
+pub(crate) const TENSORS_MAX: u64 = 1 << 20;
+pub(crate) const NAME_BYTES_MAX: usize = 1 << 16;
 const TEMPLATE_BYTES_MAX: usize = 4 << 20;
 const DEPTH_MAX: u32 = 4;
 
 /// What went wrong, in words.
-struct Wrong(String);
+pub(crate) struct Wrong(pub(crate) String);
 
 impl From<Fault> for Wrong {
     fn from(fault: Fault) -> Self {
@@ -87,12 +87,12 @@ fn header(scan: &mut Scan<'_>, cursor: &mut Cursor<'_>, place: &Place) -> Result
     places(scan, cursor, tensors, alignment, place)
 }
 
-fn text(cursor: &mut Cursor<'_>, bytes_max: usize) -> Result<String, Fault> {
+pub(crate) fn text(cursor: &mut Cursor<'_>, bytes_max: usize) -> Result<String, Fault> {
     let bytes = cursor.u64_le()?;
     Ok(String::from_utf8_lossy(&cursor.take(bytes, bytes_max)?).into_owned())
 }
 
-fn skip(cursor: &mut Cursor<'_>, kind: u32, depth: u32) -> Result<(), Wrong> {
+pub(crate) fn skip(cursor: &mut Cursor<'_>, kind: u32, depth: u32) -> Result<(), Wrong> {
     match kind {
         0 | 1 | 7 => cursor.skip(1)?,
         2 | 3 => cursor.skip(2)?,
@@ -202,7 +202,7 @@ fn places(
 }
 
 /// Weights in a block of this type, and its bytes; nothing for types that are not known.
-fn block(kind: u32) -> Option<(u64, u64)> {
+pub(crate) fn block(kind: u32) -> Option<(u64, u64)> {
     Some(match kind {
         0 | 26 => (1, 4),
         1 | 25 | 30 => (1, 2),

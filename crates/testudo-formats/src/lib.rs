@@ -6,6 +6,8 @@
 //! directories. Whatever cannot be read to its end is [`Verdict::Unknown`], which is to be treated as malicious.
 //! [`About`] is what a model says about itself, which nobody believes and bills of materials repeat.
 //!
+//! [`weights`] counts what the values of tensors look like, and how far two models are apart.
+//!
 //! No I/O, no clock, no randomness: bytes come from the caller, costs are bounded by [`Limits`].
 
 #![forbid(unsafe_code)]
@@ -31,6 +33,7 @@ mod template;
 mod torch;
 mod unpack;
 mod verdict;
+pub mod weights;
 mod zip;
 
 pub use about::{About, Claimed};

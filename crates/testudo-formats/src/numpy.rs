@@ -12,8 +12,8 @@ const ARRAYS_MAX: u32 = 100_000;
 
 /// What a header says about the array.
 #[derive(Debug, PartialEq, Eq)]
-struct Header {
-    has_objects: bool,
+pub(crate) struct Header {
+    pub(crate) has_objects: bool,
     /// Bytes of the data, if the type is one whose size is known.
     bytes: Option<u64>,
 }
@@ -71,7 +71,7 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
     );
 }
 
-fn header(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
+pub(crate) fn header(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
     cursor.skip(6)?;
     let major = cursor.byte()?;
     cursor.skip(1)?;
@@ -85,7 +85,7 @@ fn header(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
 }
 
 /// Reads `{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }`; numpy evaluates it as a literal.
-fn understood(text: &str) -> Option<Header> {
+pub(crate) fn understood(text: &str) -> Option<Header> {
     let text = text.trim();
     let inner = text.strip_prefix('{')?.strip_suffix('}')?;
     // Literals only: no names but these, no calls, no operators.
@@ -145,7 +145,7 @@ fn understood(text: &str) -> Option<Header> {
     Some(Header { has_objects, bytes })
 }
 
-fn after_key<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+pub(crate) fn after_key<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     let at = ["'", "\""]
         .iter()
         .find_map(|quote| text.find(&format!("{quote}{key}{quote}")))?;
@@ -173,7 +173,7 @@ fn quoted<'t>(descr: &'t str, shape: &str) -> Vec<&'t str> {
     out
 }
 
-fn item_bytes(name: &str) -> Option<u64> {
+pub(crate) fn item_bytes(name: &str) -> Option<u64> {
     let name = name.trim_start_matches(['<', '>', '|', '=']);
     let kind = name.chars().next()?;
     let digits = name.get(kind.len_utf8()..)?;

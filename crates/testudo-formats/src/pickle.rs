@@ -6,11 +6,13 @@ mod hidden;
 mod machine;
 mod notes;
 mod policy;
+mod tensors;
 mod text;
 mod values;
 
 pub(crate) use self::hidden::{after, search};
 pub(crate) use self::policy::{Known, known, reason_against};
+pub(crate) use self::tensors::{Described, tensors};
 
 use self::machine::{Bounds, Broken, Machine, Next};
 use self::values::Value;

@@ -10,7 +10,7 @@ use crate::source::{Source, read_exact, read_up_to};
 use crate::verdict::{Verdict, shown};
 
 /// What the format itself allows.
-const HEADER_BYTES_MAX: u64 = 100_000_000;
+pub(crate) const HEADER_BYTES_MAX: u64 = 100_000_000;
 /// A header beyond this is no longer usual.
 const HEADER_BYTES_USUAL: u64 = 16 << 20;
 
@@ -138,7 +138,7 @@ fn after(scan: &mut Scan<'_>, source: &dyn Source, at: u64, place: &Place) {
 }
 
 /// Where a tensor lies, if its size is what its shape says.
-fn tensor(value: Node<'_>) -> Option<(u64, u64)> {
+pub(crate) fn tensor(value: Node<'_>) -> Option<(u64, u64)> {
     let name = value.get("dtype")?.as_str()?;
     let bits: u64 = match name.as_ref() {
         "F64" | "I64" | "U64" | "C64" => 64,

@@ -74,6 +74,8 @@ pub(crate) enum Fault {
     Truncated,
     #[error("a length of {bytes} bytes is over the limit")]
     TooLong { bytes: u64 },
+    #[error("the directories of the archive disagree, or a member is encrypted")]
+    Disagree,
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
 }

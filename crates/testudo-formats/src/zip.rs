@@ -56,6 +56,51 @@ pub(crate) fn has_directory(source: &dyn Source) -> bool {
         .is_some_and(|end| end.count > 0 && read_up_to(source, end.directory_at, 4).is_ok_and(|bytes| bytes == CENTRAL))
 }
 
+/// How a member is packed, as far as those care who want its place only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Stored,
+    Deflated,
+    Other(u16),
+}
+
+/// A member of which both directories say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) method: Method,
+    pub(crate) data_at: u64,
+    pub(crate) packed_bytes: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Members in the order of their places; fails where the directories disagree or something is encrypted.
+pub(crate) fn listed(source: &dyn Source) -> Result<Vec<Listed>, Fault> {
+    let end = find_end(source).ok_or(Fault::Truncated)?;
+    let options = crate::Options::default();
+    let mut members = BTreeMap::new();
+    central(&Scan::new(&options), source, end, &mut members)?;
+    let mut out = Vec::new();
+    for entry in members.values().flat_map(|sides: &Sides| &sides.central) {
+        let (local, data_at) = local(source, entry.header_at)?.ok_or(Fault::Truncated)?;
+        if differ(entry, &local) || entry.flags & 1 != 0 {
+            return Err(Fault::Disagree);
+        }
+        out.push(Listed {
+            name: entry.name.clone(),
+            method: match entry.method {
+                0 => Method::Stored,
+                8 => Method::Deflated,
+                other => Method::Other(other),
+            },
+            data_at,
+            packed_bytes: entry.packed_bytes,
+            bytes: entry.bytes,
+        });
+    }
+    Ok(out)
+}
+
 /// Reads every member that either directory shows.
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
     let mut members: BTreeMap<u64, Sides> = BTreeMap::new();

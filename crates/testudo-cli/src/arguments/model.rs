@@ -10,6 +10,7 @@ use super::{Format, vault};
 pub(crate) mod attest;
 pub(crate) mod bom;
 pub(crate) mod scan;
+pub(crate) mod weights;
 
 const VERIFY_EXIT_CODES: &str = "Exit codes:
    0  the model is the one that was signed, by whom you trust
@@ -20,7 +21,7 @@ const VERIFY_EXIT_CODES: &str = "Exit codes:
   22  the signature file is not a bundle or not about a model
   23  the signature asks for what you did not allow: links followed, or loadable files left out";
 
-/// Scans, signs, verifies and keeps models
+/// Scans, signs, verifies, compares and keeps models
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
     Scan(Box<scan::Scan>),
@@ -30,6 +31,7 @@ pub(crate) enum Model {
     Bom(Box<bom::Bom>),
     Attest(Box<attest::Attest>),
     VerifyAttestation(Box<attest::VerifyAttestation>),
+    Weights(Box<weights::Weights>),
     Push(Box<vault::Push>),
     Pull(Box<vault::Pull>),
     List(Box<vault::List>),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::notes::Notes;
+use super::tensors::Put;
 use super::values::{Object, Value, Values};
 use crate::source::{Cursor, Fault};
 use crate::verdict::{Verdict, shown};
@@ -66,6 +67,8 @@ pub(super) struct Machine<'s, 'b> {
     pub(super) constants: Vec<(u64, u64)>,
     /// Bytes that a call loads as a file of their own, and where the call stands.
     pub(super) loads: Vec<(u64, Value)>,
+    /// What was put into which container, if somebody wants to know.
+    pub(super) puts_noted: Option<Vec<Put>>,
 }
 
 impl<'s, 'b> Machine<'s, 'b> {
@@ -91,6 +94,7 @@ impl<'s, 'b> Machine<'s, 'b> {
             array: None,
             constants: Vec::new(),
             loads: Vec::new(),
+            puts_noted: None,
         }
     }
 
@@ -333,6 +337,7 @@ impl<'s, 'b> Machine<'s, 'b> {
                 let pairs = self.pop_to_mark()?;
                 let dict = self.values.dict();
                 self.values.set_items(dict, &pairs);
+                self.note_puts(dict, &pairs, true)?;
                 dict
             }
             _ => {
@@ -343,6 +348,7 @@ impl<'s, 'b> Machine<'s, 'b> {
                     self.values.set()
                 };
                 self.values.append(list, &items);
+                self.note_puts(list, &items, false)?;
                 list
             }
         };
@@ -360,6 +366,7 @@ impl<'s, 'b> Machine<'s, 'b> {
         };
         let into = self.stack.last().copied().ok_or_else(underflow)?;
         let is_dict = matches!(opcode, b's' | b'u');
+        self.note_puts(into, &items, is_dict)?;
         match into {
             Value::Dict(_) if is_dict => self.values.set_items(into, &items),
             Value::List(_) | Value::Set(_) if !is_dict => self.values.append(into, &items),
@@ -368,6 +375,28 @@ impl<'s, 'b> Machine<'s, 'b> {
             _ => {
                 let what = self.values.describe(into);
                 self.note("pickle.items", Verdict::Unknown, format!("puts items into {what}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn note_puts(&mut self, into: Value, items: &[Value], is_dict: bool) -> Result<(), Broken> {
+        let Some(noted) = &mut self.puts_noted else {
+            return Ok(());
+        };
+        // Constants hold no tensor, and may be many.
+        let size = if is_dict { 2 } else { 1 };
+        for put in items.chunks_exact(size) {
+            let (key, value) = match put {
+                [key, value] => (*key, *value),
+                [value] => (Value::None, *value),
+                _ => continue,
+            };
+            if !self.values.is_plain(value) {
+                if !self.values.spend(size_of::<Put>()) {
+                    return Err(Broken("its values need more memory than the limit".to_owned()));
+                }
+                noted.push((into, key, value));
             }
         }
         Ok(())

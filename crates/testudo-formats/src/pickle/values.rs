@@ -344,6 +344,14 @@ impl Values {
         }
     }
 
+    /// The id behind a persistent value.
+    pub(super) fn persistent_id(&self, value: Value) -> Option<Value> {
+        match value {
+            Value::Persistent(id) => at(&self.persistent, id).copied(),
+            _ => None,
+        }
+    }
+
     /// Every persistent id, in the order in which they were read.
     pub(super) fn persistent_ids(&self) -> &[Value] {
         &self.persistent
