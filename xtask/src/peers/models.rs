@@ -25,6 +25,8 @@ use crate::{output, shell};
 struct Options {
     given: Given,
     only: Option<String>,
+    /// A part of the names of corpora.
+    corpus: String,
     /// A program that was built before.
     ours: Option<PathBuf>,
 }
@@ -44,10 +46,11 @@ impl Options {
                 "--harmful" => options.given.harmful.push(path()?),
                 "--harmless" => options.given.harmless.push(path()?),
                 "--only" => options.only = Some(value.clone()),
+                "--corpus" => options.corpus.clone_from(value),
                 "--ours" => options.ours = Some(path()?),
                 _ => bail!(
                     "`peers models` takes --picklescan, --modelaudit and --fickling CHECKOUT, --harmful and --harmless \
-                     FOLDER, --only TOOL, --ours PROGRAM"
+                     FOLDER, --only TOOL, --corpus NAME, --ours PROGRAM"
                 ),
             }
         }
@@ -60,7 +63,7 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     let work = shell::target().join("peers/models");
     fs::create_dir_all(&work)?;
     let [.., (_, fickling), _] = &PEERS;
-    let corpora = corpora::all(&options.given, &work, fickling)?;
+    let corpora = corpora::all(&options.given, &options.corpus, &work, fickling);
     let ours = match &options.ours {
         Some(program) => program.clone(),
         None => built()?,

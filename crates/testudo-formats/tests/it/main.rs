@@ -6,6 +6,7 @@ mod hostile;
 mod index;
 mod narrow;
 mod pickles;
+mod savers;
 mod sevenz;
 mod torch;
 

@@ -138,38 +138,42 @@ pub(super) struct Given {
     pub(super) harmless: Vec<PathBuf>,
 }
 
-/// Every corpus that can be made or was given; one that cannot is left out, and said so.
-pub(super) fn all(given: &Given, work: &Path, savers: &Environment) -> anyhow::Result<Vec<Corpus>> {
+/// Every corpus that can be made or was given and whose name holds `wanted`; one that cannot is left out, and said so.
+pub(super) fn all(given: &Given, wanted: &str, work: &Path, savers: &Environment) -> Vec<Corpus> {
     let mut corpora = Vec::new();
-    let mut keep = |name: &str, made: anyhow::Result<Corpus>| match made {
-        Ok(corpus) => {
-            let (harmful, harmless) = (corpus.harmful.len(), corpus.harmless.len());
-            output::step(&format!(
-                "{}: {harmful} harmful files, {harmless} harmless",
-                corpus.name
-            ));
-            corpora.push(corpus);
+    let mut keep = |name: &str, make: &dyn Fn() -> anyhow::Result<Corpus>| {
+        if !name.contains(wanted) {
+            return;
         }
-        Err(error) => output::problem(&format!("{name} is left out: {error:#}")),
+        match make() {
+            Ok(corpus) => {
+                let (harmful, harmless) = (corpus.harmful.len(), corpus.harmless.len());
+                output::step(&format!("{name}: {harmful} harmful files, {harmless} harmless"));
+                corpora.push(corpus);
+            }
+            Err(error) => output::problem(&format!("{name} is left out: {error:#}")),
+        }
     };
-    keep("bypasses", bypasses(&work.join("bypasses")));
-    keep("savers", saved(&work.join("harmless")));
-    keep("packages", packages());
+    keep("bypasses", &|| bypasses(&work.join("bypasses")));
+    keep("savers", &|| saved(&work.join("harmless")));
+    keep("packages", &packages);
     if let Some(checkout) = &given.picklescan {
-        keep("picklescan's tests", picklescan(checkout));
+        keep("picklescan's tests", &|| picklescan(checkout));
     }
     if let Some(checkout) = &given.modelaudit {
-        keep("ModelAudit's tests", modelaudit(checkout));
+        keep("ModelAudit's tests", &|| modelaudit(checkout));
     }
     if let Some(checkout) = &given.fickling {
-        keep("fickling's tests", fickling(checkout, &work.join("fickling"), savers));
+        keep("fickling's tests", &|| {
+            fickling(checkout, &work.join("fickling"), savers)
+        });
     }
     for (folders, is_harmful) in [(&given.harmful, true), (&given.harmless, false)] {
         for folder in folders {
-            keep(&folder.display().to_string(), folder_of(folder, is_harmful));
+            keep(&folder.display().to_string(), &|| folder_of(folder, is_harmful));
         }
     }
-    Ok(corpora)
+    corpora
 }
 
 fn bypasses(folder: &Path) -> anyhow::Result<Corpus> {
@@ -215,7 +219,10 @@ fn packages() -> anyhow::Result<Corpus> {
     harmless.retain(|path| {
         let is_installer = path.components().any(|part| {
             let part = part.as_os_str().to_string_lossy();
-            matches!(part.as_ref(), "pip" | "setuptools" | "pkg_resources")
+            matches!(
+                part.as_ref(),
+                "pip" | "setuptools" | "pkg_resources" | "distutils-precedence.pth"
+            )
         });
         !is_installer && is_model(path)
     });
