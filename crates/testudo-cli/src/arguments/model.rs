@@ -68,6 +68,9 @@ pub(crate) struct Sign {
     /// A private key on P-256, P-384 or P-521, as PEM
     #[arg(long, value_name = "FILE", alias = "private_key")]
     pub(crate) private_key: PathBuf,
+    /// Holds the password of the private key, in its first line
+    #[arg(long, value_name = "FILE", alias = "password_file")]
+    pub(crate) password_file: Option<PathBuf>,
     /// A certificate for that key, as PEM; then the signature is verified by certificate
     #[arg(long, value_name = "FILE", alias = "signing_certificate")]
     pub(crate) signing_certificate: Option<PathBuf>,

@@ -21,6 +21,7 @@ pub(super) fn sign(arguments: &SignModel, out: &mut impl Write) -> anyhow::Resul
         model: arguments.model_path.clone(),
         signature: arguments.output_bundle.clone(),
         private_key: arguments.private_key.clone().context("--private-key is missing")?,
+        password_file: None,
         certificate_chain: if certificate.is_some() {
             arguments.cert_chain.clone()
         } else {

@@ -14,6 +14,8 @@ use testudo_vault::signing::{
     digest as measure, sign,
 };
 
+use zeroize::Zeroizing;
+
 use super::measured::{scope, told, watching};
 use super::{SIGNATURE_BYTES_MAX, complain, key_file};
 use crate::arguments::Format;
@@ -87,8 +89,16 @@ pub(super) fn digest(arguments: &Digest, out: &mut impl Write) -> anyhow::Result
 
 fn signer(arguments: &Sign) -> anyhow::Result<Signer> {
     let path = &arguments.private_key;
-    let key = SigningKey::from_pem(&key_file(path)?)
-        .with_context(|| format!("the private key in `{}` cannot be used", path.display()))?;
+    let pem = Zeroizing::new(key_file(path)?);
+    let key = match &arguments.password_file {
+        None => SigningKey::from_pem(&pem),
+        Some(file) => {
+            let text = Zeroizing::new(key_file(file)?);
+            let line = text.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+            SigningKey::from_encrypted_pem(&pem, line.unwrap_or_default())
+        }
+    };
+    let key = key.with_context(|| format!("the private key in `{}` cannot be used", path.display()))?;
     let Some(path) = &arguments.signing_certificate else {
         return Ok(Signer::Key(key));
     };

@@ -12,12 +12,20 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pkcs8::EncryptedPrivateKeyInfo;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use crate::hex;
 
 /// Letters in a line of PEM.
 const PEM_LINE: usize = 64;
+/// Around a key under a password.
+const ENCRYPTED: (&str, &str) = (
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+    "-----END ENCRYPTED PRIVATE KEY-----",
+);
+/// In the head of a key under a password as OpenSSL once wrote them.
+const OLD_ENCRYPTION: &str = "Proc-Type: 4,ENCRYPTED";
 
 /// One of the three curves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +100,20 @@ pub(crate) enum SignatureHash {
 pub enum KeyError {
     #[error("there is no private key in PEM in it (`PRIVATE KEY` or `EC PRIVATE KEY`)")]
     NoPrivateKey,
-    #[error("the private key is encrypted; decrypt it first, for example with `openssl pkcs8 -in KEY -out PLAIN`")]
+    #[error(
+        "the private key is encrypted; give its password (`--password-file`), or decrypt it first, for example with `openssl pkcs8 -in KEY -out PLAIN`"
+    )]
     Encrypted,
+    #[error(
+        "the private key is encrypted in the old way of OpenSSL; make it anew with `openssl pkcs8 -topk8 -in KEY -out NEW`"
+    )]
+    OldEncryption,
+    #[error(
+        "the password does not open the private key, or its encryption is unknown: PBES2 with PBKDF2 or scrypt, and AES, is read"
+    )]
+    Password,
+    #[error("the private key is not encrypted, and a password was given for it")]
+    NotEncrypted,
     #[error("there is no public key in PEM in it (`PUBLIC KEY`)")]
     NoPublicKey,
     #[error("the key is not on P-256, P-384 or P-521, or it is not a sound key; RSA and Ed25519 keys cannot be used")]
@@ -117,18 +137,38 @@ impl SigningKey {
         let der = sections(pem)
             .find(|(kind, _)| matches!(kind, SectionKind::PrivateKey | SectionKind::EcPrivateKey))
             .map(|(_, der)| der);
-        let Some(der) = der else {
-            let marker = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
-            let encrypted = pem.windows(marker.len()).any(|it| it == marker);
-            return Err(if encrypted {
-                KeyError::Encrypted
-            } else {
-                KeyError::NoPrivateKey
-            });
-        };
+        if holds(pem, OLD_ENCRYPTION) {
+            return Err(KeyError::OldEncryption);
+        }
+        match der {
+            Some(der) => Self::from_der(&der),
+            None if holds(pem, ENCRYPTED.0) => Err(KeyError::Encrypted),
+            None => Err(KeyError::NoPrivateKey),
+        }
+    }
+
+    /// The encrypted private key in a PEM text.
+    ///
+    /// # Errors
+    /// When there is none, the password is another, or the key is not on one of the three curves.
+    pub fn from_encrypted_pem(pem: &[u8], password: &[u8]) -> Result<Self, KeyError> {
+        if holds(pem, OLD_ENCRYPTION) {
+            return Err(KeyError::OldEncryption);
+        }
+        if !holds(pem, ENCRYPTED.0) {
+            let plain = Self::from_pem(pem);
+            return Err(plain.err().unwrap_or(KeyError::NotEncrypted));
+        }
+        let der = encrypted(pem).ok_or(KeyError::NoPrivateKey)?;
+        let info = EncryptedPrivateKeyInfo::try_from(der.as_slice()).map_err(|_| KeyError::Password)?;
+        let opened = info.decrypt(password).map_err(|_| KeyError::Password)?;
+        Self::from_der(opened.as_bytes())
+    }
+
+    fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         let pair = Curve::ALL
             .into_iter()
-            .find_map(|curve| EcdsaKeyPair::from_private_key_der(curve.signing(), &der).ok())
+            .find_map(|curve| EcdsaKeyPair::from_private_key_der(curve.signing(), der).ok())
             .ok_or(KeyError::Unsupported)?;
         let spki = pair.public_key().as_der().map_err(|_| KeyError::Unsupported)?;
         let public = VerifyingKey::from_spki(spki.as_ref())?;
@@ -235,6 +275,19 @@ impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({}, {})", self.curve(), self.hint())
     }
+}
+
+fn holds(text: &[u8], part: &str) -> bool {
+    text.windows(part.len()).any(|it| it == part.as_bytes())
+}
+
+/// What stands between the marks of an encrypted key, which the library of certificates does not know.
+fn encrypted(pem: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let (_, rest) = text.split_once(ENCRYPTED.0)?;
+    let (body, _) = rest.split_once(ENCRYPTED.1)?;
+    let letters: String = body.split_ascii_whitespace().collect();
+    STANDARD.decode(letters).ok()
 }
 
 /// Everything in a PEM text that has a label known here; text around it is skipped.

@@ -2,6 +2,7 @@
 
 mod certified;
 mod forged;
+mod opened;
 mod rig;
 mod sigstore;
 mod tampered;
