@@ -14,7 +14,7 @@ use super::{check, judged};
 const CLASS: &str = "{\"class\\u005fname\": \"Lambda\"}";
 
 /// A file with one group whose header has these messages; `more` stands behind it.
-fn file(messages: &[(u8, Vec<u8>)], more: &[u8]) -> Vec<u8> {
+pub(super) fn file(messages: &[(u8, Vec<u8>)], more: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     for (kind, data) in messages {
         body.push(*kind);
@@ -50,7 +50,7 @@ fn link(kind: u8, target: &[u8]) -> (u8, Vec<u8>) {
     (6, [&[1, 8, kind, 1, b'l'], target].concat())
 }
 
-fn external(name: &str) -> (u8, Vec<u8>) {
+pub(super) fn external(name: &str) -> (u8, Vec<u8>) {
     let target = [b"\0", name.as_bytes(), b"\0/x\0"].concat();
     let bytes = u16::try_from(target.len()).unwrap().to_le_bytes();
     link(64, &[&bytes, target.as_slice()].concat())

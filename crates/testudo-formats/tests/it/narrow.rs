@@ -56,7 +56,7 @@ proptest! {
 const NUMBER: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
 /// What PyTorch writes for one storage: number, version, system, the storage, its keys, and eight bytes of length.
-fn storage(object: &[u8]) -> Vec<u8> {
+pub(super) fn storage(object: &[u8]) -> Vec<u8> {
     [
         NUMBER,
         b"\x80\x02M\xe9\x03.\x80\x02}.",
@@ -67,7 +67,8 @@ fn storage(object: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-const NAMED: &[u8] = b"\x80\x02(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01NtQ.";
+pub(super) const NAMED: &[u8] =
+    b"\x80\x02(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01NtQ.";
 
 /// A pickle that has these bytes loaded as a storage.
 fn loading(bytes: &[u8]) -> Report {

@@ -77,7 +77,7 @@ fn files(names: &[&str]) -> Vec<u8> {
 }
 
 /// An archive of files without packing, all in one folder.
-fn plain(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn plain(members: &[(&str, &[u8])]) -> Vec<u8> {
     let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
     let sizes: Vec<usize> = members.iter().map(|(_, data)| data.len()).collect();
     let data: Vec<u8> = members.iter().flat_map(|(_, data)| data.to_vec()).collect();

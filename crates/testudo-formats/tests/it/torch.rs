@@ -19,7 +19,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     out
 }
 
-fn script(line: &str) -> Vec<u8> {
+pub(super) fn script(line: &str) -> Vec<u8> {
     let code = format!(
         "class M(Module):\n  def forward(self: __torch__.M,\n    x: Tensor) -> Tensor:\n    {line}\n    return x\n"
     );
