@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testudo-dialects",
             "testudo-ledger",
             "testudo-recorder",
+            "testudo-vault",
         ],
     ),
     (

@@ -7,8 +7,9 @@ use testudo_detect::Allowed;
 use testudo_detect::structure::special::TokenLevel;
 use testudo_detect::structure::spotlight::Style;
 use testudo_gateway::settings::{
-    AgentSettings, Content, GuardSetting, InjectionModels, LedgerSettings, Limits, McpServer, McpTransport,
-    ModelSettings, OnFailure, OnHold, OutputSettings, Recording, Route, Trust, UpstreamBase,
+    Afterwards, AgentSettings, Content, FollowedModel, GuardSetting, InjectionModels, LedgerSettings, Limits,
+    McpServer, McpTransport, ModelSettings, OnFailure, OnHold, OutputSettings, Recording, Route, Serves, Trust,
+    UpstreamBase,
 };
 use testudo_policy::Question;
 use testudo_recorder::RecordClass;
@@ -143,6 +144,36 @@ fn calls(server: &McpServer) -> String {
     }
 }
 
+/// Where exchanges of a route go.
+fn served(route: &Route, proven: &Proven) -> [String; 2] {
+    match &route.model {
+        None => ["upstream".to_owned(), upstream(route, proven)],
+        Some(model) => ["model".to_owned(), followed(model, proven)],
+    }
+}
+
+/// What decides where exchanges of a route go that follows a model.
+fn followed(model: &FollowedModel, proven: &Proven) -> String {
+    let upstreams = model.upstreams.iter().map(|name| {
+        let serves = proven.upstreams.get(name).and_then(|it| it.serves.as_ref());
+        match serves {
+            Some(Serves::Stated(version)) => format!("{name} (serves {})", version.as_str()),
+            Some(Serves::Asked { stated: None, .. }) => format!("{name} (is asked)"),
+            Some(Serves::Asked { stated: Some(it), .. }) => format!("{name} (serves {}, and is asked)", it.as_str()),
+            None => name.to_string(),
+        }
+    });
+    let kept = match model.afterwards {
+        Afterwards::Refuse => format!("kept {} s without the vault, then refused", model.keep_ms / 1000),
+        Afterwards::Continue => "kept without the vault, however long".to_owned(),
+    };
+    let (artifact, alias) = (&model.artifact, &model.alias);
+    format!(
+        "{artifact} as `{alias}` says, at {}; {kept}",
+        upstreams.collect::<Vec<_>>().join(" or ")
+    )
+}
+
 fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
@@ -174,7 +205,7 @@ fn route(route: &Route, proven: &Proven, out: &mut impl Write) -> io::Result<()>
     }
     let yes = |allowed| if allowed { "allowed" } else { "refused" };
     let mut facts = vec![
-        ["upstream".to_owned(), upstream(route, proven)],
+        served(route, proven),
         ["limits".to_owned(), limits(&route.limits)],
         ["answers".to_owned(), answers_of(&route.output)],
         ["recorded".to_owned(), recorded(&route.recording)],
@@ -542,6 +573,19 @@ fn route_json(route: &Route, proven: &Proven) -> Value {
         "spotlight": route.spotlight.map_or("off", Style::as_str),
         "policies": policies,
     });
+    if let (Some(model), Some(object)) = (&route.model, shown.as_object_mut()) {
+        let upstreams: Vec<&str> = model.upstreams.iter().map(|it| it.as_str()).collect();
+        object.insert(
+            "model".to_owned(),
+            json!({
+                "artifact": model.artifact.as_str(),
+                "alias": model.alias.as_str(),
+                "upstreams": upstreams,
+                "keep_ms": model.keep_ms,
+                "afterwards": model.afterwards.as_str(),
+            }),
+        );
+    }
     if let (Some(agents), Some(object)) = (&route.agents, shown.as_object_mut()) {
         let (policy, on_hold) = (agents.policy.as_str(), agents.on_hold.as_str());
         let tools = agents.specs.tools().count();

@@ -138,9 +138,10 @@ impl Places {
             BuildProblem::DeadGuard { profile, .. } => Some(here(self.profile(profile))),
             BuildProblem::SpecialTokens(_) => Some(here(None)),
             BuildProblem::McpDoor { route, .. } => Some(here(self.routes.get(route.as_str()).copied())),
-            BuildProblem::NobodyApproves { route, .. } | BuildProblem::DeadDeclaration { route, .. } => {
-                Some(here(self.routes.get(route.as_str()).copied()))
-            }
+            BuildProblem::NoVault { route }
+            | BuildProblem::UnknownVersion { route, .. }
+            | BuildProblem::NobodyApproves { route, .. }
+            | BuildProblem::DeadDeclaration { route, .. } => Some(here(self.routes.get(route.as_str()).copied())),
         }
     }
 }

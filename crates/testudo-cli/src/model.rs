@@ -39,6 +39,7 @@ pub(crate) async fn run(command: &Model, variables: &dyn Variables, out: &mut im
         Model::Weights(arguments) => weights::run(arguments, out),
         Model::Push(arguments) => vault::push(arguments, variables, out).await,
         Model::Pull(arguments) => vault::pull(arguments, variables, out).await,
+        Model::Open(arguments) => vault::open(arguments, variables).await,
         Model::List(arguments) => vault::list(arguments, variables, out).await,
         Model::Show(arguments) => vault::show(arguments, variables, out).await,
         Model::Diff(arguments) => vault::diff(arguments, variables, out).await,

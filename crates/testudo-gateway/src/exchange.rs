@@ -18,7 +18,7 @@ use testudo_dialects::calls::can_call;
 use testudo_dialects::{Family, Form, Operation, RequestView, read_request};
 use testudo_policy::{AdmitFacts, Permit};
 use testudo_recorder::SubjectName;
-use testudo_types::{ModelName, Origin, ThreatKind};
+use testudo_types::{Millis, ModelName, Origin, ThreatKind};
 
 use crate::agent::{Case, Coder, Suspicious, UNTRUSTED_HEADER, Untrusted, Waiting};
 use crate::auth::presented_key;
@@ -30,6 +30,7 @@ use crate::record::{Outcome, Record};
 use crate::refusal::{Refusal, SUBJECT_HEADER};
 use crate::runtime::{RouteRuntime, Runtime, hash};
 use crate::settings::{OnHold, OutputCheck};
+use crate::upstream::UpstreamClient;
 
 /// The longest name of a subject that a client may give.
 const SUBJECT_BYTES_MAX: usize = 128;
@@ -54,7 +55,7 @@ impl Received {
             .find(parts.method.as_str(), parts.uri.path(), prefer)
             .ok_or_else(Refusal::no_route)?;
         record.route = Some(route.settings.name.clone());
-        record.upstream = Some(route.settings.upstream.clone());
+        record.upstream = route.target.is_none().then(|| route.settings.upstream.clone());
         record.operation = operation.as_str();
         record.policy_digest = route.digest;
         record.record_as(route.settings.recording);
@@ -482,7 +483,7 @@ impl Permitted {
         self.case.clone()
     }
 
-    pub(crate) async fn forward(self, record: &mut Record) -> Result<Forwarded, Refusal> {
+    pub(crate) async fn forward(self, now: Millis, record: &mut Record) -> Result<Forwarded, Refusal> {
         let Self {
             received,
             permit,
@@ -498,15 +499,11 @@ impl Permitted {
         *request.method_mut() = received.parts.method;
         *request.uri_mut() = uri;
         *request.headers_mut() = received.parts.headers;
+        let upstream = upstream(&received.route, now, record)?;
         record.forwarded = true;
-        let answer = received
-            .route
-            .upstream
-            .send(permit, request)
-            .await
-            .inspect_err(|error| {
-                tracing::warn!(target: "testudo::upstream", class = error.class(), "upstream failed");
-            })?;
+        let answer = upstream.send(permit, request).await.inspect_err(|error| {
+            tracing::warn!(target: "testudo::upstream", class = error.class(), "upstream failed");
+        })?;
         let mut response = Response::new(Body::new(answer.body));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
@@ -531,6 +528,17 @@ impl Permitted {
             case,
         })
     }
+}
+
+/// The client of the upstream that an exchange goes to.
+fn upstream(route: &RouteRuntime, now: Millis, record: &mut Record) -> Result<Arc<UpstreamClient>, Refusal> {
+    let Some(target) = &route.target else {
+        return Ok(Arc::clone(&route.upstream));
+    };
+    let way = target.way(now)?;
+    record.upstream = Some(way.upstream);
+    record.model_version = Some(way.version);
+    Ok(way.client)
 }
 
 /// The upstream has answered; nothing of the answer is with the client yet.

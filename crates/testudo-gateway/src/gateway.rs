@@ -34,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::record::{Record, Surroundings};
 use crate::refusal::Refusal;
 use crate::runtime::{BuildProblem, RouteRuntime, Runtime};
+use crate::serving::Serving;
 use crate::settings::{ModelSettings, Settings};
 
 /// Shortest stretch of a system prompt, in bytes, whose appearance in an answer is a leak.
@@ -78,6 +79,7 @@ pub struct Gateway {
     counted: Arc<Counted>,
     mcp: Arc<State>,
     approvals: Approvals,
+    serving: Arc<Serving>,
 }
 
 impl Gateway {
@@ -92,6 +94,12 @@ impl Gateway {
         ));
         ledger.configuration(ConfigurationAction::Load, runtime.digest, 0);
         let mcp = Arc::new(State::new(&parts.state_folder, Arc::clone(&parts.clock)));
+        let serving = Serving::new(
+            Arc::clone(&parts.clock),
+            Arc::clone(&ledger),
+            Arc::clone(&parts.metrics),
+        );
+        serving.follow(runtime.following.clone());
         let labels = LabelStore::new(label_key(&parts.keys), LabelLimits::default());
         Self {
             mcp,
@@ -108,6 +116,7 @@ impl Gateway {
             random: SystemRandom::new(),
             fingerprints: Cache::new(FINGERPRINTS_MAX),
             approvals: parts.approvals,
+            serving: Arc::new(serving),
         }
     }
 
@@ -128,6 +137,8 @@ impl Gateway {
         self.ledger.configuration(ConfigurationAction::Load, runtime.digest, 0);
         self.metrics.configure(&runtime.metered());
         self.approvals.reconfigure(approvals);
+        // Before its routes are used, so that they know where to send what they get.
+        self.serving.follow(runtime.following.clone());
         let before = self.runtime.swap(Arc::new(runtime));
         let digest = |runtime: &Runtime| runtime.mcp.as_ref().map(|servers| servers.digest);
         if digest(&before) != digest(&self.runtime.load()) {
@@ -158,6 +169,11 @@ impl Gateway {
             mcp.sessions.sweep(None).await;
             mcp.begin(&runtime);
         }));
+    }
+
+    /// What routes that follow a model go by.
+    pub(crate) fn serving(&self) -> &Arc<Serving> {
+        &self.serving
     }
 
     /// Calls that wait for a person.
@@ -224,7 +240,9 @@ impl Gateway {
         {
             return Ok(Answered::Kept(kept));
         }
-        Ok(Answered::Upstream(Box::new(permitted.forward(record).await?)))
+        Ok(Answered::Upstream(Box::new(
+            permitted.forward(self.clock.monotonic(), record).await?,
+        )))
     }
 
     /// Which hosts and origins may be named.

@@ -152,7 +152,7 @@ impl Ledger {
     }
 
     /// An entry about the gateway itself.
-    fn note(&self, body: Body) {
+    pub(crate) fn note(&self, body: Body) {
         match self.recorder.slot() {
             Ok(slot) => drop(slot.append(Draft::new(body), Level::Queued)),
             Err(unavailable) => {

@@ -24,6 +24,7 @@ mod record;
 mod refusal;
 mod runtime;
 pub mod server;
+mod serving;
 pub mod settings;
 mod sqlite;
 pub mod system_clock;

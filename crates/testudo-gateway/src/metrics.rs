@@ -118,6 +118,17 @@ impl Metrics {
         Counted::new(&self.gauges.connections)
     }
 
+    /// Whether an alarm about a followed model is on; `about` is a name from the configuration.
+    pub(crate) fn model_alarm(&self, alarm: &'static str, about: &str, on: bool) {
+        let labels = vec![
+            Label::from_static_parts("alarm", alarm),
+            Label::new("about", about.to_owned()),
+        ];
+        let key = Key::from_parts(names::MODEL_ALARM, labels);
+        let gauge = self.recorder.0.register_gauge(&key, &METADATA);
+        gauge.set(f64::from(u8::from(on)));
+    }
+
     /// An account of bytes held back by one stream; what it holds is given back when it is dropped.
     pub fn held_bytes(&self) -> HeldBytes {
         HeldBytes {

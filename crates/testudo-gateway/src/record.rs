@@ -86,6 +86,8 @@ pub(crate) struct Record {
     pub(crate) principal: Option<Principal>,
     /// As the request names it, once policy has admitted it.
     pub(crate) model: Option<ModelName>,
+    /// Which version of which artifact answers, where the route follows one.
+    pub(crate) model_version: Option<String>,
     /// Whom the texts are about, as the client says.
     pub(crate) subject: Option<SubjectName>,
     pub(crate) policies: Vec<PolicyName>,
@@ -152,6 +154,7 @@ impl Record {
             operation: "",
             principal: None,
             model: None,
+            model_version: None,
             subject: None,
             policies: Vec::new(),
             policy_digest: [0; 32],
@@ -333,6 +336,7 @@ impl Record {
             id = self.id.as_str(),
             route = self.route.as_ref().map_or("", RouteName::as_str),
             upstream = self.upstream.as_ref().map_or("", UpstreamName::as_str),
+            model_version = self.model_version.as_deref(),
             operation = self.operation,
             tenant = self.principal.as_ref().map_or("", |it| it.tenant.as_str()),
             key = self.principal.as_ref().map_or("", |it| it.key.as_str()),

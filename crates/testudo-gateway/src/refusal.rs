@@ -152,6 +152,11 @@ impl Refusal {
         self.detail = detail;
     }
 
+    /// How soon the client may ask again.
+    pub(crate) fn retry_after(&mut self, seconds: u64) {
+        self.retry_after_s = Some(seconds);
+    }
+
     /// Tells the record how the exchange ended.
     pub(crate) fn tell(&self, status: u16, record: &mut Record) {
         record.end(self.outcome);

@@ -1,6 +1,7 @@
 //! One configuration, whole: built and proven before it is used, replaced atomically, never mixed.
 
 mod mcp;
+mod models;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use testudo_types::{ApproverGroup, Direction, PolicyName, RouteName, ThreatKind,
 use crate::guard::GuardPlan;
 use crate::guard::model::{ModelProblem, Models};
 use crate::mcp::Servers;
+use crate::serving::{Following, Target};
 use crate::settings::{Bounds, GuardSetting, ModelSettings, Profile, Route, Settings};
 use crate::upstream::{ClientProblem, UpstreamClient};
 
@@ -58,6 +60,13 @@ pub enum BuildProblem {
         policy: PolicyName,
         group: String,
     },
+    #[error("route `{route}` follows a model and no vault is configured; add [vault] with the keys of its approvers")]
+    NoVault { route: RouteName },
+    #[error(
+        "route `{route}` follows a model and may use the upstream `{upstream}`, of which nobody says what it serves; \
+         add `serves` to it"
+    )]
+    UnknownVersion { route: RouteName, upstream: UpstreamName },
     #[error("route `{route}` and the MCP servers both claim `{path}`; give one of them another path")]
     McpDoor { route: RouteName, path: String },
     #[error(
@@ -86,6 +95,8 @@ pub enum BuildProblem {
 pub(crate) struct RouteRuntime {
     pub(crate) settings: Arc<Route>,
     pub(crate) upstream: Arc<UpstreamClient>,
+    /// Where exchanges go instead, when the route follows a model.
+    pub(crate) target: Option<Arc<Target>>,
     pub(crate) request: Arc<GuardPlan>,
     pub(crate) response: Arc<GuardPlan>,
     pub(crate) canaries: Canaries,
@@ -98,6 +109,15 @@ pub(crate) struct RouteRuntime {
 }
 
 impl RouteRuntime {
+    /// Exchanges go where `target` says, and what decides that is part of the digest.
+    fn following(mut self, target: Option<&Arc<Target>>) -> Self {
+        if let Some(target) = target {
+            self.digest = hash(&[&self.digest, target.lines().as_bytes()]);
+            self.target = Some(Arc::clone(target));
+        }
+        self
+    }
+
     /// The route's canaries with the one that is planted in a conversation, as they are written and in every dress.
     pub(crate) fn canaries_and(&self, planted: Option<&str>) -> (Canaries, Baits) {
         match planted {
@@ -119,6 +139,8 @@ pub struct Runtime {
     pub(crate) settings: Settings,
     pub(crate) models: Option<Arc<Models>>,
     pub(crate) mcp: Option<Servers>,
+    /// What routes that follow a model need.
+    pub(crate) following: Option<Arc<Following>>,
     /// Of the policies and of what all routes do.
     pub(crate) digest: [u8; 32],
 }
@@ -163,6 +185,7 @@ impl Runtime {
         let tokens = SpecialTokens::builtin().map(Arc::new);
         let tokens = tokens.inspect_err(|problem| problems.push(problem.clone().into())).ok();
         let clients = clients(&settings, &mut problems);
+        let targets = models::targets(&settings, &clients, &mut problems);
         let mut routes = Vec::with_capacity(settings.routes.len());
         let plans = Plans {
             detector,
@@ -175,7 +198,8 @@ impl Runtime {
             let allow = allow_list(route, detector, &mut problems);
             match clients.get(&route.upstream) {
                 Some(client) => {
-                    routes.push(Arc::new(plans.route(route, client, &allow, &judges)));
+                    let built = plans.route(route, client, &allow, &judges);
+                    routes.push(Arc::new(built.following(targets.get(&route.name))));
                 }
                 None if settings.upstreams.contains_key(&route.upstream) => {}
                 None => problems.push(BuildProblem::UnknownUpstream {
@@ -191,6 +215,7 @@ impl Runtime {
             (b.settings.prefix.len(), &a.settings.name).cmp(&(a.settings.prefix.len(), &b.settings.name))
         });
         let digest = digest_of_all(&routes, mcp.as_ref());
+        let following = models::following(&settings, targets, &mut problems);
         match policy {
             Some(policy) if problems.is_empty() => Ok(Self {
                 digest,
@@ -199,6 +224,7 @@ impl Runtime {
                 settings,
                 models,
                 mcp,
+                following,
             }),
             _ => Err(problems),
         }
@@ -418,6 +444,7 @@ impl Plans<'_> {
             digest: digest_of_route(route, allow, judges),
             settings: Arc::clone(route),
             upstream: Arc::clone(upstream),
+            target: None,
             request: Arc::new(request),
             response: Arc::new(response),
             canaries: route.canaries.clone(),

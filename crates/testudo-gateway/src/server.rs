@@ -195,6 +195,8 @@ async fn run(
     let upkeep = tokio::spawn(Arc::clone(&metrics).upkeep(stop.clone()));
     let told = tokio::spawn(Arc::clone(gateway.ledger()).upkeep(stop.clone()));
     let approving = tokio::spawn(approvals.clone().upkeep(stop.clone()));
+    gateway.serving().first_look().await;
+    let following = tokio::spawn(Arc::clone(gateway.serving()).upkeep(stop.clone()));
     let serving = tokio::spawn(serve_data(socket, tls, Arc::clone(&gateway), stop.clone(), bounds));
     readiness.set(ReadyState::Accepting);
     Ok(Running {
@@ -211,6 +213,7 @@ async fn run(
         mcp,
         told,
         approving,
+        following,
         kept,
     })
 }
@@ -362,6 +365,7 @@ pub struct Running {
     mcp: JoinHandle<()>,
     told: JoinHandle<()>,
     approving: JoinHandle<()>,
+    following: JoinHandle<()>,
     kept: OpenLedger,
 }
 
@@ -436,6 +440,7 @@ impl Running {
         let _ended = self.mcp.await;
         let _told = self.told.await;
         let _ended = self.approving.await;
+        let _ended = self.following.await;
         self.kept.close().await;
         // Later than the ledger, which is told of them to the last.
         self.gateway.approvals().close().await;

@@ -23,12 +23,16 @@ mod approvals;
 mod ledger;
 mod mcp;
 mod output;
+mod serving;
 
 pub use agents::{AgentSettings, OnHold};
 pub use approvals::{ApprovalSettings, Approver, WebhookSettings};
 pub use ledger::{Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings};
 pub use mcp::{Asks, HUB, McpServer, McpSettings, McpTransport, StdioSettings, Trust, mcp_route};
 pub use output::{OutputCheck, OutputSettings};
+pub use serving::{
+    Afterwards, Ask, AskWhat, FollowSettings, FollowedModel, NoVersion, Place, Serves, VersionBeginning,
+};
 
 /// Everything the gateway needs to run; replaced whole on reload.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub struct Settings {
     pub mcp: Option<McpSettings>,
     /// How held calls are decided.
     pub approvals: ApprovalSettings,
+    /// The vault whose aliases routes follow.
+    pub follow: Option<FollowSettings>,
 }
 
 /// Which trained models look for injected instructions, and how much they may do.
@@ -143,7 +149,10 @@ pub struct Route {
     /// Path prefix before the dialect's own paths, without a trailing slash; empty for the root.
     pub prefix: String,
     pub family: Family,
+    /// Where exchanges go; with `model` the first of those that may serve it.
     pub upstream: UpstreamName,
+    /// The model whose alias decides which upstream it is.
+    pub model: Option<FollowedModel>,
     pub profile: Arc<Profile>,
     pub limits: Limits,
     /// Output tokens reserved for a request that does not say how many it may use.
@@ -221,6 +230,8 @@ pub struct UpstreamSettings {
     pub timeouts: Timeouts,
     /// Further attempts after a failure before the first released byte.
     pub retries_max: u32,
+    /// How it is known which version of a model it serves.
+    pub serves: Option<Serves>,
 }
 
 /// Where an upstream is.

@@ -114,6 +114,7 @@ fn entry(index: u64) -> Entry {
         id: id(index),
         input_tokens: Some(500),
         model: Some(format!("model-{}", skewed(index * 23, MODELS))),
+        model_version: None,
         operation: "chat".to_owned(),
         outcome: outcome.to_owned(),
         output_tokens: Some(200),

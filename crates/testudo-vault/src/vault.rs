@@ -7,6 +7,8 @@
 //! far they had come ([`Seen`]), so that an older chain is refused.
 
 mod artifact;
+mod follow;
+mod held;
 mod names;
 mod objects;
 mod opened;
@@ -28,6 +30,8 @@ use testudo_recorder::ship::Store;
 use testudo_recorder::{KekError, KeyEncryption};
 
 pub use artifact::Artifact;
+pub use follow::Follower;
+pub use held::{HeldFile, Room};
 pub use names::{VaultName, VaultNameError, VersionId};
 pub use opened::{KeySettings, OpenVault, OpenVaultError, TokenSettings, VaultSettings};
 pub use pull::Pulled;

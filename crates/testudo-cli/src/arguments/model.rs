@@ -34,6 +34,7 @@ pub(crate) enum Model {
     Weights(Box<weights::Weights>),
     Push(Box<vault::Push>),
     Pull(Box<vault::Pull>),
+    Open(Box<vault::Open>),
     List(Box<vault::List>),
     Show(Box<vault::Show>),
     Diff(Box<vault::Diff>),

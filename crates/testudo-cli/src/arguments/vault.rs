@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Format, Store, quantity};
-use crate::config::quantity::duration_ms;
+use crate::config::quantity::{NotThis, bytes, duration_ms};
 
 /// Which vault, and who is believed there
 #[derive(Debug, Args)]
@@ -102,6 +102,41 @@ pub(crate) struct Pull {
     pub(crate) version: Option<String>,
     #[command(flatten)]
     pub(crate) asked: Asked,
+}
+
+/// Runs a command that reads files of a version, without their lying anywhere under a name
+///
+/// Each file is verified and handed over open, in memory that the kernel has sealed, or, when it is larger than
+/// --memory-max, in a file of --scratch that no folder lists: what was verified is what is loaded. In the command `{}`
+/// stands for the path of the only file, `{NAME}` for that of one of several. The command's exit code is this one's.
+#[derive(Debug, Args)]
+pub(crate) struct Open {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// The version that this alias means
+    #[arg(long, value_name = "ALIAS", required_unless_present = "version")]
+    pub(crate) alias: Option<String>,
+    /// A version, or how its id begins
+    #[arg(long, value_name = "VERSION", conflicts_with = "alias")]
+    pub(crate) version: Option<String>,
+    /// A file of the version, by its path in the model; may be repeated
+    #[arg(long = "file", value_name = "NAME", required = true)]
+    pub(crate) files: Vec<String>,
+    /// Larger files than this lie in --scratch instead of memory
+    #[arg(long, value_name = "SIZE", default_value = "4 GiB", value_parser = memory)]
+    pub(crate) memory_max: u64,
+    /// Where those lie; by default the folder for temporary files
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) scratch: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: VaultPlace,
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+fn memory(text: &str) -> Result<u64, &'static str> {
+    let bytes = bytes(text).map_err(|NotThis(remedy)| remedy)?;
+    u64::try_from(bytes).map_err(|_| "write a smaller size")
 }
 
 /// Shows all artifacts, or the versions and aliases of one

@@ -8,6 +8,7 @@ mod listeners;
 mod mcp;
 mod outputs;
 mod routes;
+mod serving;
 mod stores;
 mod upstreams;
 mod vault;
@@ -80,7 +81,7 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         .iter()
         .flat_map(|pattern| files.policies(pattern, problems))
         .collect();
-    let settings = Settings {
+    let mut settings = Settings {
         routes,
         upstreams,
         policies,
@@ -89,10 +90,12 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         models: models(&typed.models),
         mcp,
         approvals: approvals::approvals(typed, Some(&mut files), problems),
+        follow: None,
     };
     let data_dir = data_dir(typed, &files);
     let vault = vault_alone(typed, &mut files, problems);
     let vault_policies = vault_rules(typed, &mut files, problems).policies.is_some();
+    settings.follow = serving::follow(typed, vault.as_ref());
     Draft {
         listen,
         admin_token,
@@ -144,7 +147,10 @@ fn unbound(typed: &Typed, problems: &mut Problems) {
     let upstreams: BTreeSet<&str> = typed
         .routes
         .iter()
-        .filter_map(|route| route.upstream.as_ref())
+        .flat_map(|route| {
+            let of_model = route.model.iter().flat_map(|it| &it.upstreams);
+            route.upstream.iter().chain(of_model)
+        })
         .map(|it| it.value.as_str())
         .collect();
     for upstream in &typed.upstreams {

@@ -14,6 +14,7 @@ mod allow;
 mod approvals;
 mod ledger;
 mod mcp;
+mod serving;
 mod vault;
 
 pub(crate) use agents::Agents;
@@ -21,6 +22,7 @@ pub(crate) use allow::{Allow, AllowText};
 pub(crate) use approvals::{Approvals, Approver, Webhook};
 pub(crate) use ledger::{Ledger, Recording, Retention, Ship, Witness};
 pub(crate) use mcp::{EnvironmentValue, Mcp, McpServer};
+pub(crate) use serving::{Model, Serves};
 pub(crate) use vault::{Keys, Vault};
 
 /// A whole file.
@@ -82,6 +84,7 @@ pub(crate) struct Upstream {
     pub(crate) first_byte_ms: Option<At<u64>>,
     pub(crate) idle_ms: Option<At<u64>>,
     pub(crate) total_ms: Option<At<u64>>,
+    pub(crate) serves: Option<Serves>,
 }
 
 /// Where a secret is; never the secret itself.
@@ -98,6 +101,7 @@ pub(crate) struct Route {
     pub(crate) prefix: Option<At<String>>,
     pub(crate) family: Option<At<String>>,
     pub(crate) upstream: Option<At<String>>,
+    pub(crate) model: Option<Model>,
     pub(crate) profile: Option<At<String>>,
     pub(crate) canaries: Option<At<SecretSource>>,
     pub(crate) plant_canary: Option<At<bool>>,
@@ -270,6 +274,7 @@ fn upstream(name: At<String>, mut section: Section<'_>, problems: &mut Problems)
         first_byte_ms: None,
         idle_ms: None,
         total_ms: None,
+        serves: serving::serves(&mut section, problems),
     };
     [
         upstream.connect_ms,
@@ -343,6 +348,7 @@ fn route(name: At<String>, mut section: Section<'_>, problems: &mut Problems) ->
         prefix: section.text("prefix", problems),
         family: section.text("family", problems),
         upstream: section.text("upstream", problems),
+        model: serving::model(&mut section, problems),
         profile: section.text("profile", problems),
         canaries: secret(&mut section, "canaries", problems),
         plant_canary: section.flag("plant_canary", problems),

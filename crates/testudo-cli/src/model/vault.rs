@@ -2,12 +2,14 @@
 
 mod asking;
 mod content;
+mod holding;
 mod looking;
 mod moving;
 mod opened;
 mod stating;
 
 pub(super) use content::{gathered, ingredients};
+pub(super) use holding::open;
 pub(super) use looking::{diff, list, show};
 pub(super) use moving::{gc, pull, push};
 pub(super) use stating::{approve, hold, promote, release, revoke, rollback};

@@ -70,6 +70,7 @@ pub(super) fn configuration(variables: &dyn Variables) -> anyhow::Result<Configu
             models: ModelSettings::DEFAULT,
             mcp: None,
             approvals: ApprovalSettings::none(),
+            follow: None,
         },
         files: Vec::new(),
         places: Places::default(),
@@ -86,6 +87,7 @@ fn upstream(family: Family, base: UpstreamBase, secret: Option<Secret>) -> anyho
         allow_private: false,
         timeouts: resolve::TIMEOUTS,
         retries_max: resolve::RETRIES,
+        serves: None,
     })
 }
 
@@ -96,6 +98,7 @@ fn route(family: Family, name: &str, prefix: &str, profile: &str) -> anyhow::Res
         prefix: prefix.to_owned(),
         family,
         upstream: UpstreamName::parse(family.as_str())?,
+        model: None,
         profile: Arc::new(profile),
         limits: Limits::default(),
         output_tokens_default: resolve::OUTPUT_TOKENS,

@@ -15,6 +15,8 @@ mod keys;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod opened;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod serve;

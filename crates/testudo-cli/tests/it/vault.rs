@@ -66,6 +66,11 @@ impl Rig {
         command
     }
 
+    /// A vault command as it stands.
+    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
+        crate::program::testudo(self.dir(), &[&["model"], arguments].concat())
+    }
+
     /// Pushes a folder as `m` and returns the version.
     pub(crate) fn push(&self, folder: &str) -> String {
         let answer = self.say(&["push", folder, "m", "--unsigned", "--format", "json"]);

@@ -133,6 +133,7 @@ fn client(webhook: &WebhookSettings) -> Result<ExactClient, DeliverError> {
         allow_private: webhook.allow_private,
         timeouts: TIMEOUTS,
         retries_max: 0,
+        serves: None,
     };
     Ok(ExactClient::new(&settings, ANSWER_BYTES_MAX)?)
 }

@@ -9,6 +9,8 @@ pub(super) const REFUSALS: &str = "testudo_refusals_total";
 pub(super) const TOKENS: &str = "testudo_tokens_total";
 pub(super) const MODEL_TEXTS: &str = "testudo_model_texts_total";
 pub(super) const MODEL_WINDOWS: &str = "testudo_model_windows_total";
+pub(super) const MODEL_MOVES: &str = "testudo_model_moves_total";
+pub(super) const MODEL_ALARM: &str = "testudo_model_alarm";
 pub(super) const RELOADS_REFUSED: &str = "testudo_reloads_refused_total";
 
 pub(super) const LEDGER_ENTRIES: &str = "testudo_ledger_entries_total";
@@ -50,6 +52,10 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
         MODEL_WINDOWS,
         "Windows of text that a trained model scored, by tier, or whose score was `remembered`",
     ),
+    (
+        MODEL_MOVES,
+        "How often a route that follows a model went to another version or upstream",
+    ),
     (TOKENS, "Tokens as model services counted them"),
     (
         RELOADS_REFUSED,
@@ -70,6 +76,10 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     (IN_FLIGHT, "Exchanges that are running"),
     (CONNECTIONS, "Client connections that are open"),
     (HELD_BYTES, "Bytes of responses that guards hold back"),
+    (
+        MODEL_ALARM,
+        "Whether something is wrong with a followed model, as 1 or 0: by kind, and by artifact, route or upstream",
+    ),
     (LEDGER_QUEUE, "Places taken in the ledger's queue"),
     (LEDGER_TREE_SIZE, "Entries under the newest checkpoint"),
     (LEDGER_CHECKPOINT_AGE, "Since the newest checkpoint"),

@@ -80,6 +80,11 @@ impl RouteMetrics {
         }
     }
 
+    /// Exchanges of the route go to another version or upstream from now on.
+    pub(crate) fn model_moved(&self) {
+        self.count(names::MODEL_MOVES, &[], 1);
+    }
+
     /// Calls of tools that one answer asked for.
     pub(crate) fn calls(&self, tally: &CallTally) {
         let gone = tally

@@ -136,6 +136,7 @@ pub fn mcp_route(
         prefix: String::new(),
         family: Family::OpenAi,
         upstream: UpstreamName::parse(server.map_or(HUB, ServerName::as_str))?,
+        model: None,
         profile,
         limits,
         output_tokens_default: 0,

@@ -33,6 +33,7 @@ fn settings(base: &str, family: Family) -> UpstreamSettings {
         allow_private: true,
         timeouts: PATIENT,
         retries_max: 0,
+        serves: None,
     }
 }
 

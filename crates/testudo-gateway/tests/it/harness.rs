@@ -120,6 +120,7 @@ impl Plan {
                 allow_private: true,
                 timeouts: self.timeouts,
                 retries_max: 0,
+                serves: None,
             };
             (name, Arc::new(settings))
         });
@@ -129,6 +130,7 @@ impl Plan {
                 prefix: String::new(),
                 family,
                 upstream: UpstreamName::parse(name).unwrap(),
+                model: None,
                 profile: Arc::clone(&profile),
                 limits: self.limits,
                 output_tokens_default: 16,
@@ -152,6 +154,7 @@ impl Plan {
             models: ModelSettings::OFF,
             mcp: None,
             approvals: self.approvals.clone(),
+            follow: None,
         }
     }
 }
@@ -185,21 +188,26 @@ impl Answer {
 impl Rig {
     /// With the ledger of its own data folder.
     pub(crate) async fn start(plan: &Plan) -> Self {
-        Self::begin(plan, None).await
+        Self::begin(plan, None, &|_| {}).await
     }
 
     /// With a ledger whose entries the test reads and whose writer it rules.
     pub(crate) async fn recording(plan: &Plan) -> (Self, Notebook) {
+        Self::recording_with(plan, &|_| {}).await
+    }
+
+    /// The same with a configuration that differs.
+    pub(crate) async fn recording_with(plan: &Plan, change: &dyn Fn(&mut Settings)) -> (Self, Notebook) {
         let folder = tempfile::tempdir().unwrap();
         let (recorder, notebook) = Notebook::recorder(&folder.path().join("ledger")).await;
-        let mut rig = Self::begin(plan, Some(recorder)).await;
+        let mut rig = Self::begin(plan, Some(recorder), change).await;
         rig._ledger = Some(folder);
         // What a test does next meets a writer at rest.
         notebook.until_written("configuration").await;
         (rig, notebook)
     }
 
-    async fn begin(plan: &Plan, recorder: Option<Recorder>) -> Self {
+    async fn begin(plan: &Plan, recorder: Option<Recorder>, change: &dyn Fn(&mut Settings)) -> Self {
         let data = tempfile::tempdir().unwrap();
         let data_dir = data.path().join("data");
         let store = open_keys(&data_dir).await.unwrap();
@@ -215,7 +223,8 @@ impl Rig {
             tls: None,
             admin: Some(any),
         };
-        let settings = plan.settings(plan.upstream.unwrap_or(mock.address));
+        let mut settings = plan.settings(plan.upstream.unwrap_or(mock.address));
+        change(&mut settings);
         let startup = Startup {
             listen,
             admin_token: None,

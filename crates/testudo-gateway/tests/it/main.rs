@@ -33,6 +33,8 @@ mod notebook;
 #[cfg(test)]
 mod outputs;
 #[cfg(test)]
+mod serving;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod streams;

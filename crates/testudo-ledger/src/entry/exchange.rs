@@ -27,6 +27,8 @@ record! {
         pub id: String,
         pub input_tokens: Option<u64>,
         pub model: Option<String>,
+        /// Which version of which artifact of the vault answered, as `ARTIFACT@VERSION`, where the route follows one.
+        pub model_version: Option<String>,
         pub operation: String,
         /// How it ended, for example `completed` or `client_gone`.
         pub outcome: String,
@@ -79,6 +81,8 @@ record! {
         /// The id of the exchange; its own entry follows when it is over.
         pub id: String,
         pub model: Option<String>,
+        /// Which version of which artifact of the vault answered, as `ARTIFACT@VERSION`, where the route follows one.
+        pub model_version: Option<String>,
         pub operation: String,
         pub policy_digest: Digest,
         pub route: String,

@@ -93,7 +93,7 @@ impl Artifact {
 
     /// Opens a file of a version from its beginning to its end; `take` gets nothing that was not verified, and an
     /// error at the end when the whole is not what it should be.
-    async fn read(
+    pub(crate) async fn read(
         &self,
         file: &StoredFile,
         mut take: impl FnMut(&[u8]) -> Result<(), VaultError>,

@@ -8,6 +8,8 @@
 )]
 
 mod faulty;
+mod followed;
+mod held;
 mod rig;
 mod stated;
 mod touched;

@@ -285,6 +285,7 @@ fn http(
         authorities,
         allow_private: typed.allow_private.as_ref().is_some_and(|it| it.value),
         timeouts,
+        serves: None,
         retries_max: RETRIES,
     })))
 }

@@ -12,7 +12,7 @@ use testudo_types::{RouteName, UpstreamName};
 use super::allow::{AllowKey, entry};
 use super::outputs::output;
 use super::upstreams::family;
-use super::{OUTPUT_TOKENS, agents, ledger};
+use super::{OUTPUT_TOKENS, agents, ledger, serving};
 use crate::config::document::{At, shown};
 use crate::config::files::Files;
 use crate::config::problem::Problems;
@@ -37,6 +37,8 @@ impl Context<'_> {
             .prefix
             .as_ref()
             .map_or(String::new(), |prefix| prefix_of(prefix, name, problems));
+        let model = typed.model.as_ref();
+        let model = model.map(|it| serving::model(it, name, self.typed, problems));
         let upstream = self.upstream(typed, problems);
         let family = self.family(typed, problems);
         let profile = self.profile(typed, problems);
@@ -50,6 +52,10 @@ impl Context<'_> {
             prefix,
             family: family.unwrap_or(Family::OpenAi),
             upstream: upstream?,
+            model: match model {
+                None => None,
+                Some(model) => Some(model?),
+            },
             profile: profile?,
             limits,
             output_tokens_default: typed
@@ -70,14 +76,31 @@ impl Context<'_> {
 
     fn upstream(&self, typed: &typed::Route, problems: &mut Problems) -> Option<UpstreamName> {
         let At { value: name, line } = &typed.name;
-        let Some(upstream) = &typed.upstream else {
+        let named: Vec<_> = match (&typed.upstream, &typed.model) {
+            (Some(upstream), Some(_)) => {
+                problems.at(
+                    upstream.line,
+                    format!("the route `{name}` has an upstream, and a model that says which upstream it is"),
+                    "move it into the upstreams of `model`",
+                );
+                return None;
+            }
+            (None, Some(model)) => model.upstreams.iter().collect(),
+            (upstream, None) => upstream.iter().collect(),
+        };
+        let names: Vec<_> = named.iter().map(|it| self.configured(it, name, problems)).collect();
+        if typed.model.is_none() && names.is_empty() {
             problems.at(
                 *line,
                 format!("the route `{name}` has no upstream"),
                 "add upstream = \"NAME\" of one of [upstreams]",
             );
-            return None;
-        };
+        }
+        names.into_iter().next()?
+    }
+
+    /// An upstream that has to be there.
+    fn configured(&self, upstream: &At<String>, name: &str, problems: &mut Problems) -> Option<UpstreamName> {
         if !self.families.contains_key(&upstream.value) {
             let what = format!(
                 "the route `{name}` names the upstream `{}`, which is not configured",
@@ -100,10 +123,19 @@ impl Context<'_> {
             .family
             .as_ref()
             .map(|text| (family(text, &format!("routes.{name}.family"), problems), text.line));
-        let theirs = typed
-            .upstream
-            .as_ref()
-            .and_then(|it| self.families.get(&it.value).copied().flatten());
+        let of_model = typed.model.iter().flat_map(|it| &it.upstreams);
+        let mut families = typed.upstream.iter().chain(of_model).filter_map(|it| {
+            let family = self.families.get(&it.value).copied().flatten()?;
+            Some((family, it.line))
+        });
+        let theirs = families.next().map(|(family, _)| family);
+        if let Some((other, line)) = families.find(|(family, _)| Some(*family) != theirs) {
+            let what = format!(
+                "the upstreams of route `{name}` speak different dialects, one of them {}",
+                other.as_str()
+            );
+            problems.at(line, what, "choose upstreams of one family");
+        }
         if let (Some((Some(own), line)), Some(theirs)) = (own, theirs)
             && own != theirs
         {

@@ -7,7 +7,7 @@ use testudo_gateway::settings::{Timeouts, UpstreamBase, UpstreamSettings};
 use testudo_types::UpstreamName;
 use url::Url;
 
-use super::{RETRIES, TIMEOUTS};
+use super::{RETRIES, TIMEOUTS, serving};
 use crate::config::document::{At, shown};
 use crate::config::files::Files;
 use crate::config::problem::Problems;
@@ -103,6 +103,8 @@ pub(super) fn upstream(
             "raise `total` or lower the others",
         );
     }
+    let serves = typed.serves.as_ref();
+    let serves = serves.and_then(|it| serving::serves(it, name, problems));
     Some(UpstreamSettings {
         name: parsed.ok()?,
         base: base?,
@@ -117,6 +119,7 @@ pub(super) fn upstream(
             .as_ref()
             .and_then(|it| u32::try_from(it.value).ok())
             .unwrap_or(RETRIES),
+        serves,
     })
 }
 

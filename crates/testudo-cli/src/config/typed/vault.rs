@@ -4,6 +4,7 @@ use super::super::document::{At, Section};
 use super::super::problem::Problems;
 use super::super::quantity;
 use super::ledger::{Ship, address};
+use super::serving::{Follow, follow};
 use super::{SecretSource, secret};
 
 /// `[vault]`.
@@ -13,6 +14,7 @@ pub(crate) struct Vault {
     pub(crate) keys: Option<Keys>,
     /// The files of their public keys, by name.
     pub(crate) approvers: Vec<(At<String>, At<String>)>,
+    pub(crate) follow: Follow,
     pub(crate) policies: Vec<At<String>>,
     /// The aliases that two people move.
     pub(crate) two_people: Vec<At<String>>,
@@ -54,6 +56,7 @@ pub(super) fn vault(mut section: Section<'_>, problems: &mut Problems) -> Vault 
         place: address(&mut section, problems),
         keys: section.section("keys", problems).map(|section| keys(section, problems)),
         approvers: approvers(&mut section, problems),
+        follow: follow(&mut section, problems),
         policies: section.texts("policies", problems),
         two_people: section.texts("two_people", problems),
         keep_ms: section.quantity("keep", quantity::duration_ms, problems),

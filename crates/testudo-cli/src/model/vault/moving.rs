@@ -12,7 +12,7 @@ use testudo_vault::signing::{
     Bundle, Expiry, HashKind, Legacy, Links, Method, Model, Roots, SignOptions, SignedBy, Trust, Verified,
     VerifyingKey, digest,
 };
-use testudo_vault::vault::{Push as Pushing, PushedSignature, Sweep, Vault, VaultName};
+use testudo_vault::vault::{Artifact, Push as Pushing, PushedSignature, Record, Sweep, Vault, VaultName, VersionId};
 
 use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
@@ -125,38 +125,10 @@ pub(crate) async fn pull(arguments: &Pull, variables: &dyn Variables, out: &mut 
 
 async fn pull_in(opened: &mut Opened, arguments: &Pull, out: &mut impl Write) -> anyhow::Result<Exit> {
     let name = VaultName::parse(&arguments.artifact)?;
-    let standing = opened.standing(&name).await?;
-    let artifact = opened.vault().artifact(&name).await?;
-    let (wanted, permitted) = match (&arguments.alias, &arguments.version) {
-        (Some(alias), _) => {
-            let alias = VaultName::parse(alias)?;
-            (
-                standing.meaning(&alias),
-                Vault::resolve(&name, &alias, &standing).map(drop),
-            )
-        }
-        (None, text) => {
-            let wanted = version(&artifact, &standing, text.as_deref().unwrap_or_default()).await?;
-            (Some(wanted), Vault::permit(&name, wanted, &standing))
-        }
-    };
-    if let Err(error) = permitted {
-        return Err(opened.refused(&name, wanted, error).await);
-    }
-    let Some(wanted) = wanted else {
-        bail!("there is nothing to pull");
-    };
-    let meant = stages(&standing, wanted);
-    opened.permit(ArtifactAct::Read, &name, Some(wanted), &meant).await?;
-    if let Some(alias) = &arguments.alias {
-        opened.permit_move(&name, &VaultName::parse(alias)?, &standing).await?;
-    }
-    let record = match artifact.record(wanted).await {
-        Ok(record) => record,
-        Err(error) => return Err(opened.refused(&name, Some(wanted), error).await),
-    };
+    let alias = arguments.alias.as_deref();
+    let (artifact, wanted, record) = permitted(opened, &name, alias, arguments.version.as_deref()).await?;
     // Before anything is opened: what is not in the ledger is not read.
-    opened.tell("pull", &name, wanted, arguments.alias.as_deref()).await?;
+    opened.tell("pull", &name, wanted, alias).await?;
     let pulled = match artifact.pull(&record, &arguments.to, &|_| {}).await {
         Ok(pulled) => pulled,
         Err(error) => return Err(opened.refused(&name, Some(wanted), error).await),
@@ -180,6 +152,45 @@ async fn pull_in(opened: &mut Opened, arguments: &Pull, out: &mut impl Write) ->
         )?;
     }
     Ok(Exit::Done)
+}
+
+/// The version that an alias means or a beginning names, and what it is made of, if it may be had.
+pub(super) async fn permitted(
+    opened: &Opened,
+    name: &VaultName,
+    alias: Option<&str>,
+    text: Option<&str>,
+) -> anyhow::Result<(Artifact, VersionId, Record)> {
+    let standing = opened.standing(name).await?;
+    let artifact = opened.vault().artifact(name).await?;
+    let (wanted, permitted) = match alias {
+        Some(alias) => {
+            let alias = VaultName::parse(alias)?;
+            (
+                standing.meaning(&alias),
+                Vault::resolve(name, &alias, &standing).map(drop),
+            )
+        }
+        None => {
+            let wanted = version(&artifact, &standing, text.unwrap_or_default()).await?;
+            (Some(wanted), Vault::permit(name, wanted, &standing))
+        }
+    };
+    if let Err(error) = permitted {
+        return Err(opened.refused(name, wanted, error).await);
+    }
+    let Some(wanted) = wanted else {
+        bail!("there is nothing to have");
+    };
+    let meant = stages(&standing, wanted);
+    opened.permit(ArtifactAct::Read, name, Some(wanted), &meant).await?;
+    if let Some(alias) = alias {
+        opened.permit_move(name, &VaultName::parse(alias)?, &standing).await?;
+    }
+    match artifact.record(wanted).await {
+        Ok(record) => Ok((artifact, wanted, record)),
+        Err(error) => Err(opened.refused(name, Some(wanted), error).await),
+    }
 }
 
 pub(crate) async fn gc(arguments: &Gc, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {

@@ -67,6 +67,7 @@ impl Behind {
                 allow_private: true,
                 timeouts: TIMEOUTS,
                 retries_max: 0,
+                serves: None,
             })),
         )
     }
@@ -159,6 +160,7 @@ pub(super) fn settings(servers: Vec<Behind>, policy: &str) -> Settings {
             hub: Arc::new(mcp_route(None, profile(), Limits::default(), Recording::DEFAULT).unwrap()),
         }),
         approvals: ApprovalSettings::none(),
+        follow: None,
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn exchange(context: &Context<'_>, it: &Exchange) -> Vec<Value> {
         .with("status_detail", detail(it))
         .status(it.status < 400)
         .control(it.action);
-    let event = ai(event, it.model.as_deref(), &it.upstream)
+    let event = ai(event, it.model.as_deref(), it.model_version.as_deref(), &it.upstream)
         .severity(severity(it.verdict))
         .unmapped("verdict", it.verdict.as_str())
         .unmapped("outcome", it.outcome.as_str());
@@ -58,7 +58,7 @@ pub(super) fn begun(context: &Context<'_>, it: &Begun) -> Value {
         .with("policy", policy(&it.policy_digest.to_string(), &[]))
         .severity(severity(it.verdict))
         .control(it.action);
-    ai(event, it.model.as_deref(), &it.upstream)
+    ai(event, it.model.as_deref(), it.model_version.as_deref(), &it.upstream)
         .unmapped("verdict", it.verdict.as_str())
         .unmapped("route", it.route.as_str())
         .finish()
@@ -140,8 +140,14 @@ fn finding(context: &Context<'_>, exchange: &Exchange, number: u64, it: &Finding
 }
 
 /// What the profile `ai_operation` adds.
-fn ai(event: Event, model: Option<&str>, provider: &str) -> Event {
-    let model = model.map(|name| json!({"name": name, "ai_provider": provider}));
+fn ai(event: Event, model: Option<&str>, version: Option<&str>, provider: &str) -> Event {
+    let model = model.map(|name| {
+        let mut model = json!({"name": name, "ai_provider": provider});
+        if let (Some(version), Some(members)) = (version, model.as_object_mut()) {
+            members.insert("version".to_owned(), json!(version));
+        }
+        model
+    });
     event.profile("ai_operation").maybe("ai_model", model)
 }
 
