@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     bills(&bench, &models)?;
     for model in &models {
         attestations(&bench, model)?;
+        layouts(&bench, model)?;
     }
     Ok(())
 }
@@ -167,6 +168,67 @@ fn attestations(bench: &Bench, model: &Path) -> anyhow::Result<()> {
     refused(&mut verify("optimizer.name=sgd"), 23)?;
     fs::write(&file, "other weights")?;
     refused(&mut verify("optimizer.name=adam"), 21)
+}
+
+/// A version goes out as an OCI layout, skopeo copies it, and both come in again as the same files.
+fn layouts(bench: &Bench, model: &Path) -> anyhow::Result<()> {
+    output::step("OCI layouts");
+    if !shell::exists("skopeo") {
+        bail!("skopeo is not installed; it is a package of Debian, Fedora and Homebrew");
+    }
+    let (key, public, data) = (bench.at("key.pem"), bench.at("key.pub"), bench.at("data"));
+    let (signature, ours, copy) = (bench.at("model.sig"), bench.at("layout"), bench.at("copy"));
+    for folder in [&data, &ours, &copy] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+    }
+    let mut sign = bench.ours("sign");
+    sign.arg(model).arg("--signature").arg(&signature);
+    shell::run(sign.arg("--private-key").arg(&key))?;
+    let vault = |command: &str, artifact: &str| {
+        let mut vault = bench.ours(command);
+        vault.arg(artifact).arg("--data-dir").arg(&data).arg("--without-ledger");
+        vault
+    };
+    let mut push = bench.ours("push");
+    push.arg(model)
+        .args(["ours", "--data-dir"])
+        .arg(&data)
+        .args(["--without-ledger", "--format", "json"]);
+    push.arg("--signature").arg(&signature).arg("--public-key").arg(&public);
+    let pushed: serde_json::Value = serde_json::from_str(&shell::read(&mut push)?)?;
+    let version = pushed["version"].as_str().context("a push names its version")?;
+    let mut export = vault("export", "ours");
+    export
+        .args(["--version", version, "--tag", "v1", "--approver-key"])
+        .arg(&public);
+    shell::run(export.arg("--oci-layout").arg(&ours))?;
+    let tagged = |folder: &Path| format!("oci:{}:v1", folder.display());
+    let policy = ["--insecure-policy"];
+    shell::run(
+        Command::new("skopeo")
+            .args(policy)
+            .args(["copy", "--quiet"])
+            .arg(tagged(&ours))
+            .arg(tagged(&copy)),
+    )?;
+    for (artifact, folder) in [("back", &ours), ("copied", &copy)] {
+        let mut import = vault("import", artifact);
+        import.args(["--format", "json", "--oci-layout"]).arg(folder);
+        // A copied tag comes without what lies beside it.
+        if artifact == "back" {
+            import.arg("--public-key").arg(&public);
+        } else {
+            import.arg("--unsigned");
+        }
+        let imported: serde_json::Value = serde_json::from_str(&shell::read(&mut import)?)?;
+        if imported["root"] != pushed["root"] {
+            bail!("{} holds other files than were pushed", folder.display());
+        }
+    }
+    output::line("what skopeo copied, and what we wrote, came in as what was pushed");
+    Ok(())
 }
 
 /// Runs what must be refused, with that exit code.

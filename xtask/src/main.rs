@@ -60,7 +60,7 @@ cargo xtask <task>
                           (release build 1 min once, then 30 s; installs valgrind if it is missing)
   soak [--minutes N]      mixed load and vanishing clients; memory must stay flat (10 min)
   exchange [MODEL]...     bills of materials of models against CycloneDX's schema, attestations against in-toto's
-                          libraries, both ways; without MODEL a small one that carries its card
+                          libraries, both ways, layouts through skopeo; without MODEL a small one that carries its card
                           (installs 60 MB into ~/.cache/testudo-exchange and a model of 90 MB once; then 1 min)
   fuzz [--seconds N] [NAME]...
                           every fuzz target, 60 s each, with the stable compiler

@@ -160,7 +160,7 @@ pub(crate) enum Key {
 }
 
 /// Which data folder holds the keys
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Store {
     /// The configuration that names the data folder; without it ./testudo.toml, if there is one
     #[arg(long, value_name = "FILE")]

@@ -35,6 +35,8 @@ pub(crate) async fn run(command: &Model, variables: &dyn Variables, out: &mut im
         Model::Digest(arguments) => sign::digest(arguments, out),
         Model::Attest(arguments) => attest::run(arguments, variables, out).await,
         Model::VerifyAttestation(arguments) => attested::run(arguments, out),
+        Model::Export(arguments) => vault::export(arguments, variables, out).await,
+        Model::Import(arguments) => vault::import(arguments, variables, out).await,
         Model::Bom(arguments) => bom::run(arguments, variables, out).await,
         Model::Weights(arguments) => weights::run(arguments, out),
         Model::Push(arguments) => vault::push(arguments, variables, out).await,

@@ -5,6 +5,7 @@
 pub mod attest;
 pub mod bill;
 mod hex;
+pub mod oci;
 pub mod sealing;
 pub mod signing;
 pub mod vault;

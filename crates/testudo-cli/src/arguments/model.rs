@@ -9,6 +9,7 @@ use super::{Format, vault};
 
 pub(crate) mod attest;
 pub(crate) mod bom;
+pub(crate) mod exchange;
 pub(crate) mod scan;
 pub(crate) mod weights;
 
@@ -32,6 +33,8 @@ pub(crate) enum Model {
     Attest(Box<attest::Attest>),
     VerifyAttestation(Box<attest::VerifyAttestation>),
     Weights(Box<weights::Weights>),
+    Export(Box<exchange::Export>),
+    Import(Box<exchange::Import>),
     Push(Box<vault::Push>),
     Pull(Box<vault::Pull>),
     Open(Box<vault::Open>),

@@ -8,7 +8,7 @@ use super::{Format, Store, quantity};
 use crate::config::quantity::{NotThis, bytes, duration_ms};
 
 /// Which vault, and who is believed there
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct VaultPlace {
     #[command(flatten)]
     pub(crate) store: Store,
@@ -29,7 +29,7 @@ pub(crate) struct VaultPlace {
 }
 
 /// Which vault, and how the answer is printed
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Asked {
     #[command(flatten)]
     pub(crate) place: VaultPlace,

@@ -47,7 +47,7 @@ impl Bill {
 
     pub(super) fn file(&mut self, judged: &Judged, out: &mut impl Write) -> io::Result<()> {
         let mut entry = entry(judged);
-        if MODELS.contains(&format(judged)) {
+        if is_model(format(judged)) {
             entry.kind = FileKind::Model;
         }
         let component = file_component(&entry)?;
@@ -59,6 +59,11 @@ impl Bill {
     pub(super) fn finish(out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "]}}")
     }
+}
+
+/// Whether a format holds weights or code of a model.
+pub(super) fn is_model(format: &str) -> bool {
+    MODELS.contains(&format)
 }
 
 /// What a judged file is.

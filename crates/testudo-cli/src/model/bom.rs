@@ -228,7 +228,7 @@ fn joined(first: &[String], second: &[String]) -> Vec<String> {
 }
 
 /// As somebody said here; otherwise as the card says.
-fn licences(about: &About, said: &[String]) -> Vec<Licence> {
+pub(super) fn licences(about: &About, said: &[String]) -> Vec<Licence> {
     if !said.is_empty() {
         return said.iter().map(|it| Licence::parse(it)).collect();
     }

@@ -283,7 +283,7 @@ pub(super) fn member<'f>(judged: &Judged, finding: &'f Finding) -> &'f str {
         .unwrap_or_default()
 }
 
-fn object(judged: &Judged) -> Value {
+pub(super) fn object(judged: &Judged) -> Value {
     let findings: Vec<Value> = judged
         .report
         .findings

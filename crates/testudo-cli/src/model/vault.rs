@@ -3,6 +3,8 @@
 mod asking;
 mod content;
 mod holding;
+mod exporting;
+mod importing;
 mod looking;
 mod moving;
 mod opened;
@@ -10,6 +12,8 @@ mod stating;
 
 pub(super) use content::{gathered, ingredients};
 pub(super) use holding::open;
+pub(super) use exporting::export;
+pub(super) use importing::import;
 pub(super) use looking::{diff, list, show};
 pub(super) use moving::{gc, pull, push};
 pub(super) use stating::{approve, hold, promote, release, revoke, rollback};

@@ -55,7 +55,7 @@ pub(crate) struct Bom {
 }
 
 /// What is known beside what the model says
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Said {
     /// What the model is called; otherwise as it calls itself, or its folder
     #[arg(long, value_name = "NAME")]

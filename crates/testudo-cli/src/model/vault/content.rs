@@ -6,11 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use testudo_formats::{About, Options, Source};
+use testudo_policy::artifacts::ArtifactAct;
 use testudo_vault::attest::Dependency;
 use testudo_vault::bill::SignatureEntry;
-use testudo_vault::vault::{Artifact, Record, StoredFile, Vault, VaultName};
+use testudo_vault::vault::{Artifact, Record, StoredFile, Vault, VaultName, VersionId};
 use tokio::runtime::Handle;
 
+use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
 use crate::arguments::model::attest::Attest;
 use crate::arguments::model::bom::Bom;
@@ -77,40 +79,66 @@ pub(crate) async fn gathered(arguments: &Bom, options: Options, variables: &dyn 
 }
 
 async fn gathered_in(opened: &mut Opened, arguments: &Bom, options: Options) -> anyhow::Result<Gathered> {
-    let name = VaultName::parse(arguments.model.to_str().context("the name of an artifact is UTF-8")?)?;
+    let name = arguments.model.to_str().context("the name of an artifact is UTF-8")?;
+    let (version, alias) = (arguments.version.as_deref(), arguments.alias.as_deref());
+    let chosen = choose(opened, name, version, alias, "bom").await?;
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || read(&chosen, &options, &runtime)).await?
+}
+
+/// A version that may be read, by whoever asks, and is in the ledger.
+pub(super) struct Chosen {
+    pub(super) name: VaultName,
+    pub(super) version: VersionId,
+    pub(super) artifact: Artifact,
+    pub(super) record: Record,
+}
+
+/// Finds a version by an alias, or else by its id, and enters into the ledger what is done with it.
+pub(super) async fn choose(
+    opened: &Opened,
+    name: &str,
+    text: Option<&str>,
+    alias: Option<&str>,
+    action: &str,
+) -> anyhow::Result<Chosen> {
+    let name = VaultName::parse(name)?;
     let standing = opened.standing(&name).await?;
     let artifact = opened.vault().artifact(&name).await?;
-    let text = arguments
-        .version
-        .as_deref()
-        .or(arguments.alias.as_deref())
-        .unwrap_or_default();
-    let wanted = version(&artifact, &standing, text).await?;
+    let wanted = match alias {
+        Some(alias) => match Vault::resolve(&name, &VaultName::parse(alias)?, &standing) {
+            Ok(wanted) => wanted,
+            Err(error) => return Err(opened.refused(&name, None, error).await),
+        },
+        None => version(&artifact, &standing, text.unwrap_or_default()).await?,
+    };
     if let Err(error) = Vault::permit(&name, wanted, &standing) {
         return Err(opened.refused(&name, Some(wanted), error).await);
+    }
+    let meant = stages(&standing, wanted);
+    opened.permit(ArtifactAct::Read, &name, Some(wanted), &meant).await?;
+    if let Some(alias) = alias {
+        opened.permit_move(&name, &VaultName::parse(alias)?, &standing).await?;
     }
     let record = match artifact.record(wanted).await {
         Ok(record) => record,
         Err(error) => return Err(opened.refused(&name, Some(wanted), error).await),
     };
-    opened.tell("bom", &name, wanted, arguments.alias.as_deref()).await?;
-    let runtime = Handle::current();
-    let called = name.to_string();
-    let reading = move || read(&called, &artifact, &record, &options, &runtime);
-    tokio::task::spawn_blocking(reading).await?
+    opened.tell(action, &name, wanted, alias).await?;
+    Ok(Chosen {
+        name,
+        version: wanted,
+        artifact,
+        record,
+    })
 }
 
 /// Judges the files of a version, and asks them what the model is.
-fn read(
-    name: &str,
-    artifact: &Artifact,
-    record: &Record,
-    options: &Options,
-    runtime: &Handle,
-) -> anyhow::Result<Gathered> {
+pub(super) fn read(chosen: &Chosen, options: &Options, runtime: &Handle) -> anyhow::Result<Gathered> {
+    let Chosen { artifact, record, .. } = chosen;
     let content = |file| Content::new(artifact, file, runtime.clone());
     let mut gathered = Gathered {
-        name: name.to_owned(),
+        name: chosen.name.to_string(),
         root: record.root().to_owned(),
         ..Gathered::default()
     };
@@ -153,18 +181,12 @@ pub(crate) async fn ingredients(arguments: &Attest, variables: &dyn Variables) -
 }
 
 async fn ingredient(opened: &Opened, name: &str, wanted: &str) -> anyhow::Result<Dependency> {
-    let name = VaultName::parse(name)?;
-    let standing = opened.standing(&name).await?;
-    let artifact = opened.vault().artifact(&name).await?;
-    let wanted = version(&artifact, &standing, wanted).await?;
-    if let Err(error) = Vault::permit(&name, wanted, &standing) {
-        return Err(opened.refused(&name, Some(wanted), error).await);
-    }
-    let record = artifact.record(wanted).await?;
+    let chosen = choose(opened, name, Some(wanted), None, "attest").await?;
+    let digits = chosen.record.root().to_owned();
     Ok(Dependency {
-        uri: Some(format!("testudo-vault:{name}@{wanted}")),
-        digest: BTreeMap::from([("sha256".to_owned(), record.root().to_owned())]),
-        name: Some(name.to_string()),
+        uri: Some(format!("testudo-vault:{}@{}", chosen.name, chosen.version)),
+        digest: BTreeMap::from([("sha256".to_owned(), digits)]),
+        name: Some(chosen.name.to_string()),
         annotations: notes("artifact", true),
     })
 }
