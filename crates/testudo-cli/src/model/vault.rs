@@ -2,8 +2,8 @@
 
 mod asking;
 mod content;
-mod holding;
 mod exporting;
+mod holding;
 mod importing;
 mod looking;
 mod moving;
@@ -11,8 +11,8 @@ mod opened;
 mod stating;
 
 pub(super) use content::{gathered, ingredients};
-pub(super) use holding::open;
 pub(super) use exporting::export;
+pub(super) use holding::open;
 pub(super) use importing::import;
 pub(super) use looking::{diff, list, show};
 pub(super) use moving::{gc, pull, push};
