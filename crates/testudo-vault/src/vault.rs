@@ -7,6 +7,7 @@
 //! far they had come ([`Seen`]), so that an older chain is refused.
 
 mod artifact;
+mod durable;
 mod follow;
 mod held;
 mod names;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -202,6 +203,44 @@ fn a_vault_that_is_set_wrongly_is_not_another_one() {
     let (code, error) = rig.end(&["push", "one", "m", "--unsigned"]);
     assert_eq!(code, Some(0), "{error}");
     assert!(rig.path("elsewhere/vault.json").exists());
+}
+
+#[test]
+fn of_many_who_promote_at_once_each_wins_or_is_told() {
+    let rig = Rig::new("");
+    rig.write("one/w", b"one");
+    let one = rig.push("one");
+    let mut won = 0_u64;
+    let mut told = 0_u64;
+    for _ in 0..4 {
+        let racing: Vec<_> = (0..6)
+            .map(|_| {
+                Command::new(env!("CARGO_BIN_EXE_testudo"))
+                    .args(["model", "promote", "m", &one, "--alias", "prod", "--without-ledger"])
+                    .args(["--private-key", "alice.pem", "--reason", "race"])
+                    .current_dir(rig.dir())
+                    .env_clear()
+                    .stderr(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        for child in racing {
+            let output = child.wait_with_output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr);
+            if output.status.success() {
+                won += 1;
+            } else {
+                assert!(error.contains("somebody else made a statement about `m` meanwhile"), "{error}");
+                told += 1;
+            }
+        }
+    }
+    let shown: Value = serde_json::from_str(&rig.say(&["show", "m", "prod", "--format", "json"])).unwrap();
+    assert_eq!(shown["statements"].as_array().unwrap().len() as u64, won);
+    assert_eq!(won + told, 24);
+    assert!(won >= 4);
 }
 
 #[test]

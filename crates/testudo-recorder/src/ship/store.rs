@@ -59,6 +59,8 @@ pub struct Store {
     pub(super) prefix: Path,
     /// Its address, without credentials.
     pub(super) name: String,
+    /// Where its objects are files.
+    folder: Option<PathBuf>,
 }
 
 impl fmt::Debug for Store {
@@ -116,7 +118,14 @@ impl Store {
             objects,
             prefix,
             name: name.to_owned(),
+            folder: None,
         }
+    }
+
+    /// The folder in which its objects are files, for those who need them on the disk at a certain time.
+    #[must_use]
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_deref()
     }
 }
 
@@ -136,7 +145,9 @@ fn folder(url: &Url) -> Result<Store, StoreError> {
         url: url.to_string(),
         source,
     })?;
-    Ok(Store::other(Arc::new(objects), Path::default(), url.as_str()))
+    let mut store = Store::other(Arc::new(objects), Path::default(), url.as_str());
+    store.folder = Some(path);
+    Ok(store)
 }
 
 #[cfg(not(feature = "s3"))]

@@ -57,7 +57,8 @@ pub struct VersionId([u8; 32]);
 
 impl VersionId {
     /// Of the bytes of a record.
-    pub(crate) fn of(record: &[u8]) -> Self {
+    #[must_use]
+    pub fn of(record: &[u8]) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, record);
         let mut id = [0; 32];
         for (to, from) in id.iter_mut().zip(digest.as_ref()) {

@@ -10,6 +10,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, P
 use testudo_recorder::ship::Store;
 
 use super::VaultError;
+use super::durable::{Durable, Unfinished};
 
 /// Whether something was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct Listed {
 pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
+    /// Writes where objects are files.
+    durable: Option<Durable>,
 }
 
 impl Objects {
@@ -39,6 +42,7 @@ impl Objects {
         Self {
             store: Arc::clone(store.objects()),
             prefix: store.prefix().clone(),
+            durable: store.folder().map(Durable::new),
         }
     }
 
@@ -85,6 +89,9 @@ impl Objects {
 
     /// Makes an object whole, unless it is there.
     pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<Made, VaultError> {
+        if let Some(durable) = &self.durable {
+            return durable.create(name, &bytes).map_err(|error| failed(name, local(error)));
+        }
         let options = PutOptions::from(PutMode::Create);
         let at = self.at(name);
         match self.store.put_opts(&at, PutPayload::from(bytes), options).await {
@@ -96,17 +103,33 @@ impl Objects {
 
     /// Makes or replaces an object whole.
     pub(crate) async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), VaultError> {
+        if let Some(durable) = &self.durable {
+            return durable.replace(name, &bytes).map_err(|error| failed(name, local(error)));
+        }
         let put = self.store.put(&self.at(name), PutPayload::from(bytes)).await;
         put.map(drop).map_err(|error| failed(name, error))
     }
 
     /// Begins a large object, which is there when the upload is complete and not before.
     pub(crate) async fn upload(&self, name: &str) -> Result<Upload, VaultError> {
-        let parts = self.store.put_multipart(&self.at(name)).await;
-        Ok(Upload {
-            name: name.to_owned(),
-            parts: parts.map_err(|error| failed(name, error))?,
-        })
+        let parts = match &self.durable {
+            Some(durable) => Parts::File(durable.begin(name).map_err(|error| failed(name, local(error)))?),
+            None => {
+                let parts = self.store.put_multipart(&self.at(name)).await;
+                Parts::Sent(parts.map_err(|error| failed(name, error))?)
+            }
+        };
+        let name = name.to_owned();
+        Ok(Upload { name, parts })
+    }
+
+    /// Removes what was begun before a time and never completed, where that can be seen.
+    pub(crate) fn remove_unfinished(&self, below: &str, before_ms: i64) -> Result<(), VaultError> {
+        let Some(durable) = &self.durable else {
+            return Ok(());
+        };
+        let removed = durable.remove_unfinished(below, before_ms);
+        removed.map_err(|error| failed(below, local(error)))
     }
 
     /// Everything below a folder.
@@ -149,23 +172,45 @@ impl Objects {
 #[derive(Debug)]
 pub(crate) struct Upload {
     name: String,
-    parts: Box<dyn MultipartUpload>,
+    parts: Parts,
+}
+
+#[derive(Debug)]
+enum Parts {
+    Sent(Box<dyn MultipartUpload>),
+    File(Unfinished),
 }
 
 impl Upload {
     pub(crate) async fn part(&mut self, bytes: Vec<u8>) -> Result<(), VaultError> {
-        let sent = self.parts.put_part(PutPayload::from(bytes)).await;
+        let sent = match &mut self.parts {
+            Parts::Sent(parts) => parts.put_part(PutPayload::from(bytes)).await,
+            Parts::File(file) => file.write(&bytes).map_err(local),
+        };
         sent.map_err(|error| failed(&self.name, error))
     }
 
-    pub(crate) async fn complete(mut self) -> Result<(), VaultError> {
-        let done = self.parts.complete().await;
-        done.map(drop).map_err(|error| failed(&self.name, error))
+    pub(crate) async fn complete(self) -> Result<(), VaultError> {
+        let done = match self.parts {
+            Parts::Sent(mut parts) => parts.complete().await.map(drop),
+            Parts::File(file) => file.complete().map_err(local),
+        };
+        done.map_err(|error| failed(&self.name, error))
     }
 
     /// Forgets what was sent; what cannot be forgotten is swept later.
-    pub(crate) async fn abort(mut self) {
-        let _forgotten = self.parts.abort().await;
+    pub(crate) async fn abort(self) {
+        match self.parts {
+            Parts::Sent(mut parts) => drop(parts.abort().await),
+            Parts::File(file) => file.abort(),
+        }
+    }
+}
+
+fn local(error: std::io::Error) -> object_store::Error {
+    object_store::Error::Generic {
+        store: "folder",
+        source: Box::new(error),
     }
 }
 

@@ -69,8 +69,11 @@ impl Artifact {
             path: to.to_owned(),
             source,
         };
-        File::open(&part).and_then(|it| it.sync_all()).map_err(failed)?;
+        sync_folders(&part, record).map_err(failed)?;
         fs::rename(&part, to).map_err(failed)?;
+        let above = to.parent().filter(|it| !it.as_os_str().is_empty());
+        let above = File::open(above.unwrap_or(Path::new(".")));
+        above.and_then(|it| it.sync_all()).map_err(failed)?;
         Ok(pulled)
     }
 
@@ -180,6 +183,16 @@ fn part_folder(to: &Path) -> Result<PathBuf, VaultError> {
     let name = to.file_name().and_then(|it| it.to_str());
     let name = name.ok_or_else(|| VaultError::Exists { path: to.to_owned() })?;
     Ok(to.with_file_name(format!(".{name}.part")))
+}
+
+/// Every folder of a version, so that no name in it is lost with the power.
+fn sync_folders(part: &Path, record: &Record) -> io::Result<()> {
+    let files = record.files().iter().map(|it| Path::new(it.name()));
+    let folders: std::collections::BTreeSet<&Path> = files.flat_map(|it| it.ancestors().skip(1)).collect();
+    for folder in folders {
+        File::open(part.join(folder))?.sync_all()?;
+    }
+    File::open(part)?.sync_all()
 }
 
 /// A folder that is no link.

@@ -137,7 +137,10 @@ impl Record {
     }
 
     /// Reads the record that `id` names, of `artifact`.
-    pub(crate) fn read(bytes: &[u8], id: VersionId, artifact: &VaultName) -> Result<Self, VaultError> {
+    ///
+    /// # Errors
+    /// When it is another one, or not sound.
+    pub fn read(bytes: &[u8], id: VersionId, artifact: &VaultName) -> Result<Self, VaultError> {
         let broken = |source| VaultError::Record {
             version: id.to_string(),
             source,

@@ -83,6 +83,16 @@ pub struct Statement {
     pub key: String,
 }
 
+impl Statement {
+    /// What the payload of a statement says, whoever signed it and wherever it belongs; its key is not known.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read_unverified(payload: &[u8]) -> Result<Self, StatementFault> {
+        Claims::read(payload, 0).map(|claims| claims.statement)
+    }
+}
+
 /// Why a chain of statements is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum StatementFault {

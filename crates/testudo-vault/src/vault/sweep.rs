@@ -82,6 +82,9 @@ impl Artifact {
             swept.objects = swept.objects.saturating_add(1);
             swept.bytes = swept.bytes.saturating_add(object.bytes);
         }
+        if !sweep.dry_run {
+            self.objects.remove_unfinished(&self.path(""), millis(sweep.before))?;
+        }
         Ok(swept)
     }
 }
