@@ -9,6 +9,7 @@
 mod artifact;
 mod durable;
 mod follow;
+mod gates;
 mod held;
 mod names;
 mod objects;
@@ -32,6 +33,7 @@ use testudo_recorder::{KekError, KeyEncryption};
 
 pub use artifact::Artifact;
 pub use follow::Follower;
+pub use gates::{Evidence, Gates, Scanned, VERDICTS};
 pub use held::{HeldFile, Room};
 pub use names::{VaultName, VaultNameError, VersionId};
 pub use opened::{KeySettings, OpenVault, OpenVaultError, TokenSettings, VaultSettings};

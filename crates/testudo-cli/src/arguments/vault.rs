@@ -73,6 +73,12 @@ pub(crate) struct Push {
     /// Root certificates, and those between; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) certificate_chain: Vec<PathBuf>,
+    /// A bill of materials in CycloneDX; without it one in the model (bom.json, bom.cdx.json) counts where one is asked for
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bom: Option<PathBuf>,
+    /// An evaluation report: JSON with a number for each metric, or with `metrics`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// Takes a model that nobody signed
     #[arg(long, conflicts_with = "signature")]
     pub(crate) unsigned: bool,

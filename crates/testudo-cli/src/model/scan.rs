@@ -105,7 +105,7 @@ pub(super) fn each(
     })
 }
 
-fn judge_file(candidate: &Candidate, options: &Options, hashes: bool) -> Judged {
+pub(super) fn judge_file(candidate: &Candidate, options: &Options, hashes: bool) -> Judged {
     let path = candidate.path.display().to_string();
     let mut judged = match Opened::open(&candidate.path) {
         Ok(opened) => Judged {

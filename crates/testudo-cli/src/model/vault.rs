@@ -8,6 +8,7 @@ mod importing;
 mod looking;
 mod moving;
 mod opened;
+mod shown;
 mod stating;
 
 pub(super) use content::{gathered, ingredients};

@@ -1,6 +1,7 @@
 //! The vault from outside: what is pushed, moved and pulled by the settings of a configuration, and what is refused.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -49,6 +50,17 @@ impl Rig {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
+    }
+
+    /// A file that nobody else may read.
+    #[cfg_attr(
+        not(any(feature = "s3", feature = "pkcs11")),
+        expect(dead_code, reason = "for stores with secrets")
+    )]
+    pub(crate) fn private(&self, path: &str, content: &str) {
+        let path = self.path(path);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// A vault command without a ledger.
@@ -232,7 +244,10 @@ fn of_many_who_promote_at_once_each_wins_or_is_told() {
             if output.status.success() {
                 won += 1;
             } else {
-                assert!(error.contains("somebody else made a statement about `m` meanwhile"), "{error}");
+                assert!(
+                    error.contains("somebody else made a statement about `m` meanwhile"),
+                    "{error}"
+                );
                 told += 1;
             }
         }
@@ -294,6 +309,76 @@ fn what_is_held_or_kept_is_not_deleted() {
     rig.configure("");
     let said = rig.say(&["gc", "m", "--revoked"]);
     assert!(said.starts_with("gone: 1 version"), "{said}");
+}
+
+#[test]
+fn gates_let_in_and_promote_only_what_shows_what_is_asked() {
+    let rig = Rig::new("");
+    rig.write("card/README.md", b"---\nlicense: apache-2.0\n---\n# A model\n");
+    rig.write("card/config.json", b"{\"hidden_size\": 8}");
+    let before = rig.push("card");
+    let gates = "[vault.gates]\nscan = \"suspicious\"\nbom = true\nlicences = [\"Apache-2.0\"]\nmetrics = [\"accuracy >= 0.9\"]";
+    rig.configure(gates);
+    let (code, error) = rig.promote(&before, "alice");
+    assert_eq!(code, Some(1));
+    for says in [
+        "it was not scanned",
+        "no bill of materials",
+        "under which licence",
+        "no report measured `accuracy`",
+    ] {
+        assert!(error.contains(says), "{says}: {error}");
+    }
+    rig.write("bom.json", br#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"licenses":[{"license":{"id":"Apache-2.0"}}]}]}"#);
+    rig.write(
+        "gpl.json",
+        br#"{"bomFormat":"CycloneDX","components":[{"licenses":[{"expression":"GPL-3.0-only"}]}]}"#,
+    );
+    rig.write("good.json", br#"{"metrics":{"accuracy":0.93,"note":"x"}}"#);
+    rig.write("bad.json", br#"{"accuracy":0.7}"#);
+    rig.write("evil/README.md", b"---\nlicense: apache-2.0\n---\n");
+    rig.write("evil/model.pkl", b"cos\nsystem\n(S'id'\ntR.");
+    for (model, bom, report, says) in [
+        (
+            "card",
+            "gpl.json",
+            "good.json",
+            "the licence `GPL-3.0-only` is not allowed",
+        ),
+        ("card", "bom.json", "bad.json", "`accuracy` is 0.7"),
+        ("card", "good.json", "good.json", "is no bill of materials"),
+        ("evil", "bom.json", "good.json", "its scan says `malicious`"),
+    ] {
+        let (code, error) = rig.end(&["push", model, "m", "--unsigned", "--bom", bom, "--report", report]);
+        assert_eq!(code, Some(1), "{says}");
+        assert!(error.contains(says), "{says}: {error}");
+    }
+    let pushed = rig.say(&[
+        "push",
+        "card",
+        "m",
+        "--unsigned",
+        "--bom",
+        "bom.json",
+        "--report",
+        "good.json",
+        "--format",
+        "json",
+    ]);
+    let pushed: Value = serde_json::from_str(&pushed).unwrap();
+    let version = pushed["version"].as_str().unwrap();
+    assert_ne!(version, before);
+    assert_eq!(rig.promote(version, "alice").0, Some(0));
+    let shown: Value = serde_json::from_str(&rig.say(&["show", "m", "prod", "--format", "json"])).unwrap();
+    assert_eq!(shown["evidence"]["scan"]["verdict"], "allowed");
+    assert_eq!(shown["evidence"]["metrics"]["accuracy"], 0.93);
+    assert!(rig.say(&["show", "m", "prod"]).contains("bill of materials"));
+    // Gates of its own stand in the place of the shared ones.
+    rig.configure(&format!(
+        "{gates}\n[vault.artifacts.m.gates]\nsigned_by = [\"bob.pub\"]"
+    ));
+    let (_, error) = rig.promote(version, "alice");
+    assert!(error.contains("signed by none of those who have to"), "{error}");
 }
 
 const SEPARATED: &str = r#"

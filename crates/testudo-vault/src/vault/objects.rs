@@ -104,7 +104,9 @@ impl Objects {
     /// Makes or replaces an object whole.
     pub(crate) async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), VaultError> {
         if let Some(durable) = &self.durable {
-            return durable.replace(name, &bytes).map_err(|error| failed(name, local(error)));
+            return durable
+                .replace(name, &bytes)
+                .map_err(|error| failed(name, local(error)));
         }
         let put = self.store.put(&self.at(name), PutPayload::from(bytes)).await;
         put.map(drop).map_err(|error| failed(name, error))

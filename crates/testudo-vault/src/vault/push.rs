@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::VaultError;
 use super::artifact::Artifact;
+use super::gates::Evidence;
 use super::names::VersionId;
 use super::objects::Made;
 use super::record::{Record, StoredFile};
@@ -31,6 +32,8 @@ pub struct Push<'p> {
     /// Measured by whole files and SHA-256.
     pub manifest: &'p Manifest,
     pub signature: Option<PushedSignature<'p>>,
+    /// What was shown about it; a version that showed something else is another one.
+    pub evidence: Option<&'p Evidence>,
 }
 
 /// A signature that was verified, and its file.
@@ -89,7 +92,8 @@ impl Artifact {
             stored.into_iter().map(|(file, _)| file).collect(),
             signature,
             push.signature.as_ref().map(|it| it.signer.clone()),
-        );
+        )
+        .with_evidence(push.evidence.cloned());
         let (version, made) = self.publish(&record).await?;
         self.check_whole(&record).await?;
         Ok(Pushed {

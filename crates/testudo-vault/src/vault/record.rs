@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::VaultError;
+use super::gates::Evidence;
 use super::names::{VaultName, VersionId};
 use crate::signing::{Digest, HashKind, ResourceName};
 
@@ -24,6 +25,9 @@ pub struct Record {
     signature: Option<StoredFile>,
     /// Who signed, in words.
     signer: Option<String>,
+    /// What was shown about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evidence: Option<Evidence>,
 }
 
 /// One file of a version.
@@ -92,7 +96,19 @@ impl Record {
             files,
             signature,
             signer,
+            evidence: None,
         }
+    }
+
+    pub(crate) fn with_evidence(mut self, evidence: Option<Evidence>) -> Self {
+        self.evidence = evidence;
+        self
+    }
+
+    /// What was shown about it when it was pushed.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&Evidence> {
+        self.evidence.as_ref()
     }
 
     /// The files, by name.

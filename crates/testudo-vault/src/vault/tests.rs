@@ -121,6 +121,7 @@ async fn a_signature_must_be_over_what_is_pushed_and_comes_back_with_it() {
             verified: &verified,
             signer: "somebody".to_owned(),
         }),
+        evidence: None,
     };
     let pushed = artifact.push(&push(&signature.manifest), &unwatched).await.unwrap();
     let record = artifact.record(pushed.version).await.unwrap();
@@ -146,6 +147,7 @@ async fn a_file_that_changes_after_it_was_measured_is_not_pushed() {
         model: &model,
         manifest: &manifest,
         signature: None,
+        evidence: None,
     };
     assert!(matches!(
         artifact.push(&push, &unwatched).await,

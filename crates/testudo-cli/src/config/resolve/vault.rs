@@ -5,13 +5,14 @@ use std::path::Path;
 
 use testudo_policy::artifacts::ArtifactPolicies;
 use testudo_vault::signing::VerifyingKey;
-use testudo_vault::vault::{Approvers, KeySettings, TokenSettings, VaultName, VaultSettings};
+use testudo_vault::vault::{Approvers, Gates, KeySettings, TokenSettings, VERDICTS, VaultName, VaultSettings};
 
 use super::stores::{self, Words};
 use crate::config::document::{At, shown};
 use crate::config::files::Files;
 use crate::config::policy_problem;
 use crate::config::problem::Problems;
+use crate::config::suggest::did_you_mean;
 use crate::config::typed;
 
 const KEY_BYTES_MAX: usize = 64 << 10;
@@ -87,9 +88,17 @@ pub(crate) struct VaultRules {
     /// How long versions stay at least; of all, and of some.
     keep_ms: u64,
     keep_of_ms: BTreeMap<VaultName, u64>,
+    /// What is asked of versions; of all, and of some.
+    gates: Gates,
+    gates_of: BTreeMap<VaultName, Gates>,
 }
 
 impl VaultRules {
+    /// What is asked of the versions of an artifact: its own gates stand in the place of the shared ones.
+    pub(crate) fn gates(&self, artifact: &VaultName) -> &Gates {
+        self.gates_of.get(artifact).unwrap_or(&self.gates)
+    }
+
     /// How long versions of an artifact stay at least, whoever revokes them.
     pub(crate) fn keep_ms(&self, artifact: &VaultName) -> u64 {
         self.keep_of_ms.get(artifact).copied().unwrap_or(self.keep_ms)
@@ -120,6 +129,11 @@ pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut 
     };
     let mut rules = VaultRules {
         policies,
+        gates: typed
+            .gates
+            .as_ref()
+            .map(|it| gates(it, files, problems))
+            .unwrap_or_default(),
         keep_ms: typed.keep_ms.as_ref().map_or(0, |it| it.value),
         ..VaultRules::default()
     };
@@ -153,6 +167,9 @@ pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut 
     for typed in &typed.artifacts {
         match VaultName::parse(&typed.name.value) {
             Ok(name) => {
+                if let Some(asked) = &typed.gates {
+                    rules.gates_of.insert(name.clone(), gates(asked, files, problems));
+                }
                 if let Some(keep) = &typed.keep_ms {
                     rules.keep_of_ms.insert(name.clone(), keep.value);
                 }
@@ -176,6 +193,55 @@ pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut 
         }
     }
     rules
+}
+
+fn gates(typed: &typed::Gates, files: &mut Files<'_>, problems: &mut Problems) -> Gates {
+    let scan = typed.scan.as_ref().filter(|it| {
+        let known = VERDICTS.contains(&it.value.as_str());
+        if !known {
+            let remedy = did_you_mean(&it.value, VERDICTS);
+            problems.at(
+                it.line,
+                format!("`gates.scan` cannot be `{}`", shown(&it.value)),
+                remedy,
+            );
+        }
+        known
+    });
+    let scan = scan.map(|it| it.value.clone());
+    let mut signed_by = BTreeSet::new();
+    for file in &typed.signed_by {
+        let key = files.text(file, KEY_BYTES_MAX, "gates.signed_by", problems);
+        match key.map(|key| VerifyingKey::from_pem(key.as_bytes())) {
+            Some(Ok(key)) => drop(signed_by.insert(key.hint())),
+            Some(Err(error)) => problems.at(file.line, error.to_string(), "name files of public keys as PEM"),
+            None => {}
+        }
+    }
+    let mut metrics = BTreeMap::new();
+    for text in &typed.metrics {
+        let parts = text
+            .value
+            .split_once(">=")
+            .map(|(name, least)| (name.trim(), least.trim().parse::<f64>()));
+        match parts {
+            Some((name, Ok(least))) if !name.is_empty() && least.is_finite() => {
+                metrics.insert(name.to_owned(), least);
+            }
+            _ => problems.at(
+                text.line,
+                format!("`{}` asks for nothing", shown(&text.value)),
+                "write \"accuracy >= 0.9\"",
+            ),
+        }
+    }
+    Gates {
+        scan,
+        signed_by,
+        bill: typed.bom.as_ref().is_some_and(|it| it.value),
+        licences: texts(&typed.licences),
+        metrics,
+    }
 }
 
 fn texts(typed: &[At<String>]) -> BTreeSet<String> {

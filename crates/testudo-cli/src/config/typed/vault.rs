@@ -19,6 +19,7 @@ pub(crate) struct Vault {
     /// The aliases that two people move.
     pub(crate) two_people: Vec<At<String>>,
     pub(crate) keep_ms: Option<At<u64>>,
+    pub(crate) gates: Option<Gates>,
     pub(crate) operators: Vec<Operator>,
     pub(crate) artifacts: Vec<Artifact>,
 }
@@ -37,6 +38,19 @@ pub(crate) struct Artifact {
     pub(crate) name: At<String>,
     pub(crate) labels: Vec<At<String>>,
     pub(crate) keep_ms: Option<At<u64>>,
+    pub(crate) gates: Option<Gates>,
+}
+
+/// `gates` of the vault or of an artifact.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    pub(crate) scan: Option<At<String>>,
+    /// Files of public keys.
+    pub(crate) signed_by: Vec<At<String>>,
+    pub(crate) bom: Option<At<bool>>,
+    pub(crate) licences: Vec<At<String>>,
+    /// `NAME >= NUMBER`.
+    pub(crate) metrics: Vec<At<String>>,
 }
 
 /// `[vault.keys]`.
@@ -60,6 +74,9 @@ pub(super) fn vault(mut section: Section<'_>, problems: &mut Problems) -> Vault 
         policies: section.texts("policies", problems),
         two_people: section.texts("two_people", problems),
         keep_ms: section.quantity("keep", quantity::duration_ms, problems),
+        gates: section
+            .section("gates", problems)
+            .map(|section| gates(section, problems)),
         operators: section
             .named("operators", problems)
             .into_iter()
@@ -90,9 +107,24 @@ fn artifact(name: At<String>, mut section: Section<'_>, problems: &mut Problems)
         name,
         labels: section.texts("labels", problems),
         keep_ms: section.quantity("keep", quantity::duration_ms, problems),
+        gates: section
+            .section("gates", problems)
+            .map(|section| gates(section, problems)),
     };
     section.finish(problems);
     artifact
+}
+
+fn gates(mut section: Section<'_>, problems: &mut Problems) -> Gates {
+    let gates = Gates {
+        scan: section.text("scan", problems),
+        signed_by: section.texts("signed_by", problems),
+        bom: section.flag("bom", problems),
+        licences: section.texts("licences", problems),
+        metrics: section.texts("metrics", problems),
+    };
+    section.finish(problems);
+    gates
 }
 
 fn keys(mut section: Section<'_>, problems: &mut Problems) -> Keys {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 use testudo_policy::artifacts::ArtifactAct;
-use testudo_vault::vault::{Record, Statement, StoredFile, VaultName};
+use testudo_vault::vault::{Evidence, Record, Statement, StoredFile, VaultName};
 
 use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
@@ -101,6 +101,7 @@ async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) ->
             "aliases": meant,
             "revoked": standing.is_revoked(version),
             "held": standing.is_held(version),
+            "evidence": record.evidence(),
             "waiting": standing.all_waiting().map(|it| it.sequence).collect::<Vec<_>>(),
             "files": files,
             "statements": standing.statements().iter().map(statement).collect::<Vec<_>>(),
@@ -111,6 +112,9 @@ async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) ->
     writeln!(out, "{name} {version}")?;
     writeln!(out, "root sha256:{}", record.root())?;
     writeln!(out, "signed by {}", printable(record.signer().unwrap_or("nobody")))?;
+    if let Some(evidence) = record.evidence() {
+        table(out, "", &shown(evidence))?;
+    }
     let rows: Vec<_> = record
         .files()
         .iter()
@@ -129,6 +133,32 @@ async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) ->
         writeln!(out, "statement {} waits for a second approver", waiting.sequence)?;
     }
     Ok(Exit::Done)
+}
+
+/// What was shown about a version when it was pushed.
+fn shown(evidence: &Evidence) -> Vec<[String; 2]> {
+    let mut rows = Vec::new();
+    if let Some(scan) = &evidence.scan {
+        rows.push([
+            "scan".to_owned(),
+            format!("{} sha256:{}", printable(&scan.verdict), printable(&scan.sha256)),
+        ]);
+    }
+    let documents = [("bill of materials", &evidence.bill), ("evaluation", &evidence.report)];
+    for (what, digest) in documents {
+        rows.extend(
+            digest
+                .iter()
+                .map(|digest| [what.to_owned(), format!("sha256:{}", printable(digest))]),
+        );
+    }
+    for licence in &evidence.licences {
+        rows.push(["licence".to_owned(), printable(licence)]);
+    }
+    for (metric, value) in &evidence.metrics {
+        rows.push([printable(metric), value.to_string()]);
+    }
+    rows
 }
 
 fn file(file: &StoredFile) -> Value {

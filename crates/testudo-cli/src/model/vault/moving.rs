@@ -16,6 +16,7 @@ use testudo_vault::vault::{Artifact, Push as Pushing, PushedSignature, Record, S
 
 use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
+use super::shown::evidence;
 use crate::arguments::Format;
 use crate::arguments::vault::{Gc, Pull, Push};
 use crate::environment::Variables;
@@ -47,6 +48,12 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
         now: SystemClock::new().wall(),
     };
     let measured = watching(|watch| digest(&model, &options, watch))?;
+    let gates = opened.gates(&name);
+    let shown = evidence(arguments, gates, &measured.manifest)?;
+    let signer = signature.as_ref().map(|(_, verified)| by(verified));
+    opened
+        .pass(&name, None, &shown.clone().unwrap_or_default(), signer.as_deref())
+        .await?;
     let artifact = opened.vault().artifact_or_make(&name).await?;
     let pushing = Pushing {
         model: &model,
@@ -56,6 +63,7 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
             verified,
             signer: by(verified),
         }),
+        evidence: shown.as_ref(),
     };
     let pushed = artifact.push(&pushing, &|_| {}).await?;
     opened.tell("push", &name, pushed.version, None).await?;

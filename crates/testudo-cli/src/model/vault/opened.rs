@@ -10,7 +10,7 @@ use testudo_recorder::control::{AddedBody, Addition};
 use testudo_types::UnixMillis;
 use testudo_vault::signing::VerifyingKey;
 use testudo_vault::vault::{
-    Approvers, Artifact, OpenVault, Standing, Vault, VaultError, VaultName, VaultSettings, VersionId,
+    Approvers, Artifact, Evidence, Gates, OpenVault, Standing, Vault, VaultError, VaultName, VaultSettings, VersionId,
 };
 
 use super::asking::{Asking, Denied, act_of};
@@ -95,6 +95,30 @@ impl Opened {
         let told = self.entry("refuse", name, version, Some(denied.act.as_str())).await;
         let error = anyhow::anyhow!("{denied}");
         match told {
+            Ok(()) => Err(error),
+            Err(untold) => Err(untold.context(format!("the refusal is not in the ledger: {error}"))),
+        }
+    }
+
+    /// What is asked of the versions of an artifact.
+    pub(super) fn gates(&self, name: &VaultName) -> &Gates {
+        self.rules.gates(name)
+    }
+
+    /// Lets a version pass the gates of its artifact; what does not pass is told to the ledger.
+    pub(super) async fn pass(
+        &self,
+        name: &VaultName,
+        version: Option<VersionId>,
+        evidence: &Evidence,
+        signer: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let refusals = self.gates(name).refusals(evidence, signer);
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        let error = anyhow::anyhow!("`{name}` does not pass its gates: {}", refusals.join("; "));
+        match self.entry("refuse", name, version, Some("gates")).await {
             Ok(()) => Err(error),
             Err(untold) => Err(untold.context(format!("the refusal is not in the ledger: {error}"))),
         }

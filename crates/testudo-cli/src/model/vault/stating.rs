@@ -144,6 +144,12 @@ impl Wanted<'_> {
             .alias()
             .map_or_else(|| stages(&standing, version), |it| [it.to_string()].into());
         opened.permit(act_of(&act), &name, Some(version), &stages).await?;
+        if matches!(act, Act::Promote { .. } | Act::Approve { .. }) {
+            // What was pushed before the gates were there has to pass them, too.
+            let record = artifact.record(version).await?;
+            let evidence = record.evidence().cloned().unwrap_or_default();
+            opened.pass(&name, Some(version), &evidence, record.signer()).await?;
+        }
         let proposed = Proposed {
             act,
             version,

@@ -80,6 +80,7 @@ impl Rig {
             model,
             manifest: &measured.manifest,
             signature: None,
+            evidence: None,
         };
         artifact.push(&push, &unwatched).await
     }

@@ -1,0 +1,189 @@
+//! What a version must have shown before it is taken in or promoted, and what it has shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+
+/// Verdicts of a scan, the best first.
+pub const VERDICTS: [&str; 4] = ["allowed", "suspicious", "unknown", "malicious"];
+
+/// What was shown about a version when it was pushed; part of its record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<Scanned>,
+    /// SHA-256 of the bill of materials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bill: Option<String>,
+    /// Every licence that the bill and the model card name, as they spell it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub licences: BTreeSet<String>,
+    /// SHA-256 of the evaluation report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+    /// What the report measured.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, Number>,
+}
+
+/// What a scan of all files came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scanned {
+    /// The worst of all files.
+    pub verdict: String,
+    /// SHA-256 of the verdicts and findings of all files.
+    pub sha256: String,
+}
+
+/// What is asked of a version.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gates {
+    /// The worst verdict that is let in.
+    pub scan: Option<String>,
+    /// The hints of keys, one of which must have signed.
+    pub signed_by: BTreeSet<String>,
+    pub bill: bool,
+    /// The licences that may be named; at least one has to be.
+    pub licences: BTreeSet<String>,
+    /// The least that the report must have measured.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+impl Gates {
+    /// Whether nothing is asked.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Everything that is asked and was not shown; nothing when the version may pass.
+    #[must_use]
+    pub fn refusals(&self, evidence: &Evidence, signer: Option<&str>) -> Vec<String> {
+        let mut refusals = Vec::new();
+        if let Some(worst) = &self.scan {
+            let rank = |verdict: &str| VERDICTS.iter().position(|it| *it == verdict).unwrap_or(VERDICTS.len());
+            match &evidence.scan {
+                None => refusals.push("it was not scanned".to_owned()),
+                Some(scan) if rank(&scan.verdict) > rank(worst) => {
+                    refusals.push(format!(
+                        "its scan says `{}`, and at most `{worst}` passes",
+                        scan.verdict
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        let mut words = signer.unwrap_or_default().split(' ');
+        let by = (words.next() == Some("key")).then(|| words.next()).flatten();
+        if !self.signed_by.is_empty() && !by.is_some_and(|hint| self.signed_by.contains(hint)) {
+            refusals.push("it is signed by none of those who have to".to_owned());
+        }
+        if self.bill && evidence.bill.is_none() {
+            refusals.push("it has no bill of materials".to_owned());
+        }
+        if !self.licences.is_empty() {
+            let allowed = |licence: &String| self.licences.iter().any(|it| it.eq_ignore_ascii_case(licence));
+            if evidence.licences.is_empty() {
+                refusals.push("nothing says under which licence it is".to_owned());
+            }
+            for licence in evidence.licences.iter().filter(|it| !allowed(it)) {
+                refusals.push(format!("the licence `{licence}` is not allowed"));
+            }
+        }
+        for (metric, least) in &self.metrics {
+            match evidence.metrics.get(metric).and_then(Number::as_f64) {
+                None => refusals.push(format!("no report measured `{metric}`")),
+                Some(found) if found < *least => {
+                    refusals.push(format!("`{metric}` is {found}, and at least {least} passes"));
+                }
+                Some(_) => {}
+            }
+        }
+        refusals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strict() -> Gates {
+        Gates {
+            scan: Some("suspicious".to_owned()),
+            signed_by: BTreeSet::from(["ab".to_owned()]),
+            bill: true,
+            licences: BTreeSet::from(["Apache-2.0".to_owned(), "mit".to_owned()]),
+            metrics: BTreeMap::from([("accuracy".to_owned(), 0.9)]),
+        }
+    }
+
+    fn good() -> Evidence {
+        Evidence {
+            scan: Some(Scanned {
+                verdict: "allowed".to_owned(),
+                sha256: String::new(),
+            }),
+            bill: Some(String::new()),
+            licences: BTreeSet::from(["apache-2.0".to_owned(), "MIT".to_owned()]),
+            report: Some(String::new()),
+            metrics: BTreeMap::from([("accuracy".to_owned(), Number::from_f64(0.9).unwrap())]),
+        }
+    }
+
+    #[test]
+    fn what_is_asked_is_refused_unless_it_is_shown() {
+        let signer = Some("key ab (P-256)");
+        assert_eq!(strict().refusals(&good(), signer), Vec::<String>::new());
+        assert_eq!(
+            Gates::default().refusals(&Evidence::default(), None),
+            Vec::<String>::new()
+        );
+        assert_eq!(strict().refusals(&Evidence::default(), None).len(), 5);
+        for signer in [
+            None,
+            Some("key abc (P-256)"),
+            Some("certificate ab (P-256)"),
+            Some("ab"),
+        ] {
+            assert_eq!(strict().refusals(&good(), signer).len(), 1, "{signer:?}");
+        }
+        let changes: [(fn(&mut Evidence), &str); 7] = [
+            (
+                |it| it.scan.as_mut().unwrap().verdict = "unknown".to_owned(),
+                "at most `suspicious`",
+            ),
+            (
+                |it| it.scan.as_mut().unwrap().verdict = "fine".to_owned(),
+                "at most `suspicious`",
+            ),
+            (|it| it.bill = None, "bill"),
+            (|it| it.licences.clear(), "under which licence"),
+            (
+                |it| it.licences = BTreeSet::from(["MIT OR GPL-3.0".to_owned()]),
+                "`MIT OR GPL-3.0`",
+            ),
+            (|it| it.metrics.clear(), "no report measured `accuracy`"),
+            (
+                |it| {
+                    drop(
+                        it.metrics
+                            .insert("accuracy".to_owned(), Number::from_f64(0.8999).unwrap()),
+                    )
+                },
+                "0.8999",
+            ),
+        ];
+        for (change, says) in changes {
+            let mut evidence = good();
+            change(&mut evidence);
+            let refusals = strict().refusals(&evidence, signer);
+            assert!(
+                refusals.len() == 1 && refusals[0].contains(says),
+                "{says}: {refusals:?}"
+            );
+        }
+    }
+}
