@@ -153,6 +153,7 @@ fn draft() -> anyhow::Result<Draft> {
         id: "ex_0123456789abcdef0123456789abcdef".to_owned(),
         input_tokens: Some(812),
         model: Some("gpt-4o-mini".to_owned()),
+        model_version: None,
         operation: "chat.completions".to_owned(),
         outcome: "completed".to_owned(),
         output_tokens: Some(210),

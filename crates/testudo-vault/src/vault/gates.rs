@@ -150,33 +150,7 @@ mod tests {
         ] {
             assert_eq!(strict().refusals(&good(), signer).len(), 1, "{signer:?}");
         }
-        let changes: [(fn(&mut Evidence), &str); 7] = [
-            (
-                |it| it.scan.as_mut().unwrap().verdict = "unknown".to_owned(),
-                "at most `suspicious`",
-            ),
-            (
-                |it| it.scan.as_mut().unwrap().verdict = "fine".to_owned(),
-                "at most `suspicious`",
-            ),
-            (|it| it.bill = None, "bill"),
-            (|it| it.licences.clear(), "under which licence"),
-            (
-                |it| it.licences = BTreeSet::from(["MIT OR GPL-3.0".to_owned()]),
-                "`MIT OR GPL-3.0`",
-            ),
-            (|it| it.metrics.clear(), "no report measured `accuracy`"),
-            (
-                |it| {
-                    drop(
-                        it.metrics
-                            .insert("accuracy".to_owned(), Number::from_f64(0.8999).unwrap()),
-                    )
-                },
-                "0.8999",
-            ),
-        ];
-        for (change, says) in changes {
+        let says = |change: fn(&mut Evidence), says: &str| {
             let mut evidence = good();
             change(&mut evidence);
             let refusals = strict().refusals(&evidence, signer);
@@ -184,6 +158,20 @@ mod tests {
                 refusals.len() == 1 && refusals[0].contains(says),
                 "{says}: {refusals:?}"
             );
-        }
+        };
+        let other = "at most `suspicious`";
+        says(|it| it.scan.as_mut().unwrap().verdict = "unknown".to_owned(), other);
+        says(|it| it.scan.as_mut().unwrap().verdict = "fine".to_owned(), other);
+        says(|it| it.bill = None, "bill");
+        says(|it| it.licences.clear(), "under which licence");
+        says(
+            |it| it.licences = BTreeSet::from(["MIT OR GPL-3.0".to_owned()]),
+            "`MIT OR GPL-3.0`",
+        );
+        says(|it| it.metrics.clear(), "no report measured `accuracy`");
+        says(
+            |it| it.metrics = BTreeMap::from([("accuracy".to_owned(), Number::from_f64(0.8999).unwrap())]),
+            "0.8999",
+        );
     }
 }

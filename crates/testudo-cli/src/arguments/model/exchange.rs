@@ -66,6 +66,9 @@ pub(crate) struct Import {
     /// Takes a model that nobody signed
     #[arg(long, conflicts_with_all = ["public_key", "certificate_chain"])]
     pub(crate) unsigned: bool,
+    /// An evaluation report, where the vault asks for one: JSON with a number for each metric, or with `metrics`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// The most bytes that may come out of the layout
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 40)]
     pub(crate) bytes_max: u64,

@@ -137,33 +137,7 @@ pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut 
         keep_ms: typed.keep_ms.as_ref().map_or(0, |it| it.value),
         ..VaultRules::default()
     };
-    for typed in &typed.operators {
-        let uid = typed.uid.as_ref().and_then(|uid| match u32::try_from(uid.value) {
-            Ok(uid) => Some(uid),
-            Err(_) => {
-                problems.at(uid.line, "there is no such user number", "write what `id -u` prints");
-                None
-            }
-        });
-        if let (Some(uid), Some((other, _))) = (
-            uid,
-            rules.operators.iter().find(|(_, it)| uid.is_some() && it.uid == uid),
-        ) {
-            problems.at(
-                typed.name.line,
-                format!(
-                    "`{}` and `{}` are both the user {uid}",
-                    shown(other),
-                    shown(&typed.name.value)
-                ),
-                "give each operator a user of their own",
-            );
-        }
-        let groups = texts(&typed.groups);
-        rules
-            .operators
-            .insert(typed.name.value.clone(), Operator { uid, groups });
-    }
+    rules.operators = operators(typed, problems);
     for typed in &typed.artifacts {
         match VaultName::parse(&typed.name.value) {
             Ok(name) => {
@@ -193,6 +167,33 @@ pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut 
         }
     }
     rules
+}
+
+fn operators(typed: &typed::Vault, problems: &mut Problems) -> BTreeMap<String, Operator> {
+    let mut operators: BTreeMap<String, Operator> = BTreeMap::new();
+    for typed in &typed.operators {
+        let uid = typed.uid.as_ref().and_then(|uid| match u32::try_from(uid.value) {
+            Ok(uid) => Some(uid),
+            Err(_) => {
+                problems.at(uid.line, "there is no such user number", "write what `id -u` prints");
+                None
+            }
+        });
+        if let (Some(uid), Some((other, _))) = (uid, operators.iter().find(|(_, it)| uid.is_some() && it.uid == uid)) {
+            problems.at(
+                typed.name.line,
+                format!(
+                    "`{}` and `{}` are both the user {uid}",
+                    shown(other),
+                    shown(&typed.name.value)
+                ),
+                "give each operator a user of their own",
+            );
+        }
+        let groups = texts(&typed.groups);
+        operators.insert(typed.name.value.clone(), Operator { uid, groups });
+    }
+    operators
 }
 
 fn gates(typed: &typed::Gates, files: &mut Files<'_>, problems: &mut Problems) -> Gates {

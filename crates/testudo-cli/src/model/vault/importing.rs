@@ -41,13 +41,15 @@ pub(crate) async fn import(
 
 const BILL_BYTES_MAX: usize = 256 << 20;
 
-fn pushing(arguments: &Import, model: PathBuf, signature: Option<PathBuf>, _bill: Option<PathBuf>) -> Push {
+fn pushing(arguments: &Import, model: PathBuf, signature: Option<PathBuf>, bom: Option<PathBuf>) -> Push {
     Push {
         model,
         artifact: arguments.artifact.clone(),
         signature,
         public_key: arguments.public_key.clone(),
         certificate_chain: arguments.certificate_chain.clone(),
+        bom,
+        report: arguments.report.clone(),
         unsigned: arguments.unsigned,
         ignore_paths: Vec::new(),
         asked: arguments.asked.clone(),

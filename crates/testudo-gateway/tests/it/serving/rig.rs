@@ -119,6 +119,7 @@ async fn push(settings: &VaultSettings, folder: &Path, content: &str) -> Version
         model: &model,
         manifest: &measured.manifest,
         signature: None,
+        evidence: None,
     };
     artifact.push(&push, &|_| {}).await.unwrap().version
 }
