@@ -203,7 +203,12 @@ fn without_secret(origin: &str) -> Option<String> {
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output();
+    // A checkout's own settings may name a program that watches its files; none is started to look at it.
+    let output = Command::new("git")
+        .args(["-c", "core.fsmonitor=false", "-C"])
+        .arg(folder)
+        .args(arguments)
+        .output();
     let output = output.context("git cannot be started; --code needs it")?;
     if !output.status.success() {
         bail!(

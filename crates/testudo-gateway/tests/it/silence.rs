@@ -194,12 +194,35 @@ fn r06_no_command_execution() {
         collect(&crates.join(format!("testudo-{room}")).join("src"), &mut sources);
     }
     assert!(sources.len() > 80, "the sources were not found");
-    // MCP servers that are programs: the one function that starts them takes all of it from the settings.
-    let programs = Path::new("testudo-gateway/src/mcp/link/stdio.rs");
-    let text = testudo_bounded::read_text(crates.join(programs), 1 << 20).unwrap();
-    assert_eq!(text.matches("Command::new(").count(), 1);
-    assert!(text.contains("Command::new(&settings.command)") && text.contains(".args(&settings.args)"));
-    for source in sources.iter().filter(|it| !it.ends_with(programs)) {
+    // Who may start a program, and where its name comes from: settings of MCP servers that are programs; the command
+    // that an operator typed behind `--` of `model open` and `model attest`; git, for the revision of `--code`.
+    let typed = "Some((program, rest)) = arguments.command.split_first()";
+    let starters = [
+        (
+            "testudo-gateway/src/mcp/link/stdio.rs",
+            1,
+            ["Command::new(&settings.command)", ".args(&settings.args)"],
+        ),
+        (
+            "testudo-cli/src/model/vault/holding.rs",
+            1,
+            [typed, "Command::new(program)"],
+        ),
+        (
+            "testudo-cli/src/model/attest.rs",
+            2,
+            [typed, "Command::new(program).args(rest)"],
+        ),
+    ];
+    for (file, count, starts) in starters {
+        let text = testudo_bounded::read_text(crates.join(file), 1 << 20).unwrap();
+        assert_eq!(text.matches("Command::new(").count(), count, "{file}");
+        assert!(starts.iter().all(|start| text.contains(start)), "{file}");
+    }
+    let git = testudo_bounded::read_text(crates.join("testudo-cli/src/model/attest.rs"), 1 << 20).unwrap();
+    assert!(git.contains("Command::new(\"git\")"));
+    let elsewhere = |source: &&PathBuf| !starters.iter().any(|(file, ..)| source.ends_with(file));
+    for source in sources.iter().filter(elsewhere) {
         let text = testudo_bounded::read_text(source, 1 << 20).unwrap();
         for call in ["process::Command", "Command::new", "libc::exec", "process::{Command"] {
             assert!(!text.contains(call), "{} starts processes", source.display());
