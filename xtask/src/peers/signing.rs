@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_types, reason = "this measures, and sleeps for nobody")]
 
 mod conformance;
+mod speed;
 
 use std::fs;
 use std::io::Write as _;
@@ -38,6 +39,8 @@ struct Wanted {
     conformance: Option<(PathBuf, PathBuf)>,
     /// The conformance suite of Sigstore.
     bundles: Option<PathBuf>,
+    /// How large a model is to be signed by both, in gigabytes.
+    speed: Option<u64>,
 }
 
 impl Wanted {
@@ -45,14 +48,17 @@ impl Wanted {
         let mut wanted = Self::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let mut folder = || words.next().map(PathBuf::from).context("a folder is missing");
             match word.as_str() {
-                "--upstream" => wanted.upstream = Some(folder()?),
-                "--conformance" => wanted.conformance = Some((folder()?, folder()?)),
-                "--bundles" => wanted.bundles = Some(folder()?),
+                "--upstream" => wanted.upstream = Some(folder(&mut words)?),
+                "--conformance" => wanted.conformance = Some((folder(&mut words)?, folder(&mut words)?)),
+                "--bundles" => wanted.bundles = Some(folder(&mut words)?),
+                "--speed" => {
+                    let number = words.next().and_then(|it| it.parse().ok());
+                    wanted.speed = Some(number.context("a number of gigabytes is missing")?);
+                }
                 _ => bail!(
                     "usage: cargo xtask peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION] \
-                     [--bundles FOLDER]"
+                     [--bundles FOLDER] [--speed GIGABYTES]"
                 ),
             }
         }
@@ -60,7 +66,12 @@ impl Wanted {
     }
 }
 
-/// `peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION] [--bundles FOLDER]`.
+fn folder<'w>(words: &mut impl Iterator<Item = &'w String>) -> anyhow::Result<PathBuf> {
+    words.next().map(PathBuf::from).context("a folder is missing")
+}
+
+/// `peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION] [--bundles FOLDER]
+/// [--speed GIGABYTES]`.
 pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     let wanted = Wanted::parse(words)?;
     let python = python::environment(&python::cache("testudo-peers")?.join("model-signing"), &PACKAGES)?;
@@ -100,6 +111,12 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     }
     if let Some(suite) = &wanted.bundles {
         wrong = wrong.saturating_add(conformance::bundles(&bench.ours, suite, &bench.trusted)?);
+    }
+    if let Some(gigabytes) = wanted.speed {
+        output::step("building ours with optimisation");
+        shell::run(shell::cargo().args(["build", "--release", "--quiet", "--locked", "-p", "testudo-cli"]))?;
+        let fast = shell::target().join("release/testudo");
+        speed::compare(&fast, &bench.python, &bench.work, gigabytes)?;
     }
     if wrong > 0 {
         bail!("{wrong} cases went wrong");
