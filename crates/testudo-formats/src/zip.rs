@@ -104,7 +104,8 @@ pub(crate) fn listed(source: &dyn Source) -> Result<Vec<Listed>, Fault> {
 /// Reads every member that either directory shows.
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
     let mut members: BTreeMap<u64, Sides> = BTreeMap::new();
-    match find_end(source) {
+    let end = find_end(source);
+    match end {
         Some(end) => {
             if let Err(fault) = central(scan, source, end, &mut members) {
                 let reason = format!("its central directory cannot be read: {fault}");
@@ -137,7 +138,24 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
         if !scan.count_member(place) {
             return;
         }
+        if let Some(end) = end {
+            contents_end(scan, sides, end, place);
+        }
         member(scan, source, sides, &names, place);
+    }
+}
+
+/// Where a member's content begins follows from the name in its local header: a header that says another length puts it
+/// elsewhere, into the directory even, and what readers take for it differs.
+fn contents_end(scan: &mut Scan<'_>, sides: &Sides, end: End, place: &Place) {
+    let Some((local, data_at)) = &sides.local else { return };
+    for entry in &sides.central {
+        let elsewhere = entry.name.len() != local.name.len();
+        let beyond = data_at.saturating_add(entry.packed_bytes) > end.directory_at;
+        if elsewhere || beyond {
+            let reason = format!("where the content of `{}` lies is not certain", shown(&entry.name));
+            scan.find(place, "zip.directory", Verdict::Unknown, reason, Some(entry.header_at));
+        }
     }
 }
 

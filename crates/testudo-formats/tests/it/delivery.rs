@@ -128,6 +128,20 @@ proptest! {
     }
 }
 
+/// Where the content of a member begins is told by two lengths of its local header: none of their values hides it.
+#[test]
+fn no_length_in_a_local_header_hides_a_member() {
+    let whole = zip("a.pkl", CALL);
+    for at in 26..30 {
+        for byte in (0..=u8::MAX).filter(|byte| *byte != whole[at]) {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            let report = judged("x.zip", &bytes);
+            assert!(report.verdict >= Verdict::Unknown, "{at} {byte}: {report:#?}");
+        }
+    }
+}
+
 #[test]
 fn the_name_takes_nothing_back() {
     // Standard input is called `-`.
