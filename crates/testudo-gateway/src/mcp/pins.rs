@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest;
@@ -24,6 +25,9 @@ const LIMITS: Limits = Limits {
     depth_max: 160,
     nodes_max: 1_000_000,
 };
+
+/// How many files this process has begun to write.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// SHA-256 of a definition in its canonical spelling.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -323,7 +327,9 @@ impl Pins {
             .map_err(failed)?;
         let tools: serde_json::Map<String, Value> = tools.into_iter().collect();
         let text = json!({"version": 1, "tools": tools}).to_string();
-        let beside = path.with_extension(format!("{}.new", std::process::id()));
+        // Nobody else's, in this process or another: a shared one could be renamed while it is written anew.
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let beside = path.with_extension(format!("{}-{number}.new", std::process::id()));
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create(true)

@@ -3,6 +3,7 @@
 use aws_lc_rs::digest;
 use serde_json::{Value, json};
 use testudo_dialects::mcp::ServerName;
+use testudo_gateway::mcp::pins::{PinDigest, Pins, SeenTool};
 use testudo_gateway::mcp::released::ReleasedCall;
 use testudo_types::{KeyId, UnixMillis};
 
@@ -39,6 +40,34 @@ async fn nothing_is_listed_or_called_until_it_is_approved() {
     assert!(caller.tools().await.is_empty());
     assert_eq!(caller.call("read", json!({})).await.error().0, 403);
     assert_eq!(mail.calls(), 1);
+}
+
+#[test]
+fn what_is_seen_is_whole_while_others_write_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pins = Pins::new(folder.path());
+    let server = name("mail");
+    let tools = |round: usize| -> Vec<SeenTool> {
+        let definition = tool("read", &"Reads. ".repeat(1 + round)).to_string();
+        vec![SeenTool {
+            name: "read".to_owned(),
+            digest: PinDigest::of(definition.as_bytes()),
+            refused: None,
+            definition,
+        }]
+    };
+    pins.note(&server, &tools(0)).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (pins, server, tools) = (&pins, &server, &tools);
+            scope.spawn(move || {
+                for round in 0..25 {
+                    pins.note(server, &tools(writer * 71 + round)).unwrap();
+                    assert_eq!(pins.seen(server).unwrap().len(), 1);
+                }
+            });
+        }
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
