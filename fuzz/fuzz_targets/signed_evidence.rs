@@ -3,6 +3,8 @@
 
 #![no_main]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
 use testudo_vault::signing::{
     Bundle, Legacy, SigstoreTrust, StampAuthorities, Trust, TrustedRoot, VerifyingKey, verify_file,
@@ -32,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
         identity: String::new(),
         provider: String::new(),
     };
-    let encoded = base64(bytes);
+    let encoded = STANDARD.encode(bytes);
     let (certificate, body, stamp, checkpoint) = match kind % 5 {
         1 => (encoded.as_str(), "AAAA", "AAAA", "x"),
         2 => ("AAAA", encoded.as_str(), "AAAA", "x"),
@@ -46,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
         3 => format!(r#"{{"signedTimestamp":"{stamp}"}}"#),
         _ => String::new(),
     };
-    let hash = base64(&[0; 32]);
+    let hash = STANDARD.encode([0; 32]);
     let rest = format!(
         r#""tlogEntries":[{{"logIndex":"1","logId":{{"keyId":"{hash}"}},"kindVersion":{{"kind":"dsse","version":"0.0.1"}},"inclusionProof":{{"logIndex":"0","treeSize":"1","rootHash":"{hash}","checkpoint":{{"envelope":"{checkpoint}"}}}},"canonicalizedBody":"{body}"}}],"timestampVerificationData":{{"rfc3161Timestamps":[{stamps}]}}}},"dsseEnvelope":{{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{{"sig":"AAAA"}}]}}}}"#
     );
@@ -62,19 +64,3 @@ fuzz_target!(|input: &[u8]| {
         assert!(bundle.verify_stamped(&Trust::Key(key), Legacy::Refuse, &nobody).is_err());
     }
 });
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for at in 0..4 {
-            if at <= three.len() {
-                out.push(char::from(LETTERS[(bits >> (18 - 6 * at) & 63) as usize]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
-}
