@@ -1,10 +1,13 @@
 //! The three hashes that files may be measured with.
 
+mod side_by_side;
+
 use std::fmt;
 
 use aws_lc_rs::digest;
 use blake2::Digest as _;
 
+pub(crate) use self::side_by_side::{Block, Sha256, pays as two_at_once_pay, update_both};
 use crate::hex;
 
 /// Buffers at least this long are worth several threads.
@@ -72,6 +75,12 @@ impl Digest {
     #[must_use]
     pub fn to_hex(&self) -> String {
         hex::encode(&self.0)
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes.as_slice().into())
     }
 }
 
