@@ -27,6 +27,7 @@ const SEED: u64 = 0x0BAD_5EED;
 pub(crate) struct Prepared<'a> {
     pub(crate) row: &'a Row,
     pub(crate) windows: Vec<Range<usize>>,
+    grams: Grams,
     /// Positions in `windows` that are attacks; empty for harmless rows.
     attack: Vec<usize>,
     /// Positions that are harmless.
@@ -60,11 +61,46 @@ pub(crate) fn prepare(row: &Row) -> Prepared<'_> {
     }
     Prepared {
         row,
+        grams: Grams::of(row, &list),
         windows: list,
         attack,
         harmless,
         source: source::source(row),
         fold: source::fold(row),
+    }
+}
+
+impl Prepared<'_> {
+    /// The buckets of the n-grams of a window.
+    pub(crate) fn grams(&self, at: usize) -> &[u32] {
+        let from = at
+            .checked_sub(1)
+            .and_then(|it| self.grams.ends.get(it))
+            .copied()
+            .unwrap_or(0);
+        let to = self.grams.ends.get(at).copied().unwrap_or(from);
+        self.grams.buckets.get(from..to).unwrap_or_default()
+    }
+}
+
+/// The n-grams of all windows of a row: every fit looks at them many times, and finding them is most of the work.
+struct Grams {
+    buckets: Vec<u32>,
+    /// Where each window ends in `buckets`.
+    ends: Vec<usize>,
+}
+
+impl Grams {
+    fn of(row: &Row, windows: &[Range<usize>]) -> Self {
+        let (mut features, mut buckets) = (Features::default(), Vec::new());
+        let mut ends = Vec::with_capacity(windows.len());
+        for range in windows {
+            let text = row.text.get(range.clone()).unwrap_or("");
+            features.visit(text, |hash, _| buckets.push(bucket(hash, BITS)));
+            ends.push(buckets.len());
+        }
+        buckets.shrink_to_fit();
+        Self { buckets, ends }
     }
 }
 
@@ -76,8 +112,6 @@ pub(crate) struct Fit {
     bias_square: f32,
     /// Sum of the losses and of the weights of the rows.
     loss: (f32, f32),
-    features: Features,
-    buckets: Vec<u32>,
 }
 
 impl Fit {
@@ -93,8 +127,6 @@ impl Fit {
             bias: 0.0,
             bias_square: 1.0,
             loss: (0.0, 0.0),
-            features: Features::default(),
-            buckets: Vec::new(),
         };
         let weights = row_weights(&chosen);
         let mut order: Vec<usize> = (0..chosen.len()).collect();
@@ -153,7 +185,7 @@ impl Fit {
         }
     }
 
-    fn highest(&mut self, it: &Prepared<'_>, among: &[usize], rng: &mut SplitMix64) -> Option<usize> {
+    fn highest(&self, it: &Prepared<'_>, among: &[usize], rng: &mut SplitMix64) -> Option<usize> {
         let from = if among.len() > WINDOWS_MAX {
             rng.below(among.len().saturating_sub(WINDOWS_MAX))
         } else {
@@ -161,10 +193,7 @@ impl Fit {
         };
         let mut best: Option<(f32, usize)> = None;
         for at in among.iter().skip(from).take(WINDOWS_MAX) {
-            let Some(text) = it.windows.get(*at).and_then(|range| it.row.text.get(range.clone())) else {
-                continue;
-            };
-            let logit = self.logit(text);
+            let logit = self.logit(it.grams(*at));
             if best.is_none_or(|(high, _)| logit > high) {
                 best = Some((logit, *at));
             }
@@ -172,25 +201,15 @@ impl Fit {
         best.map(|(_, at)| at)
     }
 
-    /// Fills `self.buckets` with those of the text.
-    fn look(&mut self, text: &str) {
-        let Self { features, buckets, .. } = self;
-        buckets.clear();
-        features.visit(text, |hash, _| buckets.push(bucket(hash, BITS)));
-    }
-
-    pub(crate) fn logit(&mut self, text: &str) -> f32 {
-        self.look(text);
-        let sum: f32 = self.buckets.iter().map(|it| weight(&self.weights, *it)).sum();
-        self.bias + sum * value(self.buckets.len())
+    pub(crate) fn logit(&self, grams: &[u32]) -> f32 {
+        let sum: f32 = grams.iter().map(|it| weight(&self.weights, *it)).sum();
+        self.bias + sum * value(grams.len())
     }
 
     fn learn(&mut self, it: &Prepared<'_>, window: Option<usize>, is_attack: bool, weight: f32, rate: f32) {
-        let text = window
-            .and_then(|at| it.windows.get(at))
-            .and_then(|range| it.row.text.get(range.clone()));
-        let Some(text) = text else { return };
-        let logit = self.logit(text);
+        let Some(at) = window else { return };
+        let grams = it.grams(at);
+        let logit = self.logit(grams);
         let target = if is_attack { 1.0 } else { 0.0 };
         let signed = if is_attack { -logit } else { logit };
         self.loss.0 += weight * (1.0 + signed.clamp(-20.0, 20.0).exp()).ln();
@@ -199,8 +218,8 @@ impl Fit {
         if slope.abs() < 2e-3 {
             return;
         }
-        let step = slope * value(self.buckets.len());
-        for at in &self.buckets {
+        let step = slope * value(grams.len());
+        for at in grams {
             let at = usize::try_from(*at).unwrap_or(0);
             if let (Some(weight), Some(square)) = (self.weights.get_mut(at), self.squares.get_mut(at)) {
                 *square += step * step;

@@ -54,14 +54,14 @@ pub(crate) fn cross_fitted(
 ) -> anyhow::Result<Vec<Scored>> {
     let mut all = Vec::new();
     for fold in folds {
-        let (mut asked, mut read) = fit_both(train, Some(fold))?;
+        let (asked, read) = fit_both(train, Some(fold))?;
         for (rows, is_dev) in [(train, false), (dev, true)] {
             for it in rows.iter().filter(|it| it.fold == fold) {
-                all.push(scored(it, is_dev, (&mut asked, &mut read)));
+                all.push(scored(it, is_dev, (&asked, &read)));
             }
         }
         for it in dev.iter().filter(|it| !it.row.is_attack() && it.fold != fold) {
-            let mut reference = scored(it, true, (&mut asked, &mut read));
+            let mut reference = scored(it, true, (&asked, &read));
             reference.fold = fold;
             reference.is_reference = true;
             reference.windows = Vec::new();
@@ -72,18 +72,13 @@ pub(crate) fn cross_fitted(
     Ok(all)
 }
 
-fn scored(it: &Prepared<'_>, is_dev: bool, (asked, read): (&mut Fit, &mut Fit)) -> Scored {
+fn scored(it: &Prepared<'_>, is_dev: bool, (asked, read): (&Fit, &Fit)) -> Scored {
     let channel = source::channel(it.row);
     let fit = match Head::of(channel) {
         Head::Asked => asked,
         Head::Read => read,
     };
-    let mut windows: Vec<f32> = it
-        .windows
-        .iter()
-        .filter_map(|range| it.row.text.get(range.clone()))
-        .map(|text| fit.logit(text))
-        .collect();
+    let mut windows: Vec<f32> = (0..it.windows.len()).map(|at| fit.logit(it.grams(at))).collect();
     let logit = windows.iter().copied().fold(f32::NEG_INFINITY, f32::max).max(-30.0);
     if it.row.is_attack() {
         windows.clear();

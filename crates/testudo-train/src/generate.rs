@@ -44,7 +44,7 @@ struct Family {
     disguised_percent: usize,
 }
 
-const TEMPLATES: [&str; 13] = [
+const TEMPLATES: [&str; 16] = [
     "words.toml",
     "actions.toml",
     "indirect.toml",
@@ -57,6 +57,9 @@ const TEMPLATES: [&str; 13] = [
     "results.toml",
     "errands.toml",
     "personas.toml",
+    "descriptions.toml",
+    "voices.toml",
+    "coaxing.toml",
     "shared_languages.toml",
 ];
 

@@ -49,7 +49,7 @@ pub(crate) fn fold(row: &Row) -> usize {
         "generated/stray" => 5,
         other if other.starts_with("generated/planted") || other.starts_with("generated/tool") => 5,
         other if other.starts_with("generated/twin") || other.starts_with("generated/quote") => 5,
-        "generated/result_whole" | "generated/result_more" => 5,
+        other if other.starts_with("generated/result") => 5,
         other if other.starts_with("generated/framed") || other == "generated/suffixed" => 7,
         other if other.starts_with("generated/") => 6,
         "chat_multilingual" => 6,
@@ -93,10 +93,14 @@ pub(crate) fn channel(row: &Row) -> Channel {
         },
         "bipia" | "bipia_ctx" | "tool_json" => Channel::ToolResult,
         "docs" | "kb_docs" | "speeches" | "code_snippet" | "udhr" | "atlas" | "threat_intel" => Channel::Document,
-        "generated/tool_poisoning" | "generated/twin_tool" | "generated/tool_secret" | "generated/twin_secret" => {
-            Channel::ToolDescription
-        }
-        "generated/twin_record" | "generated/result_whole" | "generated/result_more" => Channel::ToolResult,
+        "generated/tool_poisoning"
+        | "generated/twin_tool"
+        | "generated/tool_secret"
+        | "generated/twin_secret"
+        | "generated/tool_described"
+        | "generated/twin_described" => Channel::ToolDescription,
+        "generated/twin_record" => Channel::ToolResult,
+        _ if family.starts_with("generated/result") => Channel::ToolResult,
         _ if host.contains("result") => Channel::ToolResult,
         "apart/tool_fine" | "apart/tool_poisoned" => Channel::ToolDescription,
         "generated/stray" if row.text.trim_start().starts_with(['{', '[', '|']) => Channel::ToolResult,
@@ -134,6 +138,7 @@ pub(crate) fn is_asked(row: &Row) -> bool {
             | "generated/planted_plain"
             | "generated/planted_field"
             | "generated/planted_errand"
+            | "generated/planted_voice"
             | "generated/planted_output"
             | "generated/lang_planted"
             | "generated/planted_trigger"
@@ -154,6 +159,7 @@ pub(crate) fn is_read(row: &Row) -> bool {
                 | "generated/request"
                 | "generated/roleplay"
                 | "generated/persona_fine"
+                | "generated/coaxed_fine"
                 | "generated/policy"
                 | "policy"
                 | "user_scenario"
