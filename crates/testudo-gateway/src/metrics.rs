@@ -37,7 +37,7 @@ static METADATA: Metadata<'static> = Metadata::new("testudo_gateway", Level::INF
 pub struct Metrics {
     recorder: SharedRecorder,
     handle: Handle,
-    routes: ArcSwap<BTreeMap<RouteName, Arc<RouteMetrics>>>,
+    routes: ArcSwap<BTreeMap<RouteName, RouteSeries>>,
     /// What happens before a route is known.
     unrouted: Arc<RouteMetrics>,
     gauges: Gauges,
@@ -73,28 +73,51 @@ impl Metrics {
     ///
     /// Called at the start and after each reload: a route that is not named here is counted as no route.
     pub fn configure(&self, routes: &[Arc<Route>]) {
-        let names = routes
-            .iter()
-            .map(|route| (&route.name, &route.upstream, &route.profile.name));
-        self.configure_names(names);
+        self.configure_names(routes.iter().map(|route| RouteNames {
+            route: &route.name,
+            upstream: &route.upstream,
+            followed: route.model.as_ref().map(|model| model.upstreams.as_slice()),
+            profile: &route.profile.name,
+        }));
     }
 
-    fn configure_names<'a>(&self, routes: impl Iterator<Item = (&'a RouteName, &'a UpstreamName, &'a ProfileName)>) {
-        let series = routes.map(|(route, upstream, profile)| {
-            let labels = labels(route.as_str(), upstream.as_str(), profile.as_str());
-            (
-                route.clone(),
-                Arc::new(RouteMetrics::new(self.recorder.clone(), labels)),
-            )
+    fn configure_names<'a>(&self, routes: impl Iterator<Item = RouteNames<'a>>) {
+        let routes = routes.map(|names| {
+            let toward = |upstream: &str| {
+                let labels = labels(names.route.as_str(), upstream, names.profile.as_str());
+                Arc::new(RouteMetrics::new(self.recorder.clone(), labels))
+            };
+            let series = match names.followed {
+                None => RouteSeries {
+                    own: toward(names.upstream.as_str()),
+                    toward: BTreeMap::new(),
+                },
+                Some(upstreams) => RouteSeries {
+                    own: toward(""),
+                    toward: upstreams.iter().map(|it| (it.clone(), toward(it.as_str()))).collect(),
+                },
+            };
+            (names.route.clone(), series)
         });
-        self.routes.store(Arc::new(series.collect()));
+        self.routes.store(Arc::new(routes.collect()));
     }
 
-    /// The series of a configured route, or those of no route.
+    /// The series of a configured route, or those of no route; of a route that follows a model those of exchanges that
+    /// went nowhere.
     #[must_use]
     pub fn of(&self, route: Option<&RouteName>) -> Arc<RouteMetrics> {
+        self.toward(route, None)
+    }
+
+    /// The series of a configured route for what went to one of its upstreams.
+    #[must_use]
+    pub fn toward(&self, route: Option<&RouteName>, upstream: Option<&UpstreamName>) -> Arc<RouteMetrics> {
         let routes = self.routes.load();
-        Arc::clone(route.and_then(|route| routes.get(route)).unwrap_or(&self.unrouted))
+        let found = route.and_then(|route| routes.get(route)).map(|series| {
+            let toward = upstream.and_then(|upstream| series.toward.get(upstream));
+            toward.unwrap_or(&series.own)
+        });
+        Arc::clone(found.unwrap_or(&self.unrouted))
     }
 
     /// The series of the ledger.
@@ -153,6 +176,23 @@ impl Metrics {
             }
         }
     }
+}
+
+/// The names that label a route's series.
+struct RouteNames<'n> {
+    route: &'n RouteName,
+    upstream: &'n UpstreamName,
+    /// Where a route that follows a model may go.
+    followed: Option<&'n [UpstreamName]>,
+    profile: &'n ProfileName,
+}
+
+/// The series of one route.
+#[derive(Debug)]
+struct RouteSeries {
+    own: Arc<RouteMetrics>,
+    /// Of a route that follows a model: what went to each upstream.
+    toward: BTreeMap<UpstreamName, Arc<RouteMetrics>>,
 }
 
 fn describe(recorder: &PrometheusRecorder) {

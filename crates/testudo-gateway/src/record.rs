@@ -305,7 +305,7 @@ impl Record {
     }
 
     fn count(&self, duration_ms: u64) {
-        let series = self.metrics.of(self.route.as_ref());
+        let series = self.metrics.toward(self.route.as_ref(), self.upstream.as_ref());
         let operation = self.operation;
         series.exchange_ended(operation, self.outcome.as_str(), Duration::from_millis(duration_ms));
         if let Some(first) = self.first_byte_ms {

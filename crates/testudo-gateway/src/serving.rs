@@ -72,6 +72,9 @@ struct Memory {
     trust: String,
     stated: BTreeMap<VaultName, Stated>,
     said: BTreeMap<UpstreamName, Said>,
+    /// Artifacts that were looked at and upstreams that were asked, whatever came of it.
+    looked: BTreeSet<VaultName>,
+    asked: BTreeSet<UpstreamName>,
     /// What is wrong beside the choices, and why.
     faults: BTreeMap<Trouble, String>,
 }
@@ -103,10 +106,11 @@ impl Serving {
         }
     }
 
-    /// Takes a new configuration; what was learnt stays as far as the same people are believed in the same vault, so
-    /// that its routes need not wait for the next look.
+    /// Takes a new configuration; what was learnt stays as far as the same people are believed in the same vault and
+    /// the same is asked of the same upstreams, so that its routes need not wait for the next look.
     pub(crate) fn follow(&self, following: Option<Arc<Following>>) {
         {
+            let before = self.following.load_full();
             let mut memory = self.memory();
             let trust = following.as_ref().map(|it| it.trust()).unwrap_or_default();
             if memory.trust != trust {
@@ -117,10 +121,22 @@ impl Serving {
             }
             if let Some(following) = &following {
                 let artifacts = following.artifacts();
-                memory.stated.retain(|artifact, _| artifacts.contains(artifact));
                 // Another question may have another answer.
-                memory.said.clear();
-                memory.faults.clear();
+                let is_same = |upstream: &UpstreamName| {
+                    let asker = |it: &Following| it.askers.get(upstream).cloned();
+                    let (before, now) = (before.as_deref().and_then(asker), asker(following));
+                    matches!((before, now), (Some(before), Some(now)) if before.asks_as(&now))
+                };
+                memory.stated.retain(|artifact, _| artifacts.contains(artifact));
+                memory.looked.retain(|artifact| artifacts.contains(artifact));
+                memory.said.retain(|upstream, _| is_same(upstream));
+                memory.asked.retain(|upstream| is_same(upstream));
+                memory.faults.retain(|trouble, _| match trouble {
+                    Trouble::Silent(upstream) => is_same(upstream),
+                    Trouble::Unreadable(artifact) | Trouble::Unbelieved(artifact) => artifacts.contains(artifact),
+                    // These are found anew with each choice.
+                    Trouble::Withheld(_) | Trouble::Contradicts(_) | Trouble::Unclear(_) => false,
+                });
             }
         }
         self.following.store(following);
@@ -206,6 +222,7 @@ impl Serving {
             let unbelieved = Trouble::Unbelieved(artifact.clone());
             let before = (memory.faults.remove(&unreadable), memory.faults.remove(&unbelieved));
             drop(before);
+            memory.looked.insert(artifact.clone());
             match found {
                 Ok(standing) => {
                     memory.stated.insert(artifact, Stated::of(&standing, now));
@@ -237,6 +254,7 @@ impl Serving {
         let at = self.clock.monotonic();
         let mut memory = self.memory();
         let silent = Trouble::Silent(upstream.clone());
+        memory.asked.insert(upstream.clone());
         match answer {
             Ok(text) => {
                 memory.faults.remove(&silent);
@@ -256,7 +274,10 @@ impl Serving {
     fn decide_all(&self) {
         let following = self.following.load_full();
         let memory = self.memory();
-        let mut troubles: BTreeSet<Trouble> = memory.faults.keys().cloned().collect();
+        let mut found: BTreeSet<Trouble> = memory.faults.keys().cloned().collect();
+        let mut withheld = BTreeMap::new();
+        // What nobody has looked at yet is neither wrong nor mended.
+        let mut open = BTreeSet::new();
         for target in following.iter().flat_map(|it| &it.targets) {
             let known = Known {
                 now: self.clock.monotonic(),
@@ -264,15 +285,24 @@ impl Serving {
                 said: &memory.said,
                 said_keep_ms: following.as_ref().map_or(0, |it| it.said_keep_ms()),
             };
-            let (choice, found) = decide(&target.model, &target.serves, &known);
-            troubles.extend(found);
+            let (choice, troubles) = decide(&target.model, &target.serves, &known);
+            found.extend(troubles);
             if let Choice::Refuse(why) = &choice {
-                troubles.insert(Trouble::Withheld(target.route.clone(), why.as_str()));
+                withheld.insert(Trouble::Withheld(target.route.clone()), why.as_str());
             }
+            let askers = following.iter().flat_map(|it| it.askers.keys());
+            let mut unasked = askers
+                .filter(|it| target.serves.contains_key(*it) && !memory.asked.contains(*it))
+                .peekable();
+            if unasked.peek().is_some() || !memory.looked.contains(&target.model.artifact) {
+                open.insert(Trouble::Withheld(target.route.clone()));
+            }
+            open.extend(unasked.map(|it| Trouble::Silent(it.clone())));
             self.moved(target, &target.choose(choice.clone()), &choice);
         }
+        found.extend(withheld.keys().cloned());
         let why = |trouble: &Trouble| match trouble {
-            Trouble::Withheld(_, why) => (*why).to_owned(),
+            Trouble::Withheld(_) => withheld.get(trouble).copied().unwrap_or_default().to_owned(),
             Trouble::Contradicts(upstream) | Trouble::Unclear(upstream) => {
                 let said = memory.said.get(upstream).map(|it| it.text.as_str());
                 format!("it says that it serves `{}`", said.unwrap_or_default().escape_debug())
@@ -282,7 +312,7 @@ impl Serving {
         self.alarms
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .now(troubles, why);
+            .now(found, &open, why);
     }
 
     /// Tells of a route whose exchanges go elsewhere from now on.
@@ -301,7 +331,9 @@ impl Serving {
             upstream = now.upstream.as_str(),
             "the route's model"
         );
-        self.metrics.of(Some(&target.route)).model_moved();
+        self.metrics
+            .toward(Some(&target.route), Some(&now.upstream))
+            .model_moved();
         let entry = Artifact {
             action: format!("serve:{alias}"),
             digest: Digest::from_bytes(*now.version.as_bytes()),

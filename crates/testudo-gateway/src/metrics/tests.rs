@@ -6,7 +6,7 @@ use std::time::Duration;
 use testudo_types::{Action, Direction, ProfileName, RouteName, ThreatKind, UpstreamName};
 use tokio_util::sync::CancellationToken;
 
-use super::Metrics;
+use super::{Metrics, RouteNames};
 use crate::limits::LimitKind;
 
 fn route(name: &str) -> RouteName {
@@ -20,21 +20,19 @@ fn with_routes(routes: &[&str]) -> Arc<Metrics> {
 }
 
 fn configure(metrics: &Metrics, routes: &[&str]) {
-    let names: Vec<_> = routes
-        .iter()
-        .map(|name| {
-            (
-                route(name),
-                UpstreamName::parse("openai").unwrap(),
-                ProfileName::parse("balanced").unwrap(),
-            )
-        })
-        .collect();
-    metrics.configure_names(
-        names
-            .iter()
-            .map(|(route, upstream, profile)| (route, upstream, profile)),
-    );
+    configure_following(metrics, routes, None);
+}
+
+fn configure_following(metrics: &Metrics, routes: &[&str], followed: Option<&[UpstreamName]>) {
+    let names: Vec<_> = routes.iter().map(|name| route(name)).collect();
+    let upstream = UpstreamName::parse("openai").unwrap();
+    let profile = ProfileName::parse("balanced").unwrap();
+    metrics.configure_names(names.iter().map(|route| RouteNames {
+        route,
+        upstream: &upstream,
+        followed,
+        profile: &profile,
+    }));
 }
 
 /// The value of the one line of a series.
@@ -227,4 +225,28 @@ async fn upkeep_ends_when_told() {
     assert!(!task.is_finished());
     stop.cancel();
     task.await.unwrap();
+}
+
+#[test]
+fn a_route_that_follows_a_model_counts_under_the_upstream_that_each_exchange_went_to() {
+    let metrics = Metrics::new().unwrap();
+    let [openai, green, other] = ["openai", "green", "other"].map(|name| UpstreamName::parse(name).unwrap());
+    configure_following(&metrics, &["chat"], Some(&[openai.clone(), green.clone()]));
+    let chat = route("chat");
+    let ended = |upstream: Option<&UpstreamName>, times: usize| {
+        for _ in 0..times {
+            let series = metrics.toward(Some(&chat), upstream);
+            series.exchange_ended("chat_completions", "delivered", Duration::ZERO);
+        }
+    };
+    ended(Some(&openai), 1);
+    ended(Some(&green), 2);
+    // Refused before it was known where to.
+    ended(None, 3);
+    // A name that the configuration does not list makes no series.
+    ended(Some(&other), 4);
+    for (upstream, times) in [("openai", 1.0), ("green", 2.0), ("", 7.0)] {
+        let series = format!(r#"testudo_requests_total{{route="chat",upstream="{upstream}","#);
+        assert_eq!(value(&metrics, &series), times, "{upstream}");
+    }
 }

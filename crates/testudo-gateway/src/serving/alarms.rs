@@ -24,7 +24,7 @@ impl Trouble {
         match self {
             Self::Unreadable(_) => "model.vault-unreadable",
             Self::Unbelieved(_) => "model.statements-refused",
-            Self::Withheld(..) => "model.withheld",
+            Self::Withheld(_) => "model.withheld",
             Self::Contradicts(_) => "model.upstream-contradicts",
             Self::Unclear(_) => "model.upstream-unclear",
             Self::Silent(_) => "model.upstream-silent",
@@ -35,7 +35,7 @@ impl Trouble {
     fn about(&self) -> &str {
         match self {
             Self::Unreadable(artifact) | Self::Unbelieved(artifact) => artifact.as_str(),
-            Self::Withheld(route, _) => route.as_str(),
+            Self::Withheld(route) => route.as_str(),
             Self::Contradicts(upstream) | Self::Unclear(upstream) | Self::Silent(upstream) => upstream.as_str(),
         }
     }
@@ -43,7 +43,7 @@ impl Trouble {
     fn severity(&self) -> Severity {
         match self {
             Self::Unbelieved(_) | Self::Contradicts(_) => Severity::Critical,
-            Self::Withheld(..) => Severity::High,
+            Self::Withheld(_) => Severity::High,
             Self::Unreadable(_) | Self::Unclear(_) | Self::Silent(_) => Severity::Medium,
         }
     }
@@ -58,8 +58,16 @@ impl Alarms {
         }
     }
 
-    /// Takes everything that is wrong now. `why` says more about a trouble, for the log.
-    pub(crate) fn now(&mut self, troubles: BTreeSet<Trouble>, why: impl Fn(&Trouble) -> String) {
+    /// Takes everything that is wrong now, but for what is `open`: an alarm about that stays as it was. `why` says more
+    /// about a trouble, for the log.
+    pub(crate) fn now(
+        &mut self,
+        mut troubles: BTreeSet<Trouble>,
+        open: &BTreeSet<Trouble>,
+        why: impl Fn(&Trouble) -> String,
+    ) {
+        troubles.retain(|trouble| !open.contains(trouble));
+        troubles.extend(self.on.intersection(open).cloned());
         for trouble in troubles.difference(&self.on) {
             let (code, about) = (trouble.code(), trouble.about());
             let why = why(trouble);

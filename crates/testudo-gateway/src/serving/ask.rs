@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http::header::{ACCEPT, HeaderMap};
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
+use testudo_dialects::{SERVED_LIMITS, Unsaid};
 use url::Url;
 
-use super::answers::{LIMITS, Unsaid, said};
+use super::answers::said;
 use crate::settings::{AskWhat, Place, Timeouts, UpstreamBase, UpstreamSettings};
 use crate::upstream::{ClientProblem, ExactClient, UpstreamError};
 
@@ -24,6 +25,7 @@ const TIMEOUTS_MAX: Timeouts = Timeouts {
 /// Asks one upstream at one address.
 pub(crate) struct Asker {
     client: ExactClient,
+    address: Url,
     what: AskWhat,
 }
 
@@ -53,7 +55,7 @@ impl Asker {
         let timeouts = upstream.timeouts;
         let settings = UpstreamSettings {
             name: upstream.name.clone(),
-            base: UpstreamBase::Url(address),
+            base: UpstreamBase::Url(address.clone()),
             family: upstream.family,
             secret,
             authorities: upstream.authorities.clone(),
@@ -68,9 +70,15 @@ impl Asker {
             serves: None,
         };
         Ok(Some(Self {
-            client: ExactClient::new(&settings, LIMITS.bytes_max)?,
+            client: ExactClient::new(&settings, SERVED_LIMITS.bytes_max)?,
+            address,
             what: what.clone(),
         }))
+    }
+
+    /// Whether an answer to the other is an answer to this one.
+    pub(crate) fn asks_as(&self, other: &Self) -> bool {
+        self.address == other.address && self.what == other.what
     }
 
     /// What the upstream calls that which it serves.

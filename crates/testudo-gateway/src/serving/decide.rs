@@ -121,7 +121,7 @@ pub(crate) enum Trouble {
     /// What it says is not believed: an older state, another history, a stranger's signature.
     Unbelieved(VaultName),
     /// A route forwards nothing.
-    Withheld(RouteName, &'static str),
+    Withheld(RouteName),
     /// An upstream says that it serves something else than the configuration says.
     Contradicts(UpstreamName),
     /// An upstream says something that is no version.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use testudo_gateway::system_clock::SystemClock;
-use testudo_ledger::entry::{Body, Exchange, PrincipalPseudonym, TenantPseudonym};
+use testudo_ledger::entry::{AlarmState, Body, Exchange, PrincipalPseudonym, TenantPseudonym};
 use testudo_recorder::{Batch, Draft, Folder, Options, Recorder, SealError, Sealed, Sealer, Sealing};
 use tokio::sync::watch;
 
@@ -83,6 +83,17 @@ impl Notebook {
         drafts
             .filter_map(|draft| match draft.body {
                 Body::Exchange(exchange) => Some(exchange),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The alarms among them, in their order.
+    pub(crate) fn alarms(&self) -> Vec<(String, AlarmState)> {
+        let drafts = self.drafts().into_iter();
+        drafts
+            .filter_map(|draft| match draft.body {
+                Body::Alarm(alarm) => Some((alarm.name, alarm.state)),
                 _ => None,
             })
             .collect()

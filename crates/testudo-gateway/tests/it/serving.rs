@@ -25,6 +25,14 @@ async fn a_route_goes_where_the_alias_says_and_back() {
     scene.until_from(false).await;
     let streamed = scene.rig.post(CHAT, chat("hello", true)).await;
     assert_eq!(streamed.status, 200);
+    // Each exchange is counted under the upstream that it went to.
+    let counts = scene.counts();
+    for (upstream, times) in [("openai", counts.0), ("green", counts.1)] {
+        let upstream = format!("route=\"openai\",upstream=\"{upstream}\"");
+        let value = format!("}} {times}");
+        let series = ["testudo_requests_total{", &upstream, "outcome=\"delivered\"", &value];
+        scene.rig.until_counted(&series).await;
+    }
     assert_eq!(scene.rig.running.stop().await.panicked, 0);
     let version = |id: VersionId| Some(format!("llama@{id}"));
     let exchanges = scene.notebook.exchanges();
@@ -46,6 +54,8 @@ async fn a_route_goes_where_the_alias_says_and_back() {
             _ => None,
         })
         .collect();
+    // Nothing was wrong at any time, the start included.
+    assert_eq!(scene.notebook.alarms(), []);
     let (one, two) = (scene.vault.one.short(), scene.vault.two.short());
     let serve = || "serve:prod".to_owned();
     assert_eq!(moves, [(serve(), one.clone()), (serve(), two), (serve(), one)]);
@@ -142,15 +152,7 @@ async fn yesterdays_statements_put_back_raise_an_alarm_and_move_nothing() {
     fs::rename(&away, &last).unwrap();
     scene.until_alarm("model.statements-refused", "llama", false).await;
     assert_eq!(scene.rig.running.stop().await.panicked, 0);
-    let alarms: Vec<_> = scene
-        .notebook
-        .drafts()
-        .into_iter()
-        .filter_map(|draft| match draft.body {
-            Body::Alarm(it) => Some((it.name, it.state)),
-            _ => None,
-        })
-        .collect();
+    let alarms = scene.notebook.alarms();
     let refused = "model.statements-refused llama";
     assert!(alarms.contains(&(refused.to_owned(), AlarmState::Fire)), "{alarms:?}");
     assert!(
@@ -222,4 +224,46 @@ async fn an_upstream_that_contradicts_the_configuration_is_not_used() {
     let before = scene.counts();
     assert_eq!(scene.ask().await.status, 200);
     assert_eq!(scene.counts(), (before.0, before.1 + 1));
+}
+
+#[tokio::test]
+async fn starting_and_reloading_are_no_reason_for_an_alarm() {
+    let vault = Vault::new().await;
+    vault.promote(vault.one).await;
+    let teller = Teller::start(&vault.one.to_string()).await;
+    let mut shape = Shape::plain();
+    shape.blue = Some(Serves::Asked {
+        ask: teller.ask(),
+        stated: None,
+    });
+    let scene = Scene::start(vault, shape).await;
+    assert_eq!(scene.ask().await.status, 200);
+    // What the upstream said still counts while nobody has asked it again.
+    scene.reload();
+    assert_eq!(scene.ask().await.status, 200);
+    assert_eq!(scene.rig.running.stop().await.panicked, 0);
+    assert_eq!(scene.notebook.alarms(), []);
+}
+
+#[tokio::test]
+async fn a_route_that_is_withheld_for_another_reason_still_is() {
+    let vault = Vault::new().await;
+    let mut shape = Shape::plain();
+    shape.green = Some(Serves::Stated(VersionBeginning::parse("00000000").unwrap()));
+    let scene = Scene::start(vault, shape).await;
+    scene.until_refused("no version of the model is released").await;
+    scene.until_alarm("model.withheld", "openai", true).await;
+    scene.vault.promote(scene.vault.two).await;
+    scene.until_refused("no upstream serves").await;
+    scene.until_alarm("model.withheld", "openai", true).await;
+    // A reload in the middle of it ends nothing.
+    scene.reload();
+    scene.until_alarm("model.withheld", "openai", true).await;
+    scene.vault.promote(scene.vault.one).await;
+    scene.until_from(false).await;
+    scene.until_alarm("model.withheld", "openai", false).await;
+    assert_eq!(scene.rig.running.stop().await.panicked, 0);
+    let name = || "model.withheld openai".to_owned();
+    let expected = [(name(), AlarmState::Fire), (name(), AlarmState::Resolve)];
+    assert_eq!(scene.notebook.alarms(), expected);
 }
