@@ -81,12 +81,26 @@ impl FileKeyring {
 
     fn unwrap_now(&self, wrapped: &WrappedKey, aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, KekError> {
         let kek = &wrapped.kek;
-        let cipher = self
-            .with_keys(|keys| keys.get(kek).map(Arc::clone))
-            .ok_or_else(|| KekError::Unknown(kek.clone()))?;
+        let known = self.with_keys(|keys| keys.get(kek).map(Arc::clone));
+        let cipher = match known {
+            Some(cipher) => cipher,
+            None => self.look_again(kek)?,
+        };
         cipher
             .open(&wrapped.bytes, &bound(kek, aad))
             .map_err(|_| KekError::Refused(kek.clone()))
+    }
+
+    /// A key that another process has made since the folder was read.
+    fn look_again(&self, id: &KekId) -> Result<Arc<Cipher>, KekError> {
+        let unknown = || KekError::Unknown(id.clone());
+        number(id).ok_or_else(unknown)?;
+        let cipher = match read(&self.path(id)) {
+            Err(KekError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Err(unknown()),
+            found => found.map(Arc::new),
+        }?;
+        self.with_keys(|keys| keys.insert(id.clone(), Arc::clone(&cipher)));
+        Ok(cipher)
     }
 
     fn destroy_now(&self, id: &KekId) -> Result<(), KekError> {

@@ -51,6 +51,30 @@ async fn the_newest_wraps_and_older_ones_unwrap_until_they_are_destroyed() {
 }
 
 #[test]
+fn a_key_that_another_process_made_meanwhile_is_found() {
+    let (folder, keyring) = keyring();
+    let other = FileKeyring::open(folder.path().join("kek")).unwrap();
+    let wrapped = other.wrap_now(b"key", b"words").unwrap();
+    assert_eq!(keyring.unwrap_now(&wrapped, b"words").unwrap().as_slice(), b"key");
+    assert_eq!(keyring.wrap_now(b"key", b"").unwrap().kek, wrapped.kek);
+    // What is none of the folder's, or open to others, is not taken.
+    for absent in ["kek-00000001-0000000000000000", "notes"] {
+        let kek = KekId::parse(absent).unwrap();
+        let bytes = wrapped.bytes.clone();
+        let refused = keyring.unwrap_now(&WrappedKey { kek, bytes }, b"words");
+        assert!(matches!(refused, Err(KekError::Unknown(_))), "{absent}");
+    }
+    let second = other.with_keys(|keys| other.make(keys)).unwrap().0;
+    let wrapped = other.wrap_now(b"key", b"").unwrap();
+    assert_eq!(wrapped.kek, second);
+    fs::set_permissions(keyring.path(&second), fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(matches!(
+        keyring.unwrap_now(&wrapped, b""),
+        Err(KekError::Permissions { .. })
+    ));
+}
+
+#[test]
 fn open_files_and_folders_are_refused_with_a_remedy() {
     let (folder, keyring) = keyring();
     let path = keyring.path(&keyring.wrap_now(b"key", b"").unwrap().kek);
