@@ -11,6 +11,25 @@ use crate::{output, shell};
 const TOKEN: &str = "testudo-test";
 /// Of a token that is made here and thrown away.
 const PIN: &str = "1234";
+/// The keyring itself.
+const RECORDER: [&str; 6] = [
+    "--package",
+    "testudo-recorder",
+    "--features",
+    "pkcs11",
+    "--lib",
+    "keys::pkcs11",
+];
+/// The vault through the binary; built as for `cargo xtask s3`, so that one build serves both.
+const VAULT: [&str; 7] = [
+    "--package",
+    "testudo-cli",
+    "--features",
+    "s3,pkcs11",
+    "--test",
+    "it",
+    "vault_token::",
+];
 /// Where distributions put the module.
 const MODULES: [&str; 4] = [
     "/usr/lib/softhsm/libsofthsm2.so",
@@ -27,16 +46,19 @@ pub(crate) fn hsm(arguments: &[String]) -> anyhow::Result<()> {
     let module = module()?;
     let folder = shell::target().join("hsm");
     let configuration = make_token(&folder)?;
-    let tests = shell::run(
-        shell::cargo()
-            .args(["test", "--quiet", "--locked", "--package", "testudo-recorder"])
-            .args(["--features", "pkcs11", "--lib", "keys::pkcs11"])
-            .args(["--", "--test-threads", "1"])
-            .env("SOFTHSM2_CONF", &configuration)
-            .env("TESTUDO_HSM_MODULE", &module)
-            .env("TESTUDO_HSM_TOKEN", TOKEN)
-            .env("TESTUDO_HSM_PIN", PIN),
-    );
+    let run = |arguments: &[&str]| {
+        shell::run(
+            shell::cargo()
+                .args(["test", "--quiet", "--locked"])
+                .args(arguments)
+                .args(["--", "--test-threads", "1"])
+                .env("SOFTHSM2_CONF", &configuration)
+                .env("TESTUDO_HSM_MODULE", &module)
+                .env("TESTUDO_HSM_TOKEN", TOKEN)
+                .env("TESTUDO_HSM_PIN", PIN),
+        )
+    };
+    let tests = run(&RECORDER).and_then(|()| run(&VAULT));
     fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
     tests
 }

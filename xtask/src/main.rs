@@ -66,7 +66,8 @@ cargo xtask <task>
                           every fuzz target, 60 s each, with the stable compiler
   ledger-peers [FOLDER]   the ledger's formats against Go's sumdb packages, both ways, or a log's folder by them
                           (installs Go from Debian once, 250 MB; then 10 s)
-  hsm                     tests of key-encryption keys in a PKCS#11 token, with SoftHSM 2 (installs it; 2 min)
+  hsm                     key-encryption keys of ledger and vault in a PKCS#11 token, with SoftHSM 2 (installs it;
+                          builds with features of their own once, 5 min; then 1 min)
   mcp [--conformance]     two MCP servers with the official SDK and its client, through the gateway; with
                           --conformance the official suite, direct and through it
                           (installs 60 MB, the suite 300 MB, into ~/.cache/testudo-mcp once; then 1-3 min)
@@ -97,7 +98,8 @@ cargo xtask <task>
                           (installs 9 GB into ~/.cache/testudo-peers once, release build; then about 20 min)
   peers models-weights    what `testudo model weights` says, against numpy, on files by the real savers
                           (installs 5 GB into ~/.cache/testudo-peers once, release build; then 1 min)
-  s3                      the ledger's copy in an S3 server (installs 100 MB once; then about 1 min)
+  s3                      the ledger's copy and vaults in an S3 server (installs 100 MB once; builds with features
+                          of their own once, 5 min; then about 1 min)
 ";
 
 fn main() -> ExitCode {

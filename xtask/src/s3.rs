@@ -1,4 +1,4 @@
-//! `cargo xtask s3`: the shipping of the ledger against an S3 server.
+//! `cargo xtask s3`: the shipping of the ledger, and vaults, against an S3 server.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -25,6 +25,13 @@ pub(crate) fn s3(arguments: &[String]) -> anyhow::Result<()> {
         shell::cargo()
             .args(["nextest", "run", "-p", "testudo-recorder", "--features", "s3"])
             .args(["-E", "test(/^ship::/)"])
+            .env(VARIABLE, &server.address),
+    )?;
+    // Built as for `cargo xtask hsm`, so that one build serves both.
+    shell::run(
+        shell::cargo()
+            .args(["nextest", "run", "-p", "testudo-cli", "--features", "s3,pkcs11"])
+            .args(["--test", "it", "-E", "test(/^vault_s3::/)"])
             .env(VARIABLE, &server.address),
     )
 }

@@ -22,3 +22,9 @@ mod program;
 mod serve;
 #[cfg(test)]
 mod vault;
+#[cfg(test)]
+#[cfg(feature = "s3")]
+mod vault_s3;
+#[cfg(test)]
+#[cfg(feature = "pkcs11")]
+mod vault_token;

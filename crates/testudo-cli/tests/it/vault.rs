@@ -3,21 +3,28 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::ledger::{ended, said};
+use crate::program::said;
 
 /// A folder with a configuration that names two approvers, whose keys are there.
 pub(crate) struct Rig {
     dir: tempfile::TempDir,
+    /// All that the binary finds in its environment.
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Rig {
     pub(crate) fn new(more: &str) -> Self {
+        Self::with_variables(more, Vec::new())
+    }
+
+    pub(crate) fn with_variables(more: &str, variables: Vec<(&'static str, String)>) -> Self {
         let rig = Self {
             dir: tempfile::tempdir().unwrap(),
+            variables,
         };
         for name in ["alice", "bob", "mallory"] {
             rig.make_key(name);
@@ -65,23 +72,38 @@ impl Rig {
 
     /// A vault command without a ledger.
     pub(crate) fn say(&self, arguments: &[&str]) -> String {
-        said(self.dir(), &self.command(arguments))
+        let output = self.begin(arguments).wait_with_output().unwrap();
+        said(&output)
     }
 
     pub(crate) fn end(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        ended(self.dir(), &self.command(arguments))
+        let output = self.begin(arguments).wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), error)
     }
 
-    fn command<'c>(&self, arguments: &[&'c str]) -> Vec<&'c str> {
-        let mut command = vec!["model"];
-        command.extend_from_slice(arguments);
-        command.push("--without-ledger");
-        command
+    /// As [`Self::say`], and does not wait for it.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Child {
+        self.command(&[arguments, &["--without-ledger"]].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// A vault command as it stands.
-    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
-        crate::program::testudo(self.dir(), &[&["model"], arguments].concat())
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_testudo"));
+        command.arg("model").args(arguments).current_dir(self.dir());
+        command
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null());
+        command
     }
 
     /// Pushes a folder as `m` and returns the version.
@@ -227,15 +249,8 @@ fn of_many_who_promote_at_once_each_wins_or_is_told() {
     for _ in 0..4 {
         let racing: Vec<_> = (0..6)
             .map(|_| {
-                Command::new(env!("CARGO_BIN_EXE_testudo"))
-                    .args(["model", "promote", "m", &one, "--alias", "prod", "--without-ledger"])
-                    .args(["--private-key", "alice.pem", "--reason", "race"])
-                    .current_dir(rig.dir())
-                    .env_clear()
-                    .stderr(Stdio::piped())
-                    .stdout(Stdio::piped())
-                    .spawn()
-                    .unwrap()
+                let of = ["--private-key", "alice.pem", "--reason", "race"];
+                rig.begin(&[&["promote", "m", &one, "--alias", "prod"][..], &of].concat())
             })
             .collect();
         for child in racing {
