@@ -1,8 +1,7 @@
-"""Makes harmless model files with the real savers: `benign.py FOLDER`.
+"""Makes harmless model files with the real savers: `benign.py FOLDER [LIBRARY…]`.
 
-Each library that is installed writes what it writes; those that are not are named on standard error. With `--names`
-prints, instead of keeping files, every (module, name) that the pickles name and how it is used: what
-`crates/testudo-formats/rules/allow.txt` was reviewed against.
+Each library that is installed writes what it writes, or only those named; those that are not are named on standard
+error. `crates/testudo-formats/rules/allow.txt` was reviewed against what the pickles among them name.
 """
 
 import bz2
@@ -24,6 +23,7 @@ import zipfile
 
 warnings.filterwarnings("ignore")
 OUT = pathlib.Path(sys.argv[1])
+WANTED = sys.argv[2:]
 COUNT = collections.Counter()
 
 
@@ -450,19 +450,31 @@ def pytables():
 
 def keras():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "numpy")
     import keras as k
 
     layers = k.layers
-    x = k.Input((16, 16, 3))
+    image = k.Input((16, 16, 3))
+    words = k.Input((12,), dtype="int32")
+    a, b = k.Input((4,), name="a"), k.Input((4,), name="b")
     models = {
         "sequential": k.Sequential([k.Input((8,)), layers.Dense(4, activation="relu"), layers.BatchNormalization(), layers.Dense(2)]),
-        "functional": k.Model(x, layers.Dense(3)(layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(x)))),
+        "functional": k.Model(image, layers.Dense(3)(layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(image)))),
+        "recurrent": k.Model(words, layers.Dense(1)(layers.Bidirectional(layers.LSTM(4))(layers.Embedding(30, 8)(words)))),
+        "two-inputs": k.Model([a, b], layers.Dense(1, kernel_regularizer="l2")(layers.Concatenate()([a, layers.Dropout(0.1)(b)]))),
+        "operations": k.Model([a, b], k.ops.add(k.ops.relu(a), k.ops.reshape(b, (-1, 4)))),
+        "nested": k.Sequential([k.Input((8,)), k.Sequential([layers.Dense(4)]), layers.Dense(2)]),
+        "attention": k.Model(image, layers.MultiHeadAttention(2, 4)(layers.Reshape((64, 12))(image), layers.Reshape((64, 12))(image))),
+        "preprocessing": k.Sequential([k.Input((8,)), layers.Rescaling(1 / 255), layers.Normalization(mean=0.0, variance=1.0)]),
     }
-    models["sequential"].compile("adam", "mse")
+    models["sequential"].compile("adam", "mse", metrics=["mae"])
+    schedule = k.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    models["functional"].compile(k.optimizers.SGD(schedule), k.losses.CategoricalCrossentropy(from_logits=True))
     for name, model in models.items():
         for end in ("h5", "keras"):
             attempt(f"{name}.{end}", lambda: model.save(str(path("keras", f"{name}.{end}"))))
         attempt(name, lambda: model.save_weights(str(path("keras", f"{name}.weights.h5"))))
+        attempt(name, lambda: path("keras", f"{name}.json").write_text(model.to_json()))
 
 
 def onnx():
@@ -498,6 +510,7 @@ def sevenz():
         "deflate": [{"id": sz.FILTER_DEFLATE}],
         "copy": [{"id": sz.FILTER_COPY}],
         "zstd": [{"id": sz.FILTER_ZSTD, "level": 3}],
+        "ppmd": [{"id": sz.FILTER_PPMD, "order": 6, "mem": 24}],
         "delta": [{"id": sz.FILTER_DELTA, "dist": 4}, {"id": sz.FILTER_LZMA2, "preset": 1}],
         "x86": [{"id": sz.FILTER_X86}, {"id": sz.FILTER_LZMA2, "preset": 1}],
         "arm": [{"id": sz.FILTER_ARM}, {"id": sz.FILTER_LZMA2, "preset": 1}],
@@ -522,7 +535,7 @@ def sevenz():
             target = pathlib.Path(folder) / name
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(data)
-        for options in ("-m0=lzma", "-m0=lzma2", "-m0=bzip2", "-m0=deflate", "-m0=copy", "-mx9", "-ms=off", "-mhc=off",
+        for options in ("-m0=lzma", "-m0=lzma2", "-m0=bzip2", "-m0=deflate", "-m0=deflate64", "-m0=ppmd", "-m0=ppmd:o16:mem=64m", "-m0=copy", "-mx9", "-ms=off", "-mhc=off",
                         "-m0=bcj -m1=lzma", "-m0=bcj2 -m1=lzma:d20 -m2=lzma:d16 -m3=lzma:d16 -mb0:1 -mb0s1:2 -mb0s2:3",
                         "-m0=delta:4 -m1=lzma2", "-m0=arm64 -m1=lzma2", "-m0=riscv -m1=lzma2"):
             file = path("sevenz", f"7z{options.replace(' ', '').replace('=', '').replace(':', '')}.7z").resolve()
@@ -553,5 +566,6 @@ def configs():
 
 
 for library in (plain, numpy, joblib, sklearn, pandas, xgboost, lightgbm, torch, safetensors, skops, h5py, pytables, keras, onnx, sevenz, configs):
-    attempt(library.__name__, library)
+    if not WANTED or library.__name__ in WANTED:
+        attempt(library.__name__, library)
 print(json.dumps({"files": sum(COUNT.values()), **COUNT}))

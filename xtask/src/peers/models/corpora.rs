@@ -15,7 +15,7 @@ pub(in super::super) const TORCH_SAVERS: Environment = Environment {
     packages: &["torch==2.15.0", "numpy==2.4.6", "safetensors==0.8.0"],
 };
 /// Libraries that write the harmless files, by generations.
-const SAVERS: [(&str, Environment); 4] = [
+const SAVERS: [(&str, Environment); 5] = [
     (
         "current",
         Environment {
@@ -74,6 +74,20 @@ const SAVERS: [(&str, Environment); 4] = [
         },
     ),
     ("torch", TORCH_SAVERS),
+    // Keras 3 on its numpy backend, which asks jax for shapes.
+    (
+        "keras",
+        Environment {
+            name: "models-savers-keras",
+            packages: &[
+                "keras==3.15.1",
+                "numpy==2.4.6",
+                "scipy==1.17.1",
+                "h5py==3.16.0",
+                "jax==0.10.2",
+            ],
+        },
+    ),
 ];
 /// Models that lie in packages, made by people who know nothing of scanners.
 const PACKAGES: Environment = Environment {
@@ -128,6 +142,29 @@ pub(super) struct Corpus {
     pub(super) harmless: Vec<PathBuf>,
 }
 
+/// Another scanner's repository, whose tests hold files.
+struct Repository {
+    name: &'static str,
+    address: &'static str,
+    tag: &'static str,
+}
+
+const PICKLESCAN: Repository = Repository {
+    name: "picklescan",
+    address: "https://github.com/mmaitre314/picklescan",
+    tag: "v1.0.5",
+};
+const MODELAUDIT: Repository = Repository {
+    name: "modelaudit",
+    address: "https://github.com/promptfoo/modelaudit",
+    tag: "v0.2.54",
+};
+const FICKLING: Repository = Repository {
+    name: "fickling",
+    address: "https://github.com/trailofbits/fickling",
+    tag: "v0.1.12",
+};
+
 /// Where somebody put a checkout of another scanner, and folders of other files.
 #[derive(Default)]
 pub(super) struct Given {
@@ -136,6 +173,24 @@ pub(super) struct Given {
     pub(super) fickling: Option<PathBuf>,
     pub(super) harmful: Vec<PathBuf>,
     pub(super) harmless: Vec<PathBuf>,
+}
+
+/// A checkout that was given, or one in the cache, which is fetched once.
+fn checkout(given: Option<&PathBuf>, of: &Repository) -> anyhow::Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given.clone());
+    }
+    let folder = crate::python::cache("testudo-peers")?
+        .join("checkouts")
+        .join(format!("{}-{}", of.name, of.tag));
+    if !folder.exists() {
+        output::step(&format!("fetching {} {} (once)", of.address, of.tag));
+        let clone = ["clone", "--quiet", "--depth", "1", "--branch", of.tag, of.address];
+        let mut git = Command::new("git");
+        git.env("GIT_TERMINAL_PROMPT", "0").args(clone).arg(&folder);
+        shell::run(&mut git).with_context(|| format!("give a checkout of {} with --{} FOLDER", of.address, of.name))?;
+    }
+    Ok(folder)
 }
 
 /// Every corpus that can be made or was given and whose name holds `wanted`; one that cannot is left out, and said so.
@@ -155,19 +210,19 @@ pub(super) fn all(given: &Given, wanted: &str, work: &Path, savers: &Environment
         }
     };
     keep("bypasses", &|| bypasses(&work.join("bypasses")));
-    keep("savers", &|| saved(&work.join("harmless")));
     keep("packages", &packages);
-    if let Some(checkout) = &given.picklescan {
-        keep("picklescan's tests", &|| picklescan(checkout));
-    }
-    if let Some(checkout) = &given.modelaudit {
-        keep("ModelAudit's tests", &|| modelaudit(checkout));
-    }
-    if let Some(checkout) = &given.fickling {
-        keep("fickling's tests", &|| {
-            fickling(checkout, &work.join("fickling"), savers)
-        });
-    }
+    keep("picklescan's tests", &|| {
+        picklescan(&checkout(given.picklescan.as_ref(), &PICKLESCAN)?)
+    });
+    keep("ModelAudit's tests", &|| {
+        modelaudit(&checkout(given.modelaudit.as_ref(), &MODELAUDIT)?)
+    });
+    keep("fickling's tests", &|| {
+        let checkout = checkout(given.fickling.as_ref(), &FICKLING)?;
+        fickling(&checkout, &work.join("fickling"), savers)
+    });
+    // The largest last.
+    keep("savers", &|| saved(&work.join("harmless")));
     for (folders, is_harmful) in [(&given.harmful, true), (&given.harmless, false)] {
         for folder in folders {
             keep(&folder.display().to_string(), &|| folder_of(folder, is_harmful));
@@ -178,7 +233,7 @@ pub(super) fn all(given: &Given, wanted: &str, work: &Path, savers: &Environment
 
 fn bypasses(folder: &Path) -> anyhow::Result<Corpus> {
     let [(_, current), ..] = &SAVERS;
-    make(install::python(current)?, "bypass.py", folder)?;
+    make(install::python(current)?, "bypass.py", folder, &[])?;
     Ok(Corpus {
         name: "bypasses".to_owned(),
         truth: "made so",
@@ -191,7 +246,9 @@ fn saved(folder: &Path) -> anyhow::Result<Corpus> {
     let mut harmless = Vec::new();
     for (generation, environment) in &SAVERS {
         let own = folder.join(generation);
-        let made = install::python(environment).and_then(|python| make(python, "benign.py", &own));
+        // What another environment writes with the same library is not written twice.
+        let only: &[&str] = if *generation == "keras" { &["keras"] } else { &[] };
+        let made = install::python(environment).and_then(|python| make(python, "benign.py", &own, only));
         match made {
             Ok(()) => harmless.extend(files(&own)?),
             Err(error) => output::problem(&format!("savers ({generation}) are left out: {error:#}")),
@@ -319,14 +376,15 @@ fn parted(name: &str, truth: &'static str, all: Vec<PathBuf>, is_harmful: impl F
     }
 }
 
-fn make(mut python: Command, script: &str, folder: &Path) -> anyhow::Result<()> {
+fn make(mut python: Command, script: &str, folder: &Path, only: &[&str]) -> anyhow::Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
     output::step(&format!("making {}", folder.display()));
     python
         .arg(shell::workspace().join("tests/formats").join(script))
-        .arg(folder);
+        .arg(folder)
+        .args(only);
     let quiet = python
         .env("OMP_NUM_THREADS", "1")
         .stdout(Stdio::null())

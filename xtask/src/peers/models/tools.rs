@@ -5,9 +5,11 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde_json::Value;
 
 use super::super::install::{self, Environment};
@@ -48,11 +50,18 @@ pub(super) const PEERS: [(&str, Environment); 4] = [
 const STARTS: usize = 5;
 /// Files of ours in one call: a command line has a length.
 const FILES_EACH: usize = 500;
+/// Files of a peer in one process.
+const BATCH: usize = 100;
+/// A process that says nothing for so long is stopped; whether a file took too long it finds out itself, by the
+/// processor time that it got.
+const SILENCE: Duration = Duration::from_secs(1_800);
 
 /// What a tool says of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     Found,
+    /// Ours says `suspicious`: harmless to load as far as was read, but not what a saver writes.
+    Told,
     Clean,
     /// It failed, passed the file over, or did not end.
     NoAnswer,
@@ -79,30 +88,27 @@ impl Tool {
         }
     }
 
-    /// Runs it over files. A peer whose process dies goes on after the file that it died of.
-    pub(super) fn judge(&self, files: &[PathBuf], work: &Path) -> anyhow::Result<Said> {
-        let mut said = Said::default();
+    /// Runs it over files, a peer in so many processes at a time.
+    pub(super) fn judge(&self, files: &[PathBuf], work: &Path, processes: usize) -> anyhow::Result<Said> {
         match self {
             Self::Ours(program) => {
+                let mut said = Said::default();
                 for part in files.chunks(FILES_EACH) {
                     ours(program, part, &mut said)?;
                 }
+                Ok(said)
             }
             Self::Peer(name, environment) => {
-                let mut rest = files;
-                while !rest.is_empty() {
-                    peer(name, environment, rest, work, &mut said)?;
-                    let done = rest.iter().take_while(|path| said.words.contains_key(*path)).count();
-                    let Some((died_of, after)) = rest.get(done..).and_then(<[PathBuf]>::split_first) else {
-                        break;
-                    };
-                    output::problem(&format!("{name} died of {}", died_of.display()));
-                    said.words.insert(died_of.clone(), Word::NoAnswer);
-                    rest = after;
-                }
+                // Installed before several processes ask for it.
+                install::python(environment)?;
+                let peer = Peer {
+                    name,
+                    environment,
+                    work,
+                };
+                peer.judge(files, processes.max(1))
             }
         }
-        Ok(said)
     }
 
     /// Seconds of a whole process for one small file: the median of several, after one that warms the caches.
@@ -111,7 +117,7 @@ impl Tool {
         let mut times = Vec::new();
         for _ in 0..=STARTS {
             let start = Instant::now();
-            self.judge(&files, work)?;
+            self.judge(&files, work, 1)?;
             times.push(start.elapsed().as_secs_f64());
         }
         times.remove(0);
@@ -136,72 +142,163 @@ fn ours(program: &Path, files: &[PathBuf], said: &mut Said) -> anyhow::Result<()
         let value: Value = serde_json::from_str(line)?;
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
         // Both are refused; the difference is in what it says.
-        let word = if matches!(text("verdict"), "malicious" | "unknown") {
-            Word::Found
-        } else {
-            Word::Clean
+        let word = match text("verdict") {
+            "malicious" | "unknown" => Word::Found,
+            "suspicious" => Word::Told,
+            _ => Word::Clean,
         };
         said.words.insert(text("path").into(), word);
     }
     Ok(())
 }
 
-/// Runs a peer until it ends or dies.
-fn peer(
+/// Another scanner, and where its lists and logs are kept.
+struct Peer<'p> {
     name: &'static str,
-    environment: &Environment,
-    files: &[PathBuf],
-    work: &Path,
-    said: &mut Said,
-) -> anyhow::Result<()> {
-    let list = work.join(format!("{name}.txt"));
-    let lines: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-    fs::write(&list, lines.join("\n"))?;
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(work.join(format!("{name}.log")))?;
-    let mut child = install::python(environment)?
-        .arg(shell::workspace().join("tests/peers/models_scan.py"))
-        .arg(&list)
-        .arg(name)
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .with_context(|| format!("{name} does not start"))?;
-    let answers = BufReader::new(child.stdout.take().context("its output cannot be read")?);
-    let mut shown = Instant::now();
-    let mut any = false;
-    for (done, line) in answers.lines().enumerate() {
-        let line = line.context("it printed something that is not UTF-8")?;
-        // Libraries print, too; only objects are answers.
-        let Some(value) = serde_json::from_str::<Value>(&line).ok().filter(Value::is_object) else {
-            continue;
+    environment: &'p Environment,
+    work: &'p Path,
+}
+
+/// What the processes of one peer share.
+struct Shared<'f> {
+    batches: Mutex<Vec<&'f [PathBuf]>>,
+    said: Mutex<Said>,
+    shown: Mutex<Instant>,
+    started: Instant,
+    files: usize,
+}
+
+impl Peer<'_> {
+    fn judge(&self, files: &[PathBuf], processes: usize) -> anyhow::Result<Said> {
+        let shared = Shared {
+            batches: Mutex::new(files.chunks(BATCH).rev().collect()),
+            said: Mutex::default(),
+            shown: Mutex::new(Instant::now()),
+            started: Instant::now(),
+            files: files.len(),
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..processes)
+                .map(|worker| {
+                    scope.spawn({
+                        let shared = &shared;
+                        move || self.work(shared, worker)
+                    })
+                })
+                .collect();
+            for worker in workers {
+                match worker.join() {
+                    Ok(done) => done?,
+                    Err(_panicked) => bail!("a worker of {} panicked", self.name),
+                }
+            }
+            Ok(())
+        })?;
+        shared
+            .said
+            .into_inner()
+            .map_err(|_| anyhow!("a worker of {} panicked", self.name))
+    }
+
+    /// Takes batches until none is left. A process that dies or hangs goes on after the file that it died of.
+    fn work(&self, shared: &Shared<'_>, worker: usize) -> anyhow::Result<()> {
+        loop {
+            let Some(mut rest) = lock(&shared.batches).pop() else {
+                return Ok(());
+            };
+            while !rest.is_empty() {
+                let answered = self.batch(rest, worker, shared)?;
+                let Some((died_of, after)) = rest.get(answered..).and_then(<[PathBuf]>::split_first) else {
+                    break;
+                };
+                output::problem(&format!("{} died of {}", self.name, died_of.display()));
+                lock(&shared.said).words.insert(died_of.clone(), Word::NoAnswer);
+                rest = after;
+            }
+        }
+    }
+
+    /// One process, until it ends, dies or hangs; how many files it answered, in their order.
+    fn batch(&self, files: &[PathBuf], worker: usize, shared: &Shared<'_>) -> anyhow::Result<usize> {
+        let list = self.work.join(format!("{}.{worker}.txt", self.name));
+        let lines: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        fs::write(&list, lines.join("\n"))?;
+        let log = self.work.join(format!("{}.log", self.name));
+        let log_file = File::options().create(true).append(true).open(&log)?;
+        let mut child = install::python(self.environment)?
+            .arg(shell::workspace().join("tests/peers/models_scan.py"))
+            .arg(&list)
+            .arg(self.name)
+            .stdout(Stdio::piped())
+            .stderr(log_file)
+            .spawn()
+            .with_context(|| format!("{} does not start", self.name))?;
+        let answers = BufReader::new(child.stdout.take().context("its output cannot be read")?);
+        let (sender, lines) = mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            for line in answers.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut answered = 0_usize;
+        loop {
+            match lines.recv_timeout(SILENCE) {
+                Ok(line) => answered = answered.saturating_add(usize::from(self.hear(&line, shared))),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    child.kill()?;
+                    break;
+                }
+            }
+        }
+        let status = child.wait()?;
+        let _ended = reader.join();
+        if !status.success() && lock(&shared.said).words.is_empty() {
+            bail!("it failed ({status}); see {}", log.display());
+        }
+        Ok(answered)
+    }
+
+    /// Takes a line for an answer, if it is one: libraries print, too.
+    fn hear(&self, line: &str, shared: &Shared<'_>) -> bool {
+        let Some(value) = serde_json::from_str::<Value>(line).ok().filter(Value::is_object) else {
+            return false;
         };
         let Some(id) = value.get("id").and_then(Value::as_str) else {
-            continue;
+            return false;
         };
-        any = true;
         let word = match value.get("verdict").and_then(Value::as_str) {
             Some("found") => Word::Found,
             Some("clean") => Word::Clean,
             _ => Word::NoAnswer,
         };
+        let mut said = lock(&shared.said);
         said.words.insert(id.into(), word);
         said.seconds += value.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
-        if shown.elapsed() > Duration::from_secs(5) {
-            shown = Instant::now();
-            output::step(&format!("{name}: {done} of {} files", files.len()));
+        let done = said.words.len();
+        drop(said);
+        let mut shown = lock(&shared.shown);
+        if shown.elapsed() > Duration::from_secs(10) {
+            *shown = Instant::now();
+            output::step(&progress(self.name, done, shared.files, shared.started.elapsed()));
         }
+        true
     }
-    let status = child.wait()?;
-    if !status.success() && !any && said.words.is_empty() {
-        bail!(
-            "it failed ({status}); see {}",
-            work.join(format!("{name}.log")).display()
-        );
-    }
-    Ok(())
+}
+
+fn progress(name: &str, done: usize, files: usize, elapsed: Duration) -> String {
+    let each = elapsed
+        .checked_div(u32::try_from(done.max(1)).unwrap_or(u32::MAX))
+        .unwrap_or_default();
+    let left = each.saturating_mul(u32::try_from(files.saturating_sub(done)).unwrap_or(u32::MAX));
+    let minutes = left.as_secs().div_ceil(60);
+    format!("{name}: {done} of {files} files, about {minutes} min left")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps each verdict, for whoever wants to look into one.
