@@ -1,8 +1,11 @@
 //! Programs of PyTorch beside its pickles: TorchScript's code and bytecode, the graphs of torch.export, packages.
 //!
 //! TorchScript is no Python: what it can reach is operators and the classes of libraries. Both are named exactly, so that
-//! a list of the namespaces that come with PyTorch and an exact list of what does more than calculate say what it does.
+//! an exact list of the operators that calculate ([`operators`]) says what it does.
 
+mod operators;
+
+use self::operators::operator;
 use crate::documents;
 use crate::pickle;
 use crate::scan::{Place, Scan};
@@ -12,79 +15,8 @@ use crate::verdict::{Verdict, shown};
 /// Longest file of code that is read whole.
 const CODE_BYTES_MAX: usize = 64 << 20;
 
-/// Namespaces of operators that calculate, and nothing else but what [`HARMFUL`] names.
-const CALCULATES: [&str; 22] = [
-    "aten",
-    "prim",
-    "prims",
-    "quantized",
-    "_quantized",
-    "quantization",
-    "sparse",
-    "mkldnn",
-    "mkldnn_prepacked",
-    "mkl",
-    "onednn",
-    "xnnpack",
-    "prepacked",
-    "profiler",
-    "static_runtime",
-    "rngprims",
-    "inductor_prims",
-    "higher_order",
-    "quantized_decomposed",
-    "export",
-    "vulkan",
-    "metal",
-];
-/// Namespaces whose operators speak to other machines or to other memory.
-const REACHES_OUT: [&str; 9] = [
-    "c10d",
-    "_c10d_functional",
-    "_c10d_functional_autograd",
-    "c10d_functional",
-    "symm_mem",
-    "dist_rpc",
-    "debugprims",
-    "fsdp",
-    "rpc",
-];
-/// Operators that do more than calculate, and what.
-const HARMFUL: [(&str, &str, &str); 9] = [
-    ("aten", "save", "writes files"),
-    ("aten", "from_file", "reads and makes files"),
-    ("aten", "load", "reads files"),
-    ("prim", "PythonOp", "runs Python"),
-    ("prim", "IgnoredPythonOp", "runs Python"),
-    ("prim", "rpc_sync", "has other machines run code"),
-    ("prim", "rpc_async", "has other machines run code"),
-    ("prim", "rpc_remote", "has other machines run code"),
-    ("prim", "load", "reads files"),
-];
 /// Libraries of classes that come with PyTorch.
 const CLASSES: [&str; 6] = ["quantized", "rnn", "sparse", "xnnpack", "mkldnn", "profiler"];
-
-/// What a namespace and the name of an operator in it come to; `None` if it calculates.
-fn operator(namespace: &str, name: &str) -> Option<(Verdict, String)> {
-    let path = shown(&format!("{namespace}::{name}"));
-    let known = HARMFUL
-        .iter()
-        .find(|(space, named, _)| *space == namespace && *named == name);
-    if let Some((_, _, what)) = known {
-        return Some((Verdict::Malicious, format!("operator `{path}` {what}")));
-    }
-    if REACHES_OUT.contains(&namespace) {
-        let reason = format!("operator `{path}` reaches out of the process");
-        return Some((Verdict::Unknown, reason));
-    }
-    let is_plain = CALCULATES.contains(&namespace);
-    (!is_plain).then(|| {
-        (
-            Verdict::Suspicious,
-            format!("operator `{path}` needs a library of its own"),
-        )
-    })
-}
 
 fn found(scan: &mut Scan<'_>, place: &Place, found: Option<(Verdict, String)>, at: Option<u64>) {
     if let Some((verdict, reason)) = found {
@@ -166,7 +98,7 @@ fn code(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
             "classes" if before == Some(".") => {
                 if let Some(library) = step(1).filter(|library| !CLASSES.contains(library)) {
                     let reason = format!("a class of the library `{}`, which has to be loaded", shown(library));
-                    let verdict = if REACHES_OUT.contains(&library) {
+                    let verdict = if operators::reaches_out(library) {
                         Verdict::Unknown
                     } else {
                         Verdict::Suspicious
@@ -219,7 +151,7 @@ fn tokens(text: &str) -> Vec<(usize, &str)> {
 
 /// Bytecode for small devices names operators as texts in a pickle.
 fn bytecode(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
-    for namespace in HARMFUL.map(|(namespace, ..)| namespace).iter().chain(&REACHES_OUT) {
+    for namespace in operators::JUDGED {
         let start = format!("{namespace}::");
         let mut all = Vec::new();
         documents::search(source, start.as_bytes(), |at, text| {
@@ -231,15 +163,21 @@ fn bytecode(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
                 .find(|byte| **byte != 0)
                 .map_or(0, |byte| usize::from(*byte));
             let line = text.find(|next: char| !next.is_alphanumeric() && !"_:.".contains(next));
-            for end in [bytes, line.unwrap_or(text.len())] {
-                if let Some(name) = text.get(start.len()..end) {
-                    all.push((at, name.to_owned()));
-                }
-            }
+            let ends = [bytes, line.unwrap_or(text.len())].into_iter();
+            let names: Vec<String> = ends
+                .filter_map(|end| text.get(start.len()..end))
+                .map(str::to_owned)
+                .collect();
+            all.push((at, names));
         });
-        for (at, name) in all {
-            let harmful = operator(namespace, &name).filter(|(verdict, _)| *verdict > Verdict::Suspicious);
-            found(scan, place, harmful, Some(at));
+        for (at, names) in all {
+            let mut judged: Vec<_> = names.iter().map(|name| operator(namespace, name)).collect();
+            // One of both is its name; what is harmful under either is told, and what is plain under one is plain.
+            judged.sort_by_key(|found| std::cmp::Reverse(found.as_ref().map(|(verdict, _)| *verdict)));
+            let is_plain = judged.last().is_none_or(Option::is_none);
+            let worst = judged.into_iter().next().flatten();
+            let told = worst.filter(|(verdict, _)| *verdict == Verdict::Malicious || !is_plain);
+            found(scan, place, told, Some(at));
         }
     }
 }

@@ -51,6 +51,9 @@ fn operators_of_a_script_are_named() {
         ("y = ops.prim.rpc_sync(\"w\", f, (), {})", Verdict::Malicious),
         ("y = ^Mine()(x)", Verdict::Malicious),
         ("y = ops.c10d.send(x)", Verdict::Unknown),
+        ("y = torch.brand_new(x)", Verdict::Unknown),
+        ("y = ops.aten.brand_new(x)", Verdict::Unknown),
+        ("y = torch.to_here(x)", Verdict::Unknown),
         ("g : __torch__.torch.classes.c10d.ProcessGroup", Verdict::Unknown),
         ("t = torch", Verdict::Unknown),
         ("o = ops.aten", Verdict::Unknown),
@@ -67,6 +70,8 @@ fn operators_of_a_script_are_named() {
     };
     check("x.ptl", &small("aten::mul"), Verdict::Suspicious);
     check("x.ptl", &small("aten::save"), Verdict::Malicious);
+    check("x.ptl", &small("aten::brand_new"), Verdict::Unknown);
+    check("x.ptl", &small("prim::NumToTensor"), Verdict::Suspicious);
 }
 
 #[test]
@@ -78,6 +83,12 @@ fn steps_of_a_graph_are_named() {
         ("target", "\"torch.sym_float\"", Verdict::Allowed),
         ("target", "\"a text\"", Verdict::Allowed),
         ("target", "\"torch.ops.mine.op.default\"", Verdict::Suspicious),
+        ("target", "\"torch.ops.aten.brand_new.default\"", Verdict::Unknown),
+        (
+            "target",
+            "\"torch.ops.higher_order.invoke_leaf_function\"",
+            Verdict::Unknown,
+        ),
         ("target", "\"torch.ops.aten.from_file.default\"", Verdict::Malicious),
         ("target", "\"torch.load\"", Verdict::Malicious),
         ("target", "\"torch.hub.load\"", Verdict::Malicious),
