@@ -1,7 +1,10 @@
 //! Documents beside and inside models: configurations, tokenizers, templates, Keras architectures, skops schemas.
 
+mod keras;
+
 use testudo_bounded::json::{Document, Limits as JsonLimits, Node};
 
+pub(crate) use self::keras::classes;
 use crate::index;
 use crate::pickle;
 use crate::scan::{Place, Scan};
@@ -52,7 +55,7 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
         if is_skops {
             skops(scan, node, place);
         } else {
-            keras(scan, node, place);
+            keras::object(scan, node, place);
         }
     }
 }
@@ -130,86 +133,6 @@ fn imported(module: &str, name: &str) -> Verdict {
     }
 }
 
-/// An object that Keras makes into a layer or looks up as a function.
-fn keras(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
-    let text = |key: &str| {
-        node.get(key)
-            .and_then(|value| value.as_str().map(std::borrow::Cow::into_owned))
-    };
-    let Some(class) = text("class_name") else { return };
-    let at = u64::try_from(node.range().start).ok();
-    let module = text("module");
-    class_named(scan, &class, module.as_deref(), at, place);
-    if class == "function"
-        && let (Some(module), Some(name)) = (module.as_deref(), text("config"))
-    {
-        match pickle::reason_against(module, &name) {
-            Some(why) => {
-                let reason = format!("names {}: {why}", shown(&format!("{module}.{name}")));
-                scan.find(place, "keras.function", Verdict::Malicious, reason, at);
-            }
-            None if module == "keras.utils" || module.starts_with("keras.src.utils") => {
-                let reason = format!(
-                    "names {}, which downloads and unpacks",
-                    shown(&format!("{module}.{name}"))
-                );
-                scan.find(place, "keras.function", Verdict::Malicious, reason, at);
-            }
-            None => {}
-        }
-    }
-    if let Some(registered) = text("registered_name")
-        && let Some((package, _)) = registered.split_once('>')
-        && !matches!(package, "keras" | "keras_hub" | "keras_nlp" | "keras_cv")
-    {
-        let reason = format!("needs a class of one's own, `{}`", shown(&registered));
-        scan.find(place, "keras.class", Verdict::Suspicious, reason, at);
-    }
-}
-
-fn class_named(scan: &mut Scan<'_>, class: &str, module: Option<&str>, at: Option<u64>, place: &Place) {
-    let found = match class {
-        "__lambda__" | "Lambda" => Some("holds code that runs on loading or on use"),
-        "TorchModuleWrapper" => Some("loads a pickle of PyTorch"),
-        "TFSMLayer" => Some("loads a SavedModel from any place"),
-        _ => None,
-    };
-    if let Some(what) = found {
-        let verdict = if class == "TFSMLayer" {
-            Verdict::Unknown
-        } else {
-            Verdict::Malicious
-        };
-        let reason = format!("`{}` {what}", shown(class));
-        return scan.find(place, "keras.class", verdict, reason, at);
-    }
-    let Some(module) = module else { return };
-    let known = [
-        "keras",
-        "keras_hub",
-        "keras_nlp",
-        "keras_cv",
-        "tensorflow.keras",
-        "tf_keras",
-    ]
-    .iter()
-    .any(|root| {
-        module
-            .strip_prefix(root)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    });
-    let is_data = module == "builtins" && matches!(class, "slice" | "dict" | "list" | "tuple" | "function");
-    if known || is_data || module.is_empty() {
-        return;
-    }
-    let (verdict, why) = match pickle::reason_against(module, class) {
-        Some(why) => (Verdict::Malicious, why),
-        None => (Verdict::Unknown, "which is not Keras's own"),
-    };
-    let reason = format!("imports {}: {why}", shown(&format!("{module}.{class}")));
-    scan.find(place, "keras.module", verdict, reason, at);
-}
-
 /// A node of a skops schema: a class or function that it imports.
 fn skops(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
     let text = |key: &str| {
@@ -243,24 +166,6 @@ fn skops(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
             scan.find(place, "skops.node", Verdict::Unknown, reason, at);
         }
     }
-}
-
-/// Looks for Keras's classes in data that holds their JSON as it is, such as the attributes of an HDF5 file.
-pub(crate) fn classes(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
-    search(source, b"\"class_name\"", |at, text| {
-        let Some(class) = quoted_after(text, "\"class_name\"") else {
-            return;
-        };
-        let module = text
-            .get(..1024.min(text.len()))
-            .and_then(|near| quoted_after(near, "\"module\""));
-        // A module belongs to the class only if it stands in the same object; else it says nothing.
-        let same = module.filter(|_| {
-            text.find("\"module\"")
-                .is_some_and(|module| text.find('{').is_none_or(|open| module < open))
-        });
-        class_named(scan, class, same, Some(at), place);
-    });
 }
 
 /// Settings and templates in a text that is no document.
@@ -300,11 +205,4 @@ pub(crate) fn search(source: &dyn Source, needle: &[u8], mut found: impl FnMut(u
         }
         at = at.saturating_add(PIECE);
     }
-}
-
-/// The text in quotes that is the value of a key.
-fn quoted_after<'t>(text: &'t str, key: &str) -> Option<&'t str> {
-    let rest = text.get(text.find(key)?.checked_add(key.len())?..)?;
-    let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
-    rest.get(..rest.find('"')?)
 }

@@ -193,7 +193,11 @@ fn content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place,
     let in_torch = matches!(inside, Inside::Zip(names) if has_member(names, "data.pkl"));
     let named = place.ends_with(&PICKLES) || (in_torch && place.name.ends_with(".pkl"));
     let starts = matches!(head, [0x80, 0..=5, next, ..] if next.is_ascii_graphic() || *next >= 0x80);
-    let surely = if named || (starts && (place.ends_with(&PERHAPS_PICKLES) || !place.file_name().contains('.'))) {
+    let plain_name = place.ends_with(&PERHAPS_PICKLES) || !place.file_name().contains('.');
+    let starts_as_named = starts && plain_name;
+    // What begins as an image breaks every unpickler at its first or seventh byte, before anything is done.
+    let image = image(head);
+    let surely = if image.is_none() && (named || starts_as_named) {
         Surely::Pickle
     } else {
         Surely::Perhaps
@@ -203,6 +207,18 @@ fn content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place,
         if was == Was::Pickle {
             return;
         }
+    }
+    if let Some(what) = image {
+        scan.part(place, what, source.size());
+        if named {
+            let reason = format!("it is named as a pickle and is a {what}");
+            scan.find(place, "file.name", Verdict::Suspicious, reason, None);
+        }
+        named_otherwise(scan, place);
+        if named || place.ends_with(&PERHAPS_PICKLES) {
+            pickle::search(scan, source, 0, place);
+        }
+        return;
     }
     if let Some(what) = native(head) {
         scan.part(place, what, source.size());
@@ -279,6 +295,14 @@ fn named_otherwise(scan: &mut Scan<'_>, place: &Place) {
     if let Some(end) = PROMISED.iter().find(|end| place.name.ends_with(**end)) {
         let reason = format!("it is called {end} and is none");
         scan.find(place, "file.name", Verdict::Suspicious, reason, None);
+    }
+}
+
+fn image(head: &[u8]) -> Option<&'static str> {
+    if head.starts_with(b"\x89PNG\r\n\x1a\n") {
+        Some("png")
+    } else {
+        head.starts_with(b"\xff\xd8\xff").then_some("jpeg")
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod calls;
+mod expansion;
 mod hidden;
 mod machine;
 mod notes;
@@ -97,7 +98,7 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, start: u64, place:
         if is_first {
             list(scan, place, source);
         }
-        machine.judge_counts();
+        scan.opcodes = scan.opcodes.saturating_add(machine.judge_counts());
         report(scan, &machine, place, "");
         loads(scan, source, &machine, place);
         hidden::constants(scan, source, &machine, place);

@@ -160,16 +160,29 @@ pub(crate) fn tensor(value: Node<'_>) -> Option<(u64, u64)> {
 
 fn metadata(scan: &mut Scan<'_>, value: Node<'_>, place: &Place) {
     for (_, value) in value.entries() {
+        let key = value.key_text().unwrap_or_default();
         let Some(text) = value.as_str() else {
             let reason = "a value of its metadata is no text";
             scan.find(place, "safetensors.metadata", Verdict::Suspicious, reason, Some(8));
             continue;
         };
-        if let Some(what) = odd(&text) {
+        let what = odd(&text).or_else(|| asks_to_call(&key, &text).then_some("an address to call or fetch from"));
+        if let Some(what) = what {
             let reason = format!("its metadata has {what}: `{}`", shown(&text));
             scan.find(place, "safetensors.metadata", Verdict::Suspicious, reason, Some(8));
         }
     }
+}
+
+/// Whether a key asks whoever reads the metadata to send something to an address, or to get something to run from it.
+/// Addresses of home pages, licences and papers are what savers and people write.
+fn asks_to_call(key: &str, text: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let asks = ["callback", "webhook", "download", "payload", "hook_url", "exfil"];
+    let is_address = ["http://", "https://", "ftp://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    is_address && asks.iter().any(|word| key.contains(word))
 }
 
 /// Code, commands and links, which no loader reads but people and programs might.

@@ -21,6 +21,7 @@ pub(crate) enum Packing {
     Gzip,
     Zlib,
     Deflate,
+    Deflate64,
     Bzip2,
     Xz,
     Lzma,
@@ -36,6 +37,7 @@ impl Packing {
             Self::Gzip => "gzip",
             Self::Zlib => "zlib",
             Self::Deflate => "deflate",
+            Self::Deflate64 => "deflate64",
             Self::Bzip2 => "bzip2",
             Self::Xz => "xz",
             Self::Lzma | Self::LzmaInZip => "lzma",
@@ -49,6 +51,7 @@ impl Packing {
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
             Self::Zlib => Box::new(flate2::read::ZlibDecoder::new(packed)),
             Self::Deflate => Box::new(flate2::read::DeflateDecoder::new(packed)),
+            Self::Deflate64 => Box::new(deflate64::Deflate64Decoder::new(packed)),
             Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(packed)),
             Self::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(
                 BufReader::new(packed),

@@ -437,6 +437,7 @@ fn content(scan: &mut Scan<'_>, source: &dyn Source, entry: &Entry, data_at: u64
     let packing = match entry.method {
         0 => None,
         8 => Some(Packing::Deflate),
+        9 => Some(Packing::Deflate64),
         12 => Some(Packing::Bzip2),
         14 => Some(Packing::LzmaInZip),
         93 => Some(Packing::Zstd),

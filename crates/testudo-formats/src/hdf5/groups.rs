@@ -34,7 +34,9 @@ pub(super) fn links(file: &File<'_>, messages: &[Message]) -> Result<Vec<Link>, 
     for message in messages {
         let mut fields = file.fields(&message.data);
         match message.kind {
-            _ if message.is_shared => {}
+            SYMBOL_TABLE | LINK | LINK_INFO if message.is_shared => {
+                return Err(Wrong("its links are shared, which is not followed"));
+            }
             SYMBOL_TABLE => {
                 let (tree, heap) = (fields.address()?, fields.address()?);
                 let heap = heaps::local(file, heap)?;

@@ -218,7 +218,12 @@ impl Fractal {
         for record in records(file, tree)? {
             let mut fields = file.fields(&record);
             fields.take(skip)?;
-            out.push(self.object(file, fields.take(self.id_bytes)?)?);
+            let id = fields.take(self.id_bytes)?;
+            // Records of attributes begin with the id, and say then whether it is one of another heap.
+            if skip == 0 && fields.byte()? & 2 != 0 {
+                return Err(Wrong("an attribute of it is shared, which is not followed"));
+            }
+            out.push(self.object(file, id)?);
         }
         Ok(out)
     }

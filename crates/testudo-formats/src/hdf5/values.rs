@@ -106,9 +106,13 @@ fn elements(file: &File<'_>, mut fields: Fields<'_>) -> Result<Vec<Vec<u8>>, Wro
 /// Names of files that an object's data is read from.
 pub(super) fn files(file: &File<'_>, messages: &[Message]) -> Result<Vec<String>, Wrong> {
     let mut out = Vec::new();
-    for message in messages.iter().filter(|message| !message.is_shared) {
+    for message in messages {
         let mut fields = file.fields(&message.data);
         match message.kind {
+            // The library shares neither.
+            EXTERNAL_FILES | LAYOUT if message.is_shared => {
+                return Err(Wrong("where its data lies is shared, which is not followed"));
+            }
             EXTERNAL_FILES => {
                 fields.take(6)?;
                 let used = fields.number(2)?;

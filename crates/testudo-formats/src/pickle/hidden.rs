@@ -1,10 +1,10 @@
 //! Pickles where none belongs: after the last one, inside texts, in the middle of other data.
 
 use super::machine::Machine;
-use super::{Surely, judge, suppose};
+use super::{Surely, Was, judge, suppose};
 use crate::scan::{Place, Scan};
 use crate::source::{Source, Window, read_up_to};
-use crate::verdict::Verdict;
+use crate::verdict::{Report, Verdict};
 
 /// How far data is searched.
 const SEARCHED_BYTES_MAX: u64 = 256 << 20;
@@ -111,13 +111,13 @@ pub(super) fn constants(scan: &mut Scan<'_>, source: &dyn Source, machine: &Mach
             continue;
         };
         let worst = match head.as_slice() {
-            [0x80, 2..=5, ..] => nested(scan, &window, place),
+            [0x80, 2..=5, ..] => nested(scan, &window, place).or_else(|| harmless(scan, &window, place)),
             [b'c' | b'(', ..] if begins_pickle(&head) || begins_pickle(head.get(1..).unwrap_or_default()) => {
                 nested(scan, &window, place)
             }
             _ => decoded(scan, &window, head.get(..16).unwrap_or(&head), place),
         };
-        if let Some((verdict, what)) = worst.filter(|(verdict, _)| *verdict >= Verdict::Unknown) {
+        if let Some((verdict, what)) = worst {
             let reason = format!("a text or bytes hold another pickle: {what}");
             scan.find(place, "pickle.nested", verdict, reason, Some(*at));
         }
@@ -172,18 +172,31 @@ fn inflated(bytes: &[u8]) -> Option<Vec<u8>> {
     testudo_bounded::read_to_end(&mut capped, DECODED_BYTES_MAX).ok()
 }
 
+/// What loading it would do, if that is not known to be harmless.
 fn nested(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) -> Option<(Verdict, String)> {
+    let (_, report) = supposed(scan, source, place);
+    let worst = report.findings.iter().max_by_key(|finding| finding.verdict)?;
+    (worst.verdict >= Verdict::Unknown).then(|| (worst.verdict, worst.reason.clone()))
+}
+
+/// A whole pickle that does nothing: savers do not wrap one in another, but for storages of PyTorch.
+fn harmless(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) -> Option<(Verdict, String)> {
+    let head = read_up_to(source, 0, super::OLD_TORCH.len()).ok()?;
+    let (was, report) = supposed(scan, source, place);
+    let is_whole = was == Was::Pickle && report.findings.is_empty();
+    (is_whole && head != super::OLD_TORCH).then(|| (Verdict::Suspicious, "it was read and is harmless".to_owned()))
+}
+
+fn supposed(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) -> (Was, Report) {
     let deeper = Place {
         depth: place.depth.saturating_add(1),
         ..place.clone()
     };
     let mut inner = Scan::new(scan.options);
     inner.opcodes = scan.opcodes;
-    judge(&mut inner, source, 0, &deeper, Surely::Perhaps);
+    let was = judge(&mut inner, source, 0, &deeper, Surely::Perhaps);
     scan.opcodes = inner.opcodes;
-    let report = inner.into_report();
-    let worst = report.findings.iter().max_by_key(|finding| finding.verdict)?;
-    Some((worst.verdict, worst.reason.clone()))
+    (was, inner.into_report())
 }
 
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {

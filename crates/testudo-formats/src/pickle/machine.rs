@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::expansion::SHARED_MIN;
 use super::notes::Notes;
 use super::tensors::Put;
 use super::values::{Object, Value, Values};
@@ -551,8 +552,11 @@ impl<'s, 'b> Machine<'s, 'b> {
         self.push(value)
     }
 
-    /// What the counts of opcodes say, once it ended.
-    pub(super) fn judge_counts(&mut self) {
+    /// What the counts of opcodes and the containers in each other say, once it ended; gives the steps that it took,
+    /// which count as opcodes do.
+    pub(super) fn judge_counts(&mut self) -> u64 {
+        let is_shared = self.gets.saturating_add(self.dups) >= SHARED_MIN;
+        let steps = if is_shared { self.judge_expansion() } else { 0 };
         if self.gets > 10_000 && self.gets > self.puts.saturating_mul(50) {
             let (gets, puts) = (self.gets, self.puts);
             let reason = format!("recalls {gets} containers with {puts} values in its memo, as what grows on use does");
@@ -566,6 +570,7 @@ impl<'s, 'b> Machine<'s, 'b> {
                 format!("{dups} DUP, which no saver writes"),
             );
         }
+        steps
     }
 
     pub(super) fn object(&mut self, callable: Value, args: Value, takes_state: bool) -> Value {

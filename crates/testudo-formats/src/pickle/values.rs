@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::expansion::{HELD_MAX, Node};
 use super::policy::{self, Standing, Use};
 
 /// Longest text or bytes whose content is kept; names and nested payloads that matter are shorter, or are read where
@@ -92,6 +93,8 @@ pub(super) struct Values {
     objects: Vec<Object>,
     persistent: Vec<Value>,
     spans: Vec<(u64, u64)>,
+    /// Which container holds which other, as often as it does.
+    held: Vec<(Node, Node)>,
     bytes_left: usize,
 }
 
@@ -106,6 +109,7 @@ impl Values {
             objects: Vec::new(),
             persistent: Vec::new(),
             spans: Vec::new(),
+            held: Vec::new(),
             bytes_left: bytes_max,
         }
     }
@@ -162,7 +166,9 @@ impl Values {
         if items.len() > KEPT_ITEMS_MAX || !self.spend(cost) {
             return Value::LongTuple;
         }
-        push(&mut self.tuples, items.into()).map_or(Value::LongTuple, Value::Tuple)
+        let tuple = push(&mut self.tuples, items.into()).map_or(Value::LongTuple, Value::Tuple);
+        self.hold(tuple, items);
+        tuple
     }
 
     fn container(&mut self) -> Option<u32> {
@@ -186,6 +192,7 @@ impl Values {
 
     /// Puts items into a list or set.
     pub(super) fn append(&mut self, container: Value, items: &[Value]) {
+        self.hold(container, items);
         let mixed = items.iter().any(|item| !self.is_plain(*item));
         if let Value::List(id) | Value::Set(id) = container
             && let Some(container) = at_mut(&mut self.containers, id)
@@ -194,9 +201,24 @@ impl Values {
         }
     }
 
+    fn hold(&mut self, container: Value, items: &[Value]) {
+        let Some(outer) = Node::of(container) else { return };
+        for inner in items.iter().filter_map(|item| Node::of(*item)) {
+            if self.held.len() < HELD_MAX && self.spend(size_of::<(Node, Node)>()) {
+                self.held.push((outer, inner));
+            }
+        }
+    }
+
+    /// Which container holds which, up to a limit.
+    pub(super) fn held(&self) -> &[(Node, Node)] {
+        &self.held
+    }
+
     /// Puts keys and values, one after the other, into a dictionary.
     pub(super) fn set_items(&mut self, dict: Value, pairs: &[Value]) {
         let Value::Dict(id) = dict else { return };
+        self.hold(dict, pairs);
         let mut mixed = false;
         let mut dunder = false;
         for pair in pairs.chunks(2) {

@@ -26,6 +26,7 @@ enum Method {
     Copy,
     Lzma,
     Lzma2,
+    Ppmd,
     Delta,
     Jumps(Machine),
     Bcj2,
@@ -62,7 +63,9 @@ fn method(id: u64) -> Method {
         0x0a => Method::Jumps(Machine::Arm64),
         0x0b => Method::Jumps(Machine::RiscV),
         0x03_03_01_1b => Method::Bcj2,
+        0x03_04_01 => Method::Ppmd,
         0x04_01_08 => Method::Packed(Packing::Deflate),
+        0x04_01_09 => Method::Packed(Packing::Deflate64),
         0x04_02_02 => Method::Packed(Packing::Bzip2),
         0x04_f7_11_01 => Method::Packed(Packing::Zstd),
         0x04_f7_11_04 => Method::Packed(Packing::Lz4),
@@ -118,7 +121,14 @@ impl<'s> Folder<'s> {
             .coders
             .iter()
             .find(|coder| method(coder.method) == Method::Other)?;
-        Some(format!("it is packed by method {:#x}, which is not read", other.method))
+        let named = match other.method {
+            0x04_f7_11_02 => " (Brotli)",
+            0x04_f7_11_05 => " (LZ5)",
+            0x04_f7_11_06 => " (Lizard)",
+            _ => "",
+        };
+        let method = other.method;
+        Some(format!("it is packed by method {method:#x}{named}, which is not read"))
     }
 
     pub(crate) fn reader(&self) -> io::Result<Box<dyn Read + '_>> {
@@ -222,6 +232,13 @@ impl<'f> Plan<'f, '_> {
             (Method::Lzma2, [size]) => {
                 let dictionary = self.dictionary(lzma2_dictionary(*size)?, bytes)?;
                 Box::new(lzma_rust2::Lzma2Reader::new(BufReader::new(input), dictionary, None))
+            }
+            (Method::Ppmd, [order, a, b, c, d]) => {
+                let model_bytes = u32::from_le_bytes([*a, *b, *c, *d]);
+                // The model is as long as it says, whatever comes out.
+                self.dictionary(model_bytes, u64::MAX)?;
+                let decoder = ppmd_rust::Ppmd7Decoder::new(input, u32::from(*order), model_bytes);
+                Box::new(decoder.map_err(|error| io::Error::other(error.to_string()))?)
             }
             (Method::Delta, _) => {
                 let distance = properties.first().copied().unwrap_or(0);

@@ -137,6 +137,18 @@ fn other_files_are_named() {
 }
 
 #[test]
+fn what_is_shared_and_not_followed_is_said() {
+    let fine = attribute("a", 0x13, b"{\"class_name\": \"Dense\"}");
+    for message in [fine, link(1, b"\x02\0/a"), (8, vec![4, 1])] {
+        check("x.h5", &file(std::slice::from_ref(&message), b""), Verdict::Allowed);
+        let mut shared = file(&[message], b"");
+        // The flags of the first message.
+        shared[48 + 10 + 3] = 2;
+        check("x.h5", &shared, Verdict::Unknown);
+    }
+}
+
+#[test]
 fn circles_and_damage_are_said() {
     // A group that links to itself is one that was read already.
     check("x.h5", &file(&[link(0, &48_u64.to_le_bytes())], b""), Verdict::Allowed);

@@ -64,8 +64,16 @@ fn tensors_fill_a_safetensors_file() {
     ] {
         check("x.safetensors", &safetensors(header, b""), Verdict::Unknown);
     }
-    let code = "{\"__metadata__\":{\"a\":\"__import__('os')\"}}";
-    check("x", &safetensors(code, b""), Verdict::Suspicious);
+    for (key, value, verdict) in [
+        ("a", "__import__('os')", Verdict::Suspicious),
+        ("callback_url", "http://a.example/b", Verdict::Suspicious),
+        ("Download-URL", "https://a.example/b", Verdict::Suspicious),
+        ("modelspec.license", "https://a.example/b", Verdict::Allowed),
+        ("downloads", "12", Verdict::Allowed),
+    ] {
+        let header = format!("{{\"__metadata__\":{{\"{key}\":\"{value}\"}}}}");
+        check("x", &safetensors(&header, b""), verdict);
+    }
 }
 
 #[test]
@@ -184,4 +192,89 @@ fn documents_that_ask_for_code() {
     ]
     .concat();
     check("x.h5", &hdf5, Verdict::Malicious);
+}
+
+#[test]
+fn what_keras_makes_and_reads_is_named() {
+    let layer = |module: &str, class: &str, config: &str, registered: &str| {
+        format!(
+            "{{\"module\": {module}, \"class_name\": \"{class}\", \"config\": {config}, \"registered_name\": {registered}}}"
+        )
+    };
+    let function = |module: &str, name: &str| layer(module, "function", &format!("\"{name}\""), "\"function\"");
+    let lookup = |vocabulary: &str| {
+        let config = format!("{{\"vocabulary\": {vocabulary}}}");
+        layer("\"keras.layers\"", "StringLookup", &config, "null")
+    };
+    for (text, verdict) in [
+        (
+            layer("\"keras.layers\"", "Dense", "{\"units\": 2}", "null"),
+            Verdict::Allowed,
+        ),
+        (
+            layer("null", "Mine", "{\"name\": \"m\"}", "\"Mine\""),
+            Verdict::Suspicious,
+        ),
+        (
+            layer("null", "Mine", "{\"name\": \"m\"}", "\"pkg>Mine\""),
+            Verdict::Suspicious,
+        ),
+        (
+            layer("\"keras.layers\"", "FlaxLayer", "{\"a\": 1}", "null"),
+            Verdict::Suspicious,
+        ),
+        (
+            layer("\"keras.layers\"", "TFSMLayer", "{\"a\": 1}", "null"),
+            Verdict::Unknown,
+        ),
+        (layer("\"mine\"", "Net", "{\"a\": 1}", "null"), Verdict::Unknown),
+        (
+            layer("\"subprocess\"", "Popen", "{\"a\": 1}", "null"),
+            Verdict::Malicious,
+        ),
+        // Without modules, as in files of HDF5.
+        (
+            "{\"class_name\": \"Dense\", \"config\": {\"units\": 2}}".to_owned(),
+            Verdict::Allowed,
+        ),
+        (
+            "{\"class_name\": \"Mine\", \"config\": {\"units\": 2}}".to_owned(),
+            Verdict::Suspicious,
+        ),
+        (
+            "{\"class_name\": \"pkg>Mine\", \"config\": {}}".to_owned(),
+            Verdict::Suspicious,
+        ),
+        (
+            "{\"class_name\": \"__keras_tensor__\", \"config\": {\"shape\": 1}}".to_owned(),
+            Verdict::Allowed,
+        ),
+        (function("\"builtins\"", "named"), Verdict::Suspicious),
+        (function("\"builtins\"", "exec"), Verdict::Malicious),
+        (
+            function("\"keras.src.utils.file_utils\"", "get_file"),
+            Verdict::Malicious,
+        ),
+        (lookup("[\"a\", \"b\"]"), Verdict::Allowed),
+        (lookup("\"words.txt\""), Verdict::Unknown),
+        (lookup("\"/etc/passwd\""), Verdict::Malicious),
+        (lookup("\"https://a.example/x\""), Verdict::Malicious),
+    ] {
+        check("config.json", text.as_bytes(), verdict);
+    }
+}
+
+#[test]
+fn functions_of_tensorflow_are_named() {
+    let calling = |name: &str| format!("{{\"class_name\": \"TFOpLambda\", \"config\": {{\"function\": \"{name}\"}}}}");
+    for (text, verdict) in [
+        (calling("math.add"), Verdict::Allowed),
+        (calling("compat.v1.nn.conv2d"), Verdict::Allowed),
+        (calling("reshape"), Verdict::Allowed),
+        (calling("io.write_file"), Verdict::Unknown),
+        (calling("compat.v1.py_func"), Verdict::Unknown),
+        (calling("raw_ops.WriteFile"), Verdict::Unknown),
+    ] {
+        check("config.json", text.as_bytes(), verdict);
+    }
 }

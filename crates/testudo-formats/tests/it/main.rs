@@ -10,6 +10,7 @@ mod pickles;
 mod savers;
 mod sevenz;
 mod torch;
+mod walks;
 
 use testudo_formats::{Options, Report, Verdict, scan};
 

@@ -110,8 +110,44 @@ fn streams_are_unpacked() {
         [vec![1, 4], streams, files(&["x"]), vec![0]].concat()
     };
     check("x", &archive(&packed, &header(&[4, 1, 8])), Verdict::Malicious);
+    // What is so short is the same in Deflate64.
+    check("x", &archive(&packed, &header(&[4, 1, 9])), Verdict::Malicious);
     for method in [&[3, 4, 1][..], &[6, 0xf1, 7, 1], &[0x21], &[3, 1, 1], &[3, 3, 1, 0x1b]] {
         check("x", &archive(&packed, &header(method)), Verdict::Unknown);
+    }
+}
+
+/// A file in an archive, packed by PPMd with these properties.
+fn ppmd(data: &[u8], properties: &[u8]) -> Vec<u8> {
+    let mut packer = ppmd_rust::Ppmd7Encoder::new(Vec::new(), 6, 1 << 20).unwrap();
+    packer.write_all(data).unwrap();
+    let packed = packer.finish(false).unwrap();
+    let mut coder = vec![7, 0x0b, 1, 0, 1, 0x23, 3, 4, 1, u8::try_from(properties.len()).unwrap()];
+    coder.extend(properties);
+    let header = [
+        [vec![1, 4, 6], wide(0), vec![1, 9], wide(packed.len()), vec![0]].concat(),
+        coder,
+        [vec![0x0c], wide(data.len()), vec![0, 8, 0x0d, 1, 0, 0]].concat(),
+        files(&["x"]),
+        vec![0],
+    ];
+    archive(&packed, &header.concat())
+}
+
+#[test]
+fn ppmd_is_unpacked() {
+    let said = [6, 0, 0, 0x10, 0];
+    check("x", &ppmd(CALL, &said), Verdict::Malicious);
+    check("x.7z", &ppmd(FINE, &said), Verdict::Allowed);
+    // Another order, a model of 4 GB, no order, none of both.
+    for wrong in [
+        &[6, 0xff, 0xff, 0xff, 0xff][..],
+        &[1, 0, 0, 0x10, 0],
+        &[6, 0, 0, 0, 0],
+        &[6],
+        &[],
+    ] {
+        check("x", &ppmd(FINE, wrong), Verdict::Unknown);
     }
 }
 
@@ -246,6 +282,24 @@ fn budgets_hold() {
 }
 
 proptest! {
+    #[test]
+    fn no_packed_stream_makes_it_panic(packed in proptest::collection::vec(any::<u8>(), 0..400), order in 0_u8..70, kib in 0_u32..300) {
+        let mut properties = vec![order];
+        properties.extend(kib.saturating_mul(1024).to_le_bytes());
+        for (method, properties) in [(&[3, 4, 1][..], properties.as_slice()), (&[4, 1, 9], &[])] {
+            let size = 0x20 | u8::try_from(method.len()).unwrap();
+            let coder = [&[7, 0x0b, 1, 0, 1, size][..], method, &[u8::try_from(properties.len()).unwrap()], properties];
+            let header = [
+                [vec![1, 4, 6], wide(0), vec![1, 9], wide(packed.len()), vec![0]].concat(),
+                coder.concat(),
+                [vec![0x0c], wide(4000), vec![0, 8, 0x0d, 1, 0, 0]].concat(),
+                files(&["x"]),
+                vec![0],
+            ];
+            judged("x.7z", &archive(&packed, &header.concat()));
+        }
+    }
+
     #[test]
     fn a_changed_directory_hides_nothing(at in 0..200_usize, byte in any::<u8>()) {
         let mut bytes = plain(&[("a.pkl", FINE), ("b.pkl", CALL)]);
