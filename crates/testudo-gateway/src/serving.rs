@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
-use testudo_ledger::entry::{Artifact, Digest};
+use testudo_ledger::entry::{Artifact, Chain, Digest};
 use testudo_types::{Clock, UpstreamName};
 use testudo_vault::vault::{Follower, VaultName};
 use tokio::sync::Notify;
@@ -71,6 +71,8 @@ impl Following {
 struct Memory {
     trust: String,
     stated: BTreeMap<VaultName, Stated>,
+    /// How many statements the ledger was told of.
+    told: BTreeMap<VaultName, u64>,
     said: BTreeMap<UpstreamName, Said>,
     /// Artifacts that were looked at and upstreams that were asked, whatever came of it.
     looked: BTreeSet<VaultName>,
@@ -225,6 +227,9 @@ impl Serving {
             memory.looked.insert(artifact.clone());
             match found {
                 Ok(standing) => {
+                    if let Ok(follower) = follower.as_mut() {
+                        self.tell_of(follower, &artifact, &mut memory);
+                    }
                     memory.stated.insert(artifact, Stated::of(&standing, now));
                 }
                 Err((true, why)) => {
@@ -236,6 +241,30 @@ impl Serving {
             }
         }
         self.decide_all();
+    }
+
+    /// Tells the ledger how far the statements have come, so that it knows when the marks of this machine do not.
+    fn tell_of(&self, follower: &mut Follower, artifact: &VaultName, memory: &mut Memory) {
+        let place = Digest::from_bytes(follower.place());
+        let Some(head) = follower.news(artifact) else { return };
+        // An entry is in the ledger somewhat later than another reader may begin.
+        let told = memory.told.insert(artifact.clone(), head.sequence);
+        if told.is_some_and(|told| told >= head.sequence) {
+            return;
+        }
+        let entry = Artifact {
+            action: "follow".to_owned(),
+            chain: Some(Chain {
+                hash: Digest::from_bytes(head.hash),
+                place,
+                statements: head.sequence,
+            }),
+            digest: Digest::from_bytes([0; 32]),
+            name: Some(artifact.to_string()),
+            proof: None,
+            version: None,
+        };
+        self.ledger.note(entry.into());
     }
 
     /// Asks every upstream that is to say what it serves.
@@ -336,8 +365,10 @@ impl Serving {
             .model_moved();
         let entry = Artifact {
             action: format!("serve:{alias}"),
+            chain: None,
             digest: Digest::from_bytes(*now.version.as_bytes()),
             name: Some(artifact.to_string()),
+            proof: None,
             version: Some(now.version.short()),
         };
         self.ledger.note(entry.into());

@@ -31,7 +31,8 @@ pub use self::keeping::{
     Erasure, IndexRange, LegalHold, LegalHoldAction, PayloadRead, RangeError, Ranges, Retention, Rotation, RotationOf,
 };
 pub use self::operation::{
-    Alarm, AlarmState, Artifact, Data, Evidence, EvidenceResult, Gap, Incident, Recorder, RecorderAction,
+    ActorProof, Alarm, AlarmState, Artifact, Chain, Data, Evidence, EvidenceResult, Gap, Incident, Recorder,
+    RecorderAction,
 };
 
 use self::canonical::{Reader, Value as _, write_plain};

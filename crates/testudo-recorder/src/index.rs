@@ -35,6 +35,7 @@ pub(crate) use self::facet::{find, texts, values};
 pub use self::feed::{FILE_NAME, Feed};
 pub use self::folder::FolderSource;
 use self::line::Line;
+pub(crate) use self::line::chain_word;
 use self::schema::Standing;
 #[cfg(test)]
 pub(crate) use self::schema::open as open_for_test;

@@ -24,6 +24,7 @@ mod seal;
 mod sealer;
 mod shared;
 pub mod ship;
+mod statements;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -52,5 +53,6 @@ pub use retention::{Floor, Period, RecordClass, Regime, RuleError, RuleWarning, 
 pub use seal::{OpenPayloadError, ReadReceipt};
 pub use sealer::{Batch, Refusal, SealError, Sealed, SealedPayload, Sealer, Sealing};
 pub use shared::Health;
+pub use statements::{ToldChain, ToldChainError, told_chain};
 pub use wal::ReplayError;
 pub use witnessing::{Cosigned, Witnessing};

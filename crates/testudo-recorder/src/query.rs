@@ -41,6 +41,8 @@ pub struct Filter {
     pub verdict: Option<String>,
     pub action: Option<String>,
     pub outcome: Option<String>,
+    /// A chain of statements whose state the entry tells: digest of the address and artifact.
+    pub chain: Option<String>,
 }
 
 impl Filter {
@@ -55,6 +57,7 @@ impl Filter {
             (Facet::Verdict, &self.verdict),
             (Facet::Action, &self.action),
             (Facet::Outcome, &self.outcome),
+            (Facet::Chain, &self.chain),
         ];
         all.into_iter()
             .filter_map(|(facet, value)| Some((facet, value.as_deref()?)))

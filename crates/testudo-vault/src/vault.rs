@@ -22,6 +22,7 @@ mod statement;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,12 +37,12 @@ pub use follow::Follower;
 pub use gates::{Evidence, Gates, Scanned, VERDICTS};
 pub use held::{HeldFile, Room};
 pub use names::{VaultName, VaultNameError, VersionId};
-pub use opened::{KeySettings, OpenVault, OpenVaultError, TokenSettings, VaultSettings};
+pub use opened::{Followed, KeySettings, OpenVault, OpenVaultError, TokenSettings, VaultSettings};
 pub use pull::Pulled;
 pub use push::{Push, Pushed, PushedSignature};
 pub use record::{Record, StoredFile};
 pub use seen::{Seen, SeenError, SeenFile};
-pub use statement::{Act, Approvers, Proposed, Standing, Statement, StatementFault};
+pub use statement::{Act, Approvers, ChainHead, Proposed, Standing, Statement, StatementFault};
 pub use sweep::{Sweep, Swept};
 
 use self::artifact::Missing;

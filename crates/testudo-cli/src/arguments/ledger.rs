@@ -72,7 +72,7 @@ pub(crate) struct Filter {
     pub(crate) until: Option<String>,
     #[arg(long, value_name = "NAME")]
     pub(crate) route: Option<String>,
-    /// The id of a virtual key, or a pseudonym as entries show it
+    /// The id of a virtual key, the name of an operator or approver, or a pseudonym as entries show it
     #[arg(long, value_name = "ID")]
     pub(crate) key: Option<String>,
     /// The tenant of --key

@@ -253,6 +253,7 @@ async fn enter(
                 EvidenceResult::Pass
             },
         }),
+        by: None,
         tenant: Some(TenantId::parse(&arguments.tenant)?),
         subject: arguments.subject.clone(),
         content: Some(sealed),

@@ -1,7 +1,7 @@
 //! Which entries a command line asks for.
 
 use anyhow::{Context as _, bail};
-use testudo_ledger::entry::{Body, PrincipalPseudonym};
+use testudo_ledger::entry::{Body, PrincipalPseudonym, SubjectPseudonym};
 use testudo_recorder::query::Filter as Wanted;
 use testudo_recorder::{FileKeyring, LogFolder, SubjectKind, Vault};
 use testudo_types::{Clock, TenantId, UnixMillis, Verdict};
@@ -53,15 +53,24 @@ pub(super) async fn wanted(filter: &Filter, log: &LogFolder, clock: &dyn Clock) 
     Ok(Some(wanted))
 }
 
-/// The pseudonym of a virtual key; `None` when no entry is about it.
+/// The pseudonym of a virtual key or of somebody who acted; `None` when no entry is about it.
 async fn principal(key: &str, tenant: &str, log: &LogFolder) -> anyhow::Result<Option<PrincipalPseudonym>> {
     if key.starts_with(PrincipalPseudonym::PREFIX) {
         return Ok(Some(PrincipalPseudonym::parse(key)?));
     }
     let vault = vault(log).await?;
     let tenant = TenantId::parse(tenant)?;
-    let subject = vault.find_subject(Some(&tenant), SubjectKind::Principal, key).await?;
-    Ok(subject.map(|it| PrincipalPseudonym::from_bytes(*it.as_bytes())))
+    let of_tenant = vault.find_subject(Some(&tenant), SubjectKind::Principal, key).await?;
+    // Those who work with the vault or administer the ledger are of no tenant.
+    let of_none = vault.find_subject(None, SubjectKind::Principal, key).await?;
+    let principal = |it: SubjectPseudonym| PrincipalPseudonym::from_bytes(*it.as_bytes());
+    match (of_tenant.map(principal), of_none.map(principal)) {
+        (Some(a), Some(b)) => bail!(
+            "`{key}` is somebody of the tenant `{}` ({a}) and somebody of none ({b}); give the pseudonym",
+            tenant.as_str()
+        ),
+        (found, other) => Ok(found.or(other)),
+    }
 }
 
 /// The key store, to look names up in.

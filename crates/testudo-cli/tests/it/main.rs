@@ -21,6 +21,8 @@ mod program;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod vault;
 #[cfg(test)]
 #[cfg(feature = "s3")]

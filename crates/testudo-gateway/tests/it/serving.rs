@@ -50,12 +50,22 @@ async fn a_route_goes_where_the_alias_says_and_back() {
         .drafts()
         .into_iter()
         .filter_map(|draft| match draft.body {
-            Body::Artifact(it) => Some((it.action, it.version.unwrap())),
+            Body::Artifact(it) => Some((it.action, it.version, it.chain)),
             _ => None,
         })
         .collect();
     // Nothing was wrong at any time, the start included.
     assert_eq!(scene.notebook.alarms(), []);
+    // The ledger is told how far the statements had come, whoever forgets it.
+    let followed = moves.iter().filter(|(action, ..)| action == "follow");
+    let numbers: Vec<_> = followed
+        .map(|(_, _, chain)| chain.as_ref().unwrap().statements)
+        .collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let moves: Vec<_> = moves
+        .into_iter()
+        .filter_map(|(action, version, _)| Some((action, version?)))
+        .collect();
     let (one, two) = (scene.vault.one.short(), scene.vault.two.short());
     let serve = || "serve:prod".to_owned();
     assert_eq!(moves, [(serve(), one.clone()), (serve(), two), (serve(), one)]);

@@ -10,9 +10,37 @@ record! {
     pub struct Artifact {
         /// For example `admit`, `refuse`, `promote` or `roll_back`.
         pub action: String,
+        /// How far the statements about it had come.
+        pub chain: Option<Chain>,
         pub digest: Digest,
         pub name: Option<String>,
+        /// How it is known who the entry's principal is.
+        pub proof: Option<ActorProof>,
         pub version: Option<String>,
+    }
+}
+
+record! {
+    /// How far a chain of signed statements had come when somebody looked; an older state shows by it later.
+    pub struct Chain {
+        /// Of the last statement.
+        pub hash: Digest,
+        /// Of the address of the vault that the statements are in, as its reader names it.
+        pub place: Digest,
+        /// How many there were.
+        pub statements: u64,
+    }
+}
+
+names! {
+    /// How it is known who acted.
+    pub enum ActorProof {
+        /// The actor holds a private key.
+        Key = "key",
+        /// The operating system says as which user the program ran.
+        User = "user",
+        /// The actor said so.
+        Said = "said",
     }
 }
 

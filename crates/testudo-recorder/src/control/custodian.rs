@@ -27,6 +27,8 @@ impl From<AddedBody> for Body {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Addition {
     pub body: AddedBody,
+    /// Who acted, by name; the entry bears a pseudonym, and the name stands sealed in the key store only.
+    pub by: Option<String>,
     pub tenant: Option<TenantId>,
     /// Whose key seals the content; the tenant's own when there is none.
     pub subject: Option<String>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use proptest::prelude::{any, prop, prop_assert_eq, proptest};
-use testudo_ledger::entry::{Artifact, Digest, Evidence, EvidenceResult, Incident};
+use testudo_ledger::entry::{ActorProof, Artifact, Chain, Digest, Evidence, EvidenceResult, Incident};
 use testudo_types::TenantId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -190,6 +190,7 @@ async fn every_operation_reaches_the_custodian_and_its_answer_comes_back() {
             digest: Some(Digest::from_bytes([3; 32])),
             result: EvidenceResult::Pass,
         }),
+        by: Some("bea".to_owned()),
         tenant: Some(tenant()),
         subject: Some("ann".to_owned()),
         content: Some(Zeroizing::new(vec![1, 2])),
@@ -312,23 +313,23 @@ async fn lines_that_make_no_sense_are_refused_with_a_reason() {
         ("{\"op\":\"flush\"}\n", "`v` is missing"),
         ("{\"v\":1,\"op\":\"flush\"}\n", "version is 1"),
         ("{\"v\":\"1\",\"op\":\"flush\"}\n", "`v` is not a whole number"),
-        ("{\"v\":2}\n", "`op` is missing"),
-        ("{\"v\":2,\"op\":\"drop\"}\n", "operation is unknown"),
-        ("{\"v\":2,\"op\":\"flush\",\"now\":true}\n", "`now` is unknown"),
+        ("{\"v\":3}\n", "`op` is missing"),
+        ("{\"v\":3,\"op\":\"drop\"}\n", "operation is unknown"),
+        ("{\"v\":3,\"op\":\"flush\",\"now\":true}\n", "`now` is unknown"),
         (
-            "{\"v\":2,\"op\":\"open\",\"index\":-1}\n",
+            "{\"v\":3,\"op\":\"open\",\"index\":-1}\n",
             "`index` is not a whole number",
         ),
         (
-            "{\"v\":2,\"op\":\"retain\",\"approver\":\"a\\u0007b\"}\n",
+            "{\"v\":3,\"op\":\"retain\",\"approver\":\"a\\u0007b\"}\n",
             "`approver` is not a text of 1 to 256",
         ),
         (
-            "{\"v\":2,\"op\":\"append\",\"type\":\"exchange\"}\n",
+            "{\"v\":3,\"op\":\"append\",\"type\":\"exchange\"}\n",
             "`type` is not `artifact`, `evidence` or `incident`",
         ),
         (
-            "{\"v\":2,\"op\":\"rotate\",\"approver\":\"a\",\"tenant\":\"a b\"}\n",
+            "{\"v\":3,\"op\":\"rotate\",\"approver\":\"a\",\"tenant\":\"a b\"}\n",
             "`tenant` is not",
         ),
     ] {
@@ -339,7 +340,7 @@ async fn lines_that_make_no_sense_are_refused_with_a_reason() {
         );
     }
     // Without an end the line may have been cut.
-    assert_eq!(served.say(b"{\"v\":2,\"op\":\"status\"}").await, "");
+    assert_eq!(served.say(b"{\"v\":3,\"op\":\"status\"}").await, "");
     // A line without bounds is not read to its end.
     assert_eq!(served.say(&vec![b' '; wire::REQUEST_BYTES_MAX + 10]).await, "");
     assert!(served.client().status().await.is_ok());
@@ -353,7 +354,7 @@ async fn a_client_that_leaves_does_not_stop_what_it_asked_for() {
     let mut stream = UnixStream::connect(served.folder.path().join(SOCKET_NAME))
         .await
         .unwrap();
-    stream.write_all(b"{\"v\":2,\"op\":\"flush\"}\n").await.unwrap();
+    stream.write_all(b"{\"v\":3,\"op\":\"flush\"}\n").await.unwrap();
     drop(stream);
     served.custodian.go.notify_one();
     served.custodian.flushed.notified().await;
@@ -383,6 +384,7 @@ fn content_is_not_printed() {
     };
     let addition = Addition {
         body: AddedBody::Incident(incident),
+        by: None,
         tenant: None,
         subject: None,
         content,
@@ -395,18 +397,18 @@ fn answers_of_another_shape_are_refused() {
     for line in [
         "",
         "{}",
-        "{\"v\":2}",
-        "{\"v\":2,\"ok\":{\"size\":1},\"error\":{}}",
-        "{\"v\":2,\"ok\":{\"size\":1,\"more\":2}}",
-        "{\"v\":2,\"ok\":{\"size\":1},\"more\":2}",
-        "{\"v\":2,\"ok\":{\"size\":1.5}}",
-        "{\"v\":2,\"error\":{\"kind\":\"odd\",\"message\":\"m\",\"remedy\":\"r\"}}",
-        "{\"v\":3,\"ok\":{\"size\":1}}",
+        "{\"v\":3}",
+        "{\"v\":3,\"ok\":{\"size\":1},\"error\":{}}",
+        "{\"v\":3,\"ok\":{\"size\":1,\"more\":2}}",
+        "{\"v\":3,\"ok\":{\"size\":1},\"more\":2}",
+        "{\"v\":3,\"ok\":{\"size\":1.5}}",
+        "{\"v\":3,\"error\":{\"kind\":\"odd\",\"message\":\"m\",\"remedy\":\"r\"}}",
+        "{\"v\":4,\"ok\":{\"size\":1}}",
     ] {
         assert!(wire::decode_answer::<Flushed>(line.as_bytes()).is_err(), "{line}");
     }
-    let newer = wire::decode_answer::<Flushed>(b"{\"v\":3}").unwrap_err();
-    assert_eq!(newer, MemberError::Version(3));
+    let newer = wire::decode_answer::<Flushed>(b"{\"v\":4}").unwrap_err();
+    assert_eq!(newer, MemberError::Version(4));
 }
 
 proptest! {
@@ -427,11 +429,18 @@ proptest! {
     #[test]
     fn any_artifact_survives(
         action in "[a-z_:]{1,20}", digest in any::<[u8; 32]>(), name in prop::option::of("[^\\p{Cc}]{1,20}"),
+        statements in prop::option::of(0..1_u64 << 53), proof in prop::sample::select(ActorProof::ALL),
     ) {
+        let digest = Digest::from_bytes(digest);
         let body = AddedBody::Artifact(Artifact {
-            action, digest: Digest::from_bytes(digest), version: name.clone(), name,
+            action,
+            chain: statements.map(|statements| Chain { hash: digest, place: digest, statements }),
+            digest,
+            proof: name.as_ref().map(|_| proof),
+            version: name.clone(),
+            name: name.clone(),
         });
-        let addition = Addition { body, tenant: None, subject: None, content: None };
+        let addition = Addition { body, by: name, tenant: None, subject: None, content: None };
         let line = Request::Append(addition.clone()).encode().unwrap();
         prop_assert_eq!(Request::decode(&line).unwrap(), Request::Append(addition));
     }

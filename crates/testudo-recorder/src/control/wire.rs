@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use testudo_ledger::entry::{Artifact, Digest, Evidence, EvidenceResult, Incident};
+use testudo_ledger::entry::{ActorProof, Artifact, Chain, Digest, Evidence, EvidenceResult, Incident};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::custodian::{
@@ -13,7 +13,7 @@ use super::custodian::{
 use super::members::{MemberError, Members};
 
 /// Raised with every change of the language; both sides must have the same.
-pub(super) const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 3;
 
 /// Content travels as base64; this leaves room for 12 MiB of it.
 pub(super) const REQUEST_BYTES_MAX: usize = 17 << 20;
@@ -54,6 +54,12 @@ impl Request {
                         let mut value = json!({"op": "append", "type": "artifact", "action": artifact.action,
                             "digest": artifact.digest.to_string()});
                         set(&mut value, "name", artifact.name);
+                        set(&mut value, "proof", artifact.proof.map(ActorProof::as_str));
+                        if let Some(chain) = artifact.chain {
+                            set(&mut value, "chain_hash", Some(chain.hash.to_string()));
+                            set(&mut value, "chain_place", Some(chain.place.to_string()));
+                            set(&mut value, "chain_statements", Some(chain.statements));
+                        }
                         set(&mut value, "version", artifact.version);
                         value
                     }
@@ -66,6 +72,7 @@ impl Request {
                     AddedBody::Incident(incident) => json!({"op": "append", "type": "incident", "id": incident.id,
                         "state": incident.state, "step": incident.step}),
                 };
+                set(&mut value, "by", it.by);
                 set(&mut value, "tenant", it.tenant.map(|it| it.as_str().to_owned()));
                 set(&mut value, "subject", it.subject);
                 set(&mut value, "content", it.content.map(|it| STANDARD.encode(&*it)));
@@ -105,6 +112,7 @@ impl Request {
         Ok(match op {
             "append" => Self::Append(Addition {
                 body: added_body(it)?,
+                by: it.text_if_there("by")?,
                 tenant: it.tenant_if_there("tenant")?,
                 subject: it.text_if_there("subject")?,
                 content: it.bytes_if_there("content")?,
@@ -154,12 +162,7 @@ fn legal_hold_of(it: &mut Members) -> Result<LegalHold, MemberError> {
 fn added_body(it: &mut Members) -> Result<AddedBody, MemberError> {
     let kind = |name, wanted| MemberError::Kind { name, wanted };
     match it.text("type")?.as_str() {
-        "artifact" => Ok(AddedBody::Artifact(Artifact {
-            action: it.text("action")?,
-            digest: Digest::parse(&it.text("digest")?).map_err(|_| kind("digest", "64 hexadecimal digits"))?,
-            name: it.text_if_there("name")?,
-            version: it.text_if_there("version")?,
-        })),
+        "artifact" => artifact(it).map(AddedBody::Artifact),
         "evidence" => {
             let digest = it.text_if_there("digest")?;
             let digest = digest.map(|it| Digest::parse(&it)).transpose();
@@ -177,6 +180,30 @@ fn added_body(it: &mut Members) -> Result<AddedBody, MemberError> {
         })),
         _ => Err(kind("type", "`artifact`, `evidence` or `incident`")),
     }
+}
+
+fn artifact(it: &mut Members) -> Result<Artifact, MemberError> {
+    let kind = |name, wanted| MemberError::Kind { name, wanted };
+    let digest = |name, text: String| Digest::parse(&text).map_err(|_| kind(name, "64 hexadecimal digits"));
+    let chain = match it.count_if_there("chain_statements")? {
+        None => None,
+        Some(statements) => Some(Chain {
+            hash: digest("chain_hash", it.text("chain_hash")?)?,
+            place: digest("chain_place", it.text("chain_place")?)?,
+            statements,
+        }),
+    };
+    let proof = it.text_if_there("proof")?.map(|text| ActorProof::from_name(&text));
+    Ok(Artifact {
+        action: it.text("action")?,
+        chain,
+        digest: digest("digest", it.text("digest")?)?,
+        name: it.text_if_there("name")?,
+        proof: proof
+            .map(|it| it.ok_or(kind("proof", "`key`, `user` or `said`")))
+            .transpose()?,
+        version: it.text_if_there("version")?,
+    })
 }
 
 /// An answer as one line, without the line's end.

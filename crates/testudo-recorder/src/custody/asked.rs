@@ -137,7 +137,12 @@ impl Custodian for Custody {
 impl Custody {
     async fn add(&self, addition: Addition) -> Result<Noted, Failure> {
         let owner = addition.subject.as_deref().unwrap_or(TENANTS_OWN);
+        let by = match &addition.by {
+            Some(name) => Some(self.somebody(None, name).await?),
+            None => None,
+        };
         let draft = Draft {
+            by,
             subject: Some(SubjectName::parse(owner)?),
             tenant: addition.tenant,
             content: addition.content,

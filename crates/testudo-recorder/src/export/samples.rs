@@ -1,11 +1,11 @@
 //! One entry of each type, with every optional member there and absent, for tests and for the check of exports.
 
 use testudo_ledger::entry::{
-    AdminLogin, Alarm, AlarmState, Approval, ApprovalDecision, Artifact, Begun, Body, Commitment, Configuration,
-    ConfigurationAction, Data, Decision, Digest, Direction, Entry, Erasure, Evidence, EvidenceResult, Exchange,
-    FindingCount, Gap, Hold, Incident, IndexRange, Key, KeyAction, LegalHold, LegalHoldAction, PayloadRead, PayloadRef,
-    PrincipalPseudonym, Ranges, Recorder, RecorderAction, Retention, Rotation, RotationOf, SubjectPseudonym,
-    TenantPseudonym,
+    ActorProof, AdminLogin, Alarm, AlarmState, Approval, ApprovalDecision, Artifact, Begun, Body, Chain, Commitment,
+    Configuration, ConfigurationAction, Data, Decision, Digest, Direction, Entry, Erasure, Evidence, EvidenceResult,
+    Exchange, FindingCount, Gap, Hold, Incident, IndexRange, Key, KeyAction, LegalHold, LegalHoldAction, PayloadRead,
+    PayloadRef, PrincipalPseudonym, Ranges, Recorder, RecorderAction, Retention, Rotation, RotationOf,
+    SubjectPseudonym, TenantPseudonym,
 };
 use testudo_types::{Action, Severity, Verdict};
 
@@ -209,7 +209,13 @@ fn operations() -> Vec<Body> {
         bodies.push(
             Artifact {
                 action: action.to_owned(),
+                chain: (action == "promote").then_some(Chain {
+                    hash: DIGEST,
+                    place: DIGEST,
+                    statements: 7,
+                }),
                 digest: DIGEST,
+                proof: (action == "promote").then_some(ActorProof::Key),
                 version: name.as_ref().map(|_| "3".to_owned()),
                 name,
             }

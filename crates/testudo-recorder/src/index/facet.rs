@@ -23,6 +23,8 @@ pub enum Facet {
     Outcome,
     /// A rule that found something; an entry may have several.
     Rule,
+    /// A chain of statements whose state the entry tells.
+    Chain,
 }
 
 impl Facet {
@@ -50,6 +52,7 @@ impl Facet {
             Self::Action => 6,
             Self::Outcome => 7,
             Self::Rule => 8,
+            Self::Chain => 9,
         }
     }
 }

@@ -1,8 +1,13 @@
 //! What the index keeps of an entry.
 
-use testudo_ledger::entry::{Body, Entry, PrincipalPseudonym};
+use testudo_ledger::entry::{Body, Digest, Entry, PrincipalPseudonym};
 
 use super::facet::Facet;
+
+/// What the statements about an artifact are found by: where their vault lies, and its name.
+pub(crate) fn chain_word(place: &Digest, artifact: &str) -> String {
+    format!("{place} {artifact}")
+}
 
 /// An entry as the index sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +82,13 @@ impl Line {
 
     fn operation(&mut self, body: &Body) {
         match body {
-            Body::Artifact(it) => self.word(Facet::Action, &it.action),
+            Body::Artifact(it) => {
+                self.word(Facet::Action, &it.action);
+                self.model(it.name.as_ref());
+                if let (Some(chain), Some(name)) = (&it.chain, &it.name) {
+                    self.word(Facet::Chain, &chain_word(&chain.place, name));
+                }
+            }
             Body::Data(it) => self.word(Facet::Action, &it.action),
             Body::Alarm(it) => self.word(Facet::Outcome, it.state.as_str()),
             Body::Incident(it) => {

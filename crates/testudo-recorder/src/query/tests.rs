@@ -208,6 +208,7 @@ fn filters() -> impl Strategy<Value = Filter> {
         verdict: words.4,
         action: words.5,
         outcome: words.6,
+        chain: None,
     })
 }
 

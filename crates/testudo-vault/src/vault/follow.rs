@@ -9,7 +9,8 @@ use super::names::VaultName;
 use super::objects::Objects;
 use super::opened::{OpenVaultError, VaultSettings};
 use super::seen::{SeenError, SeenFile};
-use super::statement::{Approvers, STATEMENT_BYTES_MAX, STATEMENTS_MAX, Standing};
+use super::statement::{Approvers, ChainHead, STATEMENT_BYTES_MAX, STATEMENTS_MAX, Standing};
+use super::told::ToldFile;
 use super::{HEAD, HEAD_BYTES_MAX, Head, VaultError, statement_path, statements};
 
 /// Reads statements as they are made. What was verified before is not read again, but for the last statement, by
@@ -20,7 +21,10 @@ pub struct Follower {
     address: String,
     approvers: Approvers,
     seen: SeenFile,
+    told: ToldFile,
     known: BTreeMap<VaultName, Known>,
+    /// How far the ledger tells, as far as this reader knows.
+    heads: BTreeMap<VaultName, Option<ChainHead>>,
 }
 
 /// A chain that was verified, and what it comes to.
@@ -40,10 +44,14 @@ impl Follower {
     pub fn new(settings: &VaultSettings) -> Result<Self, OpenVaultError> {
         let store = Store::open(&settings.url, &settings.s3)?;
         let approvers = settings.approvers.clone();
-        Ok(Self::reading(&store, approvers, SeenFile::new(&settings.seen)))
+        let follower = Self::reading(&store, approvers, SeenFile::new(&settings.seen));
+        Ok(Self {
+            told: ToldFile::new(settings.ledger.as_deref(), &follower.address),
+            ..follower
+        })
     }
 
-    /// Follows the vault in a store.
+    /// Follows the vault in a store, on a machine without a ledger.
     #[must_use]
     pub fn reading(store: &Store, approvers: Approvers, seen: SeenFile) -> Self {
         Self {
@@ -51,8 +59,27 @@ impl Follower {
             address: store.name().to_owned(),
             approvers,
             seen,
+            told: ToldFile::new(None, store.name()),
             known: BTreeMap::new(),
+            heads: BTreeMap::new(),
         }
+    }
+
+    /// What the ledger calls this vault: the digest of its address.
+    #[must_use]
+    pub fn place(&self) -> [u8; 32] {
+        self.told.place()
+    }
+
+    /// How far the statements about an artifact have come, when the ledger has not been told so yet; once.
+    pub fn news(&mut self, name: &VaultName) -> Option<ChainHead> {
+        let head = self.known.get(name)?.standing.head()?;
+        let told = self.heads.get_mut(name)?;
+        if told.is_some_and(|told| told.sequence >= head.sequence) {
+            return None;
+        }
+        *told = Some(head);
+        Some(head)
     }
 
     /// What all statements about an artifact come to now; how far that is, is on the disk before it is returned.
@@ -76,7 +103,13 @@ impl Follower {
                 })?)
             }
         };
-        self.seen.follow(&self.address, name, &standing)?;
+        // The ledger grows by what this reader tells it, so that it is read once.
+        let told = match self.heads.get(name) {
+            Some(told) => *told,
+            None => self.told.head(name).await?,
+        };
+        self.seen.follow(&self.address, name, &standing, told)?;
+        self.heads.insert(name.clone(), told);
         let known = Known {
             vault,
             chain,
@@ -129,7 +162,9 @@ impl VaultError {
     pub fn is_unreadable(&self) -> bool {
         matches!(
             self,
-            Self::Store { .. } | Self::NoVault(_) | Self::Seen(SeenError::File { .. } | SeenError::Shape)
+            Self::Store { .. }
+                | Self::NoVault(_)
+                | Self::Seen(SeenError::File { .. } | SeenError::Shape | SeenError::Ledger(_))
         )
     }
 }

@@ -10,7 +10,8 @@ use url::Url;
 
 use super::names::VaultName;
 use super::seen::SeenFile;
-use super::statement::{Approvers, Standing};
+use super::statement::{Approvers, ChainHead, Standing};
+use super::told::ToldFile;
 use super::{Vault, VaultError};
 
 /// In a data folder: the vault itself, unless it lies elsewhere.
@@ -19,6 +20,8 @@ const FOLDER: &str = "vault";
 const KEYS: &str = "vault-kek";
 /// In a data folder: the high-water marks.
 const SEEN: &str = "vault-seen.json";
+/// In a data folder: the ledger.
+const LEDGER: &str = "ledger";
 
 /// Which vault, and who is believed there.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct VaultSettings {
     pub approvers: Approvers,
     /// Where this machine remembers how far it has come.
     pub seen: PathBuf,
+    /// The folder of this machine's ledger, which remembers it, too; it may not be there.
+    pub ledger: Option<PathBuf>,
 }
 
 /// Who keeps the key-encryption keys.
@@ -88,6 +93,7 @@ impl VaultSettings {
             keys: KeySettings::Folder(data_dir.join(KEYS)),
             approvers: Approvers::default(),
             seen: data_dir.join(SEEN),
+            ledger: Some(data_dir.join(LEDGER)),
         })
     }
 
@@ -111,6 +117,7 @@ impl VaultSettings {
 
     fn opened(&self, vault: Vault) -> OpenVault {
         OpenVault {
+            told: ToldFile::new(self.ledger.as_deref(), &vault.address),
             vault,
             approvers: self.approvers.clone(),
             seen: SeenFile::new(&self.seen),
@@ -166,6 +173,14 @@ pub struct OpenVault {
     vault: Vault,
     approvers: Approvers,
     seen: SeenFile,
+    told: ToldFile,
+}
+
+/// What all statements about an artifact come to, and how far the ledger has told of them.
+#[derive(Debug)]
+pub struct Followed {
+    pub standing: Standing,
+    pub told: Option<ChainHead>,
 }
 
 impl OpenVault {
@@ -186,10 +201,17 @@ impl OpenVault {
     ///
     /// # Errors
     /// When a statement is not by an approver, does not follow the one before, or is missing; and when the whole is
-    /// older than what was seen, or another history.
-    pub async fn standing(&self, name: &VaultName) -> Result<Standing, VaultError> {
+    /// older than what was seen or what the ledger tells, or another history.
+    pub async fn standing(&self, name: &VaultName) -> Result<Followed, VaultError> {
         let standing = self.vault.stated(name, &self.approvers).await?;
-        self.seen.follow(&self.vault.address, name, &standing)?;
-        Ok(standing)
+        let told = self.told.head(name).await?;
+        self.seen.follow(&self.vault.address, name, &standing, told)?;
+        Ok(Followed { standing, told })
+    }
+
+    /// What the ledger calls this vault: the digest of its address.
+    #[must_use]
+    pub fn place(&self) -> [u8; 32] {
+        self.told.place()
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::names::VaultName;
-use super::statement::Standing;
+use super::statement::{ChainHead, Standing};
 use crate::hex;
 
 /// Why statements that are signed and linked are refused all the same.
@@ -22,6 +22,8 @@ pub enum SeenError {
     Forked { artifact: String, sequence: u64 },
     #[error("the file of what was seen is not one")]
     Shape,
+    #[error("how far this machine had come cannot be learnt from its ledger: {0}")]
+    Ledger(String),
     #[error("what was seen cannot be read or written in `{}`: {what}", path.display())]
     File { path: PathBuf, what: String },
 }
@@ -41,6 +43,15 @@ pub struct Seen {
 struct Mark {
     sequence: u64,
     hash: String,
+}
+
+impl Mark {
+    fn of(head: &ChainHead) -> Self {
+        Self {
+            sequence: head.sequence,
+            hash: hex::encode(&head.hash),
+        }
+    }
 }
 
 impl Seen {
@@ -66,10 +77,22 @@ impl Seen {
     /// # Errors
     /// When it is older, or another history.
     pub(crate) fn follow(&mut self, vault: &str, artifact: &VaultName, standing: &Standing) -> Result<(), SeenError> {
+        self.follow_from(vault, artifact, standing, None)
+    }
+
+    /// As [`Self::follow`], when what was seen may have been forgotten, and the machine's ledger tells how far it was.
+    fn follow_from(
+        &mut self,
+        vault: &str,
+        artifact: &VaultName,
+        standing: &Standing,
+        told: Option<ChainHead>,
+    ) -> Result<(), SeenError> {
         let place = format!("{vault} {artifact}");
         let head = standing.head();
-        if let Some(mark) = self.marks.get(&place) {
-            let found = head.map_or(0, |(sequence, _)| sequence);
+        let told = told.map(|told| Mark::of(&told));
+        for mark in self.marks.get(&place).into_iter().chain(&told) {
+            let found = head.map_or(0, |head| head.sequence);
             if found < mark.sequence {
                 return Err(SeenError::RolledBack {
                     artifact: artifact.to_string(),
@@ -84,9 +107,8 @@ impl Seen {
                 });
             }
         }
-        if let Some((sequence, hash)) = head {
-            let hash = hex::encode(&hash);
-            self.marks.insert(place, Mark { sequence, hash });
+        if let Some(head) = head {
+            self.marks.insert(place, Mark::of(&head));
         }
         Ok(())
     }
@@ -118,11 +140,17 @@ impl SeenFile {
     }
 
     /// As [`Seen::follow`], from what any program of this machine has seen, and on the disk before it returns.
-    pub(crate) fn follow(&self, vault: &str, artifact: &VaultName, standing: &Standing) -> Result<(), SeenError> {
+    pub(crate) fn follow(
+        &self,
+        vault: &str,
+        artifact: &VaultName,
+        standing: &Standing,
+        told: Option<ChainHead>,
+    ) -> Result<(), SeenError> {
         let _locked = self.lock().map_err(|error| self.failed(&error))?;
         let before = self.read()?;
         let mut seen = before.clone();
-        seen.follow(vault, artifact, standing)?;
+        seen.follow_from(vault, artifact, standing, told)?;
         if seen == before {
             return Ok(());
         }

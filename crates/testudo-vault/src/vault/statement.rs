@@ -212,6 +212,15 @@ impl Approvers {
     }
 }
 
+/// How far a chain of statements has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainHead {
+    /// How many statements there are.
+    pub sequence: u64,
+    /// Of the last of them.
+    pub hash: [u8; 32],
+}
+
 /// What all statements about an artifact come to.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
@@ -420,10 +429,12 @@ impl Standing {
         self.revoked.contains_key(&version)
     }
 
-    /// How many statements there are, and the hash of the last one.
-    pub(crate) fn head(&self) -> Option<(u64, [u8; 32])> {
-        let last = self.hashes.last()?;
-        Some((u64::try_from(self.hashes.len()).ok()?, *last))
+    /// How far the chain has come; nothing while there are no statements.
+    #[must_use]
+    pub fn head(&self) -> Option<ChainHead> {
+        let hash = *self.hashes.last()?;
+        let sequence = u64::try_from(self.hashes.len()).ok()?;
+        Some(ChainHead { sequence, hash })
     }
 
     /// The hash of a statement.

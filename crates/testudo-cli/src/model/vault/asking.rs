@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::bail;
+use testudo_ledger::entry::ActorProof;
 use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
 use testudo_vault::vault::{Act, Standing, VaultName, VersionId};
 
@@ -44,6 +45,20 @@ impl Asking {
         let proof = if known { Proof::Key } else { Proof::Said };
         let name = name.to_owned();
         Self { name, proof }
+    }
+
+    /// What they are called; the ledger keeps it sealed.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is known that it is them, for the ledger.
+    pub(super) fn proof(&self) -> ActorProof {
+        match self.proof {
+            Proof::Key => ActorProof::Key,
+            Proof::User => ActorProof::User,
+            Proof::Said => ActorProof::Said,
+        }
     }
 
     /// Why policies do not permit it, if they do not.

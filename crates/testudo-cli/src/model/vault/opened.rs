@@ -1,16 +1,18 @@
 //! The vault that a command means, what this machine has seen of it, and the ledger that is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, bail};
-use testudo_ledger::entry::{Artifact as ArtifactEntry, Digest};
+use testudo_ledger::entry::{Artifact as ArtifactEntry, Chain, Digest};
 use testudo_policy::artifacts::ArtifactAct;
-use testudo_recorder::control::{AddedBody, Addition};
+use testudo_recorder::control::{AddedBody, Addition, Custodian as _};
 use testudo_types::UnixMillis;
 use testudo_vault::signing::VerifyingKey;
 use testudo_vault::vault::{
-    Approvers, Artifact, Evidence, Gates, OpenVault, Standing, Vault, VaultError, VaultName, VaultSettings, VersionId,
+    Approvers, Artifact, ChainHead, Evidence, Followed, Gates, OpenVault, Standing, Vault, VaultError, VaultName,
+    VaultSettings, VersionId,
 };
 
 use super::asking::{Asking, Denied, act_of};
@@ -26,6 +28,15 @@ pub(super) struct Opened {
     /// Whoever runs this program.
     asking: Asking,
     ledger: Option<Keeper>,
+    /// How far the statements about artifacts have come, by what was seen since the vault was opened.
+    heads: Mutex<BTreeMap<VaultName, Seen>>,
+}
+
+/// How far the statements about an artifact have come, and whether the ledger says so.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    head: ChainHead,
+    told: bool,
 }
 
 impl Opened {
@@ -45,7 +56,12 @@ impl Opened {
             None
         } else {
             let found = Keeper::find(&place.store, variables).await;
-            Some(found.context("the vault tells a ledger what is done; --without-ledger does without")?)
+            let keeper = found.context("the vault tells a ledger what is done; --without-ledger does without")?;
+            if let Keeper::Asked(client) = &keeper {
+                // What others told it just now is to be read below.
+                client.flush().await?;
+            }
+            Some(keeper)
         };
         let open = match missing {
             Missing::Make => settings.open_or_make().await?,
@@ -56,6 +72,7 @@ impl Opened {
             rules,
             asking,
             ledger,
+            heads: Mutex::default(),
         })
     }
 
@@ -151,9 +168,33 @@ impl Opened {
             bail!("nobody's statements are believed; name approvers in [vault.approvers], or give --approver-key");
         }
         match self.open.standing(name).await {
-            Ok(standing) => Ok(standing),
+            Ok(Followed { standing, told }) => {
+                if let Some(head) = standing.head() {
+                    let told = told.is_some_and(|told| told.sequence >= head.sequence);
+                    self.heads().insert(name.clone(), Seen { head, told });
+                }
+                Ok(standing)
+            }
             Err(error) => Err(self.refused(name, None, error).await),
         }
+    }
+
+    /// Tells the ledger how far the statements have come that no other entry told of.
+    async fn tell_seen(&self) -> anyhow::Result<()> {
+        let untold: Vec<_> = self
+            .heads()
+            .iter()
+            .filter(|(_, it)| !it.told)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in untold {
+            self.entry("follow", &name, None, None).await?;
+        }
+        Ok(())
+    }
+
+    fn heads(&self) -> MutexGuard<'_, BTreeMap<VaultName, Seen>> {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the ledger of a denial, and gives the error on.
@@ -194,18 +235,29 @@ impl Opened {
             return Ok(());
         };
         let action = alias.map_or_else(|| action.to_owned(), |alias| format!("{action}:{alias}"));
+        let seen = self.heads().get(name).copied();
         let addition = Addition {
             body: AddedBody::Artifact(ArtifactEntry {
                 action,
+                chain: seen.map(|seen| Chain {
+                    hash: Digest::from_bytes(seen.head.hash),
+                    place: Digest::from_bytes(self.open.place()),
+                    statements: seen.head.sequence,
+                }),
                 digest: Digest::from_bytes(version.map_or([0; 32], |version| *version.as_bytes())),
                 name: Some(name.to_string()),
+                proof: Some(self.asking.proof()),
                 version: version.map(|version| version.short()),
             }),
+            by: Some(self.asking.name().to_owned()),
             tenant: None,
             subject: None,
             content: None,
         };
         keeper.custodian()?.append(addition).await?;
+        if let (Some(seen), Some(now)) = (seen, self.heads().get_mut(name)) {
+            now.told |= now.head == seen.head;
+        }
         Ok(())
     }
 }
@@ -245,10 +297,13 @@ pub(super) async fn within_configured<T>(
 ) -> anyhow::Result<T> {
     let mut opened = Opened::open(place, configured, variables, missing).await?;
     let outcome = act(&mut opened).await;
+    let told = opened.tell_seen().await;
     if let Some(keeper) = opened.ledger {
         keeper.close().await;
     }
-    outcome
+    let outcome = outcome?;
+    told.context("what was seen of the vault is not in the ledger")?;
+    Ok(outcome)
 }
 
 /// The vault as configured, and as flags say otherwise.

@@ -163,12 +163,13 @@ impl Wanted<'_> {
             Ok(sequence) => sequence,
             Err(error) => return Err(opened.refused(&name, Some(version), error).await),
         };
+        // So that this machine does not take an older state from now on; the ledger is told of the new one.
+        let untold = "the statement stands, and is not in the ledger";
+        let standing = opened.standing(&name).await.context(untold)?;
         opened
             .tell(proposed.act.as_str(), &name, version, alias.as_deref())
             .await
-            .context("the statement stands, and is not in the ledger")?;
-        // So that this machine does not take an older state from now on.
-        let standing = opened.standing(&name).await?;
+            .context(untold)?;
         let what = said(&proposed.act, &name, version, &standing);
         writeln!(out, "{what}, says statement {sequence}")?;
         if let WantedAct::Revoke { delete: true, .. } = self.act {

@@ -62,7 +62,7 @@ impl Vault {
 
     pub(super) async fn state(&self, act: Act, version: VersionId) {
         let open = self.settings.open().await.unwrap();
-        let standing = open.standing(&name("llama")).await.unwrap();
+        let standing = open.standing(&name("llama")).await.unwrap().standing;
         let artifact = open.vault().artifact(&name("llama")).await.unwrap();
         let proposed = Proposed {
             act,

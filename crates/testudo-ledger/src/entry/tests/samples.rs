@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use testudo_types::{Action, Severity, Verdict};
 
 use crate::entry::{
-    AdminLogin, Alarm, AlarmState, Approval, ApprovalDecision, Artifact, Begun, Body, Commitment, Configuration,
-    ConfigurationAction, Data, Decision, Digest, Direction, Entry, Erasure, Evidence, EvidenceResult, Exchange,
-    FindingCount, Gap, Hold, Incident, IndexRange, Key, KeyAction, LegalHold, LegalHoldAction, NUMBER_MAX, PayloadRead,
-    PayloadRef, PrincipalPseudonym, Ranges, Recorder, RecorderAction, Retention, Rotation, RotationOf,
+    ActorProof, AdminLogin, Alarm, AlarmState, Approval, ApprovalDecision, Artifact, Begun, Body, Chain, Commitment,
+    Configuration, ConfigurationAction, Data, Decision, Digest, Direction, Entry, Erasure, Evidence, EvidenceResult,
+    Exchange, FindingCount, Gap, Hold, Incident, IndexRange, Key, KeyAction, LegalHold, LegalHoldAction, NUMBER_MAX,
+    PayloadRead, PayloadRef, PrincipalPseudonym, Ranges, Recorder, RecorderAction, Retention, Rotation, RotationOf,
     SubjectPseudonym, TenantPseudonym,
 };
 
@@ -133,9 +133,15 @@ fn decided() -> Vec<Body> {
 fn operated() -> Vec<Body> {
     vec![
         Body::Artifact(Artifact {
-            action: "admit".to_owned(),
+            action: "promote:prod".to_owned(),
+            chain: Some(Chain {
+                hash: DIGEST,
+                place: DIGEST,
+                statements: 3,
+            }),
             digest: DIGEST,
             name: Some("classifier".to_owned()),
+            proof: Some(ActorProof::Key),
             version: None,
         }),
         Body::Data(Data {

@@ -22,12 +22,26 @@ pub(super) fn artifact(context: &Context<'_>, it: &Artifact) -> Value {
             app.insert(name.to_owned(), text.into());
         }
     }
-    context
+    let event = context
         .event(Class::ApplicationLifecycle, activity)
         .with("app", app)
-        .unmapped("action", it.action.as_str())
-        .unmapped("principal", context.actor())
-        .finish()
+        .unmapped("action", it.action.as_str());
+    // The class has an actor only with this profile.
+    let event = match context.entry.principal {
+        Some(_) => event.profile("host").with("actor", context.actor()),
+        None => event,
+    };
+    let event = match it.proof {
+        Some(proof) => event.unmapped("actor_proof", proof.as_str()),
+        None => event,
+    };
+    match &it.chain {
+        Some(chain) => event
+            .unmapped("statements", chain.statements)
+            .unmapped("statement_sha256", chain.hash.to_string())
+            .finish(),
+        None => event.finish(),
+    }
 }
 
 pub(super) fn data(context: &Context<'_>, it: &Data) -> Value {
