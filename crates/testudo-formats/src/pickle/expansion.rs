@@ -28,9 +28,10 @@ impl Node {
             Value::Set(id) => (1, id),
             Value::Dict(id) => (2, id),
             Value::Tuple(id) => (3, id),
+            Value::Object(id) => (4, id),
             _ => return None,
         };
-        id.checked_mul(4)?.checked_add(kind).map(Self)
+        id.checked_mul(8)?.checked_add(kind).map(Self)
     }
 }
 

@@ -60,6 +60,7 @@ pub(super) struct Machine<'s, 'b> {
     pub(super) opcodes: u64,
     pub(super) calls: u64,
     gets: u64,
+    object_gets: u64,
     puts: u64,
     dups: u64,
     /// The array of a joblib file that follows, if this opcode was its wrapper's.
@@ -90,6 +91,7 @@ impl<'s, 'b> Machine<'s, 'b> {
             opcodes: 0,
             calls: 0,
             gets: 0,
+            object_gets: 0,
             puts: 0,
             dups: 0,
             array: None,
@@ -372,7 +374,9 @@ impl<'s, 'b> Machine<'s, 'b> {
             Value::Dict(_) if is_dict => self.values.set_items(into, &items),
             Value::List(_) | Value::Set(_) if !is_dict => self.values.append(into, &items),
             Value::Opaque => {}
-            Value::Object(_) if self.values.made(into).is_some_and(|object| object.takes_state) => {}
+            Value::Object(_) if self.values.made(into).is_some_and(|object| object.takes_state) => {
+                self.values.hold(into, &items);
+            }
             _ => {
                 let what = self.values.describe(into);
                 self.note("pickle.items", Verdict::Unknown, format!("puts items into {what}"));
@@ -416,6 +420,8 @@ impl<'s, 'b> Machine<'s, 'b> {
             Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Set(_) | Value::LongTuple
         ) {
             self.gets = self.gets.saturating_add(1);
+        } else if matches!(value, Value::Object(_)) {
+            self.object_gets = self.object_gets.saturating_add(1);
         }
         self.push(value)
     }
@@ -555,7 +561,8 @@ impl<'s, 'b> Machine<'s, 'b> {
     /// What the counts of opcodes and the containers in each other say, once it ended; gives the steps that it took,
     /// which count as opcodes do.
     pub(super) fn judge_counts(&mut self) -> u64 {
-        let is_shared = self.gets.saturating_add(self.dups) >= SHARED_MIN;
+        let shared = self.gets.saturating_add(self.object_gets).saturating_add(self.dups);
+        let is_shared = shared >= SHARED_MIN;
         let steps = if is_shared { self.judge_expansion() } else { 0 };
         if self.gets > 10_000 && self.gets > self.puts.saturating_mul(50) {
             let (gets, puts) = (self.gets, self.puts);

@@ -201,13 +201,26 @@ impl Values {
         }
     }
 
-    fn hold(&mut self, container: Value, items: &[Value]) {
-        let Some(outer) = Node::of(container) else { return };
-        for inner in items.iter().filter_map(|item| Node::of(*item)) {
+    /// Notes which of the items are containers, too.
+    pub(super) fn hold(&mut self, container: Value, items: &[Value]) {
+        let Some(outer) = self.node(container) else { return };
+        for item in items {
+            let Some(inner) = self.node(*item) else { continue };
             if self.held.len() < HELD_MAX && self.spend(size_of::<(Node, Node)>()) {
                 self.held.push((outer, inner));
             }
         }
+    }
+
+    /// A container, which what `collections` and `builtins` make is, too.
+    fn node(&self, value: Value) -> Option<Node> {
+        if let Some(object) = self.made(value) {
+            let module = self.named(object.callable).map(|named| named.module.as_str());
+            if !matches!(module, Some("collections" | "builtins" | "__builtin__")) {
+                return None;
+            }
+        }
+        Node::of(value)
     }
 
     /// Which container holds which, up to a limit.
@@ -273,7 +286,9 @@ impl Values {
         if !self.spend(VALUE_BYTES.saturating_mul(4)) {
             return Value::Unknown;
         }
-        push(&mut self.objects, object).map_or(Value::Unknown, Value::Object)
+        let made = push(&mut self.objects, object).map_or(Value::Unknown, Value::Object);
+        self.hold(made, &[object.args]);
+        made
     }
 
     pub(super) fn persistent(&mut self, id: Value) -> Value {

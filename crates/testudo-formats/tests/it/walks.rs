@@ -16,7 +16,7 @@ fn levels(count: usize, times: usize, open: &[u8], close: &[u8]) -> Vec<u8> {
     for level in 0..count {
         out.extend(open);
         for key in 0..times {
-            if close == b"d" {
+            if close == b"d" || close == b"u" {
                 out.extend([b'K', u8::try_from(key).unwrap()]);
             }
             out.extend([b'h', u8::try_from(level).unwrap()]);
@@ -54,6 +54,11 @@ fn what_stands_for_more_than_any_memory_is_told() {
         ("tuples of tuples", levels(60, 2, b"(", b"t\x85")),
         ("dictionaries", levels(60, 2, b"(", b"d")),
         ("lists, ninefold", levels(16, 9, b"(", b"l")),
+        (
+            "ordered dictionaries",
+            levels(60, 2, b"ccollections\nOrderedDict\n)R(", b"u"),
+        ),
+        ("queues", levels(60, 2, b"ccollections\ndeque\n(", b"lR")),
         ("each in each", everyone(16)),
     ] {
         let report = judged("x.pkl", &bytes);
