@@ -5,7 +5,8 @@
 //! can be added; nothing of them is kept.
 //!
 //! From an empty cache it installs nine sets of packages (9 GB, a quarter of an hour), makes the files (ten minutes) and
-//! runs for one to two hours on two cores; `--speed-only` takes ten minutes.
+//! runs for an hour on two cores, most of it modelaudit; an interrupted run goes on with `--resume`. `--speed-only` takes
+//! some minutes.
 
 #![expect(clippy::disallowed_types, reason = "this measures, and sleeps for nobody")]
 
@@ -19,8 +20,8 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 pub(super) use self::corpora::TORCH_SAVERS;
-use self::corpora::{Corpus, Given};
-use self::tools::{PEERS, Said, Tool, Word};
+use self::corpora::{Corpus, Given, Making};
+use self::tools::{Kept, PEERS, Said, Tool, Word};
 use super::table;
 use crate::{output, shell};
 
@@ -36,6 +37,7 @@ struct Options {
     /// Processes of a peer at a time.
     processes: Option<usize>,
     speed_only: bool,
+    resume: bool,
 }
 
 impl Options {
@@ -43,29 +45,34 @@ impl Options {
         let mut options = Self::default();
         let mut words = words.iter();
         while let Some(name) = words.next() {
-            if name == "--speed-only" {
-                options.speed_only = true;
-                continue;
-            }
-            let value = words.next().with_context(|| format!("`{name}` needs a value"))?;
-            let path = || std::path::absolute(value).with_context(|| format!("`{value}` is no path"));
             match name.as_str() {
-                "--picklescan" => options.given.picklescan = Some(path()?),
-                "--modelaudit" => options.given.modelaudit = Some(path()?),
-                "--fickling" => options.given.fickling = Some(path()?),
-                "--harmful" => options.given.harmful.push(path()?),
-                "--harmless" => options.given.harmless.push(path()?),
-                "--only" => options.only = Some(value.clone()),
-                "--corpus" => options.corpus.clone_from(value),
-                "--ours" => options.ours = Some(path()?),
-                "--processes" => options.processes = Some(value.parse().context("--processes takes a number")?),
-                _ => bail!(
-                    "`peers models` takes --picklescan, --modelaudit and --fickling CHECKOUT, --harmful and --harmless \
-                     FOLDER, --only TOOL, --corpus NAME, --ours PROGRAM, --processes N, and --speed-only"
-                ),
+                "--speed-only" => options.speed_only = true,
+                "--resume" => options.resume = true,
+                _ => options.valued(name, words.next())?,
             }
         }
         Ok(options)
+    }
+
+    fn valued(&mut self, name: &str, value: Option<&String>) -> anyhow::Result<()> {
+        let value = value.with_context(|| format!("`{name}` needs a value"))?;
+        let path = || std::path::absolute(value).with_context(|| format!("`{value}` is no path"));
+        match name {
+            "--picklescan" => self.given.picklescan = Some(path()?),
+            "--modelaudit" => self.given.modelaudit = Some(path()?),
+            "--fickling" => self.given.fickling = Some(path()?),
+            "--harmful" => self.given.harmful.push(path()?),
+            "--harmless" => self.given.harmless.push(path()?),
+            "--only" => self.only = Some(value.clone()),
+            "--corpus" => self.corpus.clone_from(value),
+            "--ours" => self.ours = Some(path()?),
+            "--processes" => self.processes = Some(value.parse().context("--processes takes a number")?),
+            _ => bail!(
+                "`peers models` takes --picklescan, --modelaudit and --fickling CHECKOUT, --harmful and --harmless \
+                 FOLDER, --only TOOL, --corpus NAME, --ours PROGRAM, --processes N, --resume, and --speed-only"
+            ),
+        }
+        Ok(())
     }
 }
 
@@ -79,7 +86,11 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     let work = shell::target().join("peers/models");
     fs::create_dir_all(&work)?;
     let [.., (_, fickling), _] = &PEERS;
-    let corpora = corpora::all(&options.given, &options.corpus, &work, fickling);
+    let making = Making {
+        work: &work,
+        resume: options.resume,
+    };
+    let corpora = corpora::all(&options.given, &options.corpus, &making, fickling);
     let ours = match &options.ours {
         Some(program) => program.clone(),
         None => built()?,
@@ -97,7 +108,9 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     let mut columns = Vec::new();
     for tool in &tools {
         output::step(tool.name());
-        match judge(tool, &corpora, &work, processes) {
+        let judged = Kept::open(tool.name(), &work, options.resume)
+            .and_then(|kept| judge(tool, &corpora, &work, &kept, processes));
+        match judged {
             Ok(column) => columns.push(column),
             Err(error) => output::problem(&format!("{} is left out: {error:#}", tool.name())),
         }
@@ -138,18 +151,12 @@ struct Column {
     start_seconds: f64,
 }
 
-fn judge(tool: &Tool, corpora: &[Corpus], work: &Path, processes: usize) -> anyhow::Result<Column> {
-    let verdicts = work.join(format!("{}.verdicts.jsonl", tool.name()));
-    if verdicts.exists() {
-        fs::remove_file(verdicts)?;
-    }
+fn judge(tool: &Tool, corpora: &[Corpus], work: &Path, kept: &Kept, processes: usize) -> anyhow::Result<Column> {
     let mut said = Vec::new();
     for corpus in corpora {
         let files: Vec<PathBuf> = corpus.harmful.iter().chain(&corpus.harmless).cloned().collect();
         output::step(&format!("{} on {}: {} files", tool.name(), corpus.name, files.len()));
-        let one = tool.judge(&files, work, processes)?;
-        tools::keep(tool.name(), &one, work)?;
-        said.push(one);
+        said.push(tool.judge(&files, work, kept, processes)?);
     }
     let small = work.join("small.pkl");
     // `[1]`, as protocol 2 has it.

@@ -233,7 +233,8 @@ impl<'f> Plan<'f, '_> {
                 let dictionary = self.dictionary(lzma2_dictionary(*size)?, bytes)?;
                 Box::new(lzma_rust2::Lzma2Reader::new(BufReader::new(input), dictionary, None))
             }
-            (Method::Ppmd, [order, a, b, c, d]) => {
+            // Some writers add two bytes, which nobody reads.
+            (Method::Ppmd, [order, a, b, c, d, ..]) => {
                 let model_bytes = u32::from_le_bytes([*a, *b, *c, *d]);
                 // The model is as long as it says, whatever comes out.
                 self.dictionary(model_bytes, u64::MAX)?;

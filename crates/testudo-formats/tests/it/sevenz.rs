@@ -139,6 +139,7 @@ fn ppmd_is_unpacked() {
     let said = [6, 0, 0, 0x10, 0];
     check("x", &ppmd(CALL, &said), Verdict::Malicious);
     check("x.7z", &ppmd(FINE, &said), Verdict::Allowed);
+    check("x.7z", &ppmd(FINE, &[&said[..], &[0, 0]].concat()), Verdict::Allowed);
     // Another order, a model of 4 GB, no order, none of both.
     for wrong in [
         &[6, 0xff, 0xff, 0xff, 0xff][..],

@@ -175,6 +175,13 @@ pub(super) struct Given {
     pub(super) harmless: Vec<PathBuf>,
 }
 
+/// Where files are made, and whether those of an interrupted run are taken.
+#[derive(Clone, Copy)]
+pub(super) struct Making<'m> {
+    pub(super) work: &'m Path,
+    pub(super) resume: bool,
+}
+
 /// A checkout that was given, or one in the cache, which is fetched once.
 fn checkout(given: Option<&PathBuf>, of: &Repository) -> anyhow::Result<PathBuf> {
     if let Some(given) = given {
@@ -194,7 +201,7 @@ fn checkout(given: Option<&PathBuf>, of: &Repository) -> anyhow::Result<PathBuf>
 }
 
 /// Every corpus that can be made or was given and whose name holds `wanted`; one that cannot is left out, and said so.
-pub(super) fn all(given: &Given, wanted: &str, work: &Path, savers: &Environment) -> Vec<Corpus> {
+pub(super) fn all(given: &Given, wanted: &str, making: &Making<'_>, savers: &Environment) -> Vec<Corpus> {
     let mut corpora = Vec::new();
     let mut keep = |name: &str, make: &dyn Fn() -> anyhow::Result<Corpus>| {
         if !name.contains(wanted) {
@@ -209,7 +216,7 @@ pub(super) fn all(given: &Given, wanted: &str, work: &Path, savers: &Environment
             Err(error) => output::problem(&format!("{name} is left out: {error:#}")),
         }
     };
-    keep("bypasses", &|| bypasses(&work.join("bypasses")));
+    keep("bypasses", &|| bypasses(making));
     keep("packages", &packages);
     keep("picklescan's tests", &|| {
         picklescan(&checkout(given.picklescan.as_ref(), &PICKLESCAN)?)
@@ -219,10 +226,10 @@ pub(super) fn all(given: &Given, wanted: &str, work: &Path, savers: &Environment
     });
     keep("fickling's tests", &|| {
         let checkout = checkout(given.fickling.as_ref(), &FICKLING)?;
-        fickling(&checkout, &work.join("fickling"), savers)
+        fickling(&checkout, making, savers)
     });
     // The largest last.
-    keep("savers", &|| saved(&work.join("harmless")));
+    keep("savers", &|| saved(making));
     for (folders, is_harmful) in [(&given.harmful, true), (&given.harmless, false)] {
         for folder in folders {
             keep(&folder.display().to_string(), &|| folder_of(folder, is_harmful));
@@ -231,9 +238,10 @@ pub(super) fn all(given: &Given, wanted: &str, work: &Path, savers: &Environment
     corpora
 }
 
-fn bypasses(folder: &Path) -> anyhow::Result<Corpus> {
+fn bypasses(making: &Making<'_>) -> anyhow::Result<Corpus> {
     let [(_, current), ..] = &SAVERS;
-    make(install::python(current)?, "bypass.py", folder, &[])?;
+    let folder = &making.work.join("bypasses");
+    making.make(install::python(current)?, "bypass.py", folder, &[])?;
     Ok(Corpus {
         name: "bypasses".to_owned(),
         truth: "made so",
@@ -242,13 +250,14 @@ fn bypasses(folder: &Path) -> anyhow::Result<Corpus> {
     })
 }
 
-fn saved(folder: &Path) -> anyhow::Result<Corpus> {
+fn saved(making: &Making<'_>) -> anyhow::Result<Corpus> {
+    let folder = making.work.join("harmless");
     let mut harmless = Vec::new();
     for (generation, environment) in &SAVERS {
         let own = folder.join(generation);
         // What another environment writes with the same library is not written twice.
         let only: &[&str] = if *generation == "keras" { &["keras"] } else { &[] };
-        let made = install::python(environment).and_then(|python| make(python, "benign.py", &own, only));
+        let made = install::python(environment).and_then(|python| making.make(python, "benign.py", &own, only));
         match made {
             Ok(()) => harmless.extend(files(&own)?),
             Err(error) => output::problem(&format!("savers ({generation}) are left out: {error:#}")),
@@ -333,16 +342,14 @@ fn modelaudit(checkout: &Path) -> anyhow::Result<Corpus> {
     }))
 }
 
-fn fickling(checkout: &Path, folder: &Path, savers: &Environment) -> anyhow::Result<Corpus> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
+fn fickling(checkout: &Path, making: &Making<'_>, savers: &Environment) -> anyhow::Result<Corpus> {
+    let folder = making.work.join("fickling");
     let mut python = install::python(savers)?;
     python
         .arg(shell::workspace().join("tests/peers/fickling_files.py"))
         .arg(checkout)
-        .arg(folder);
-    shell::run(python.stdout(Stdio::null()).stderr(Stdio::null()))?;
+        .arg(&folder);
+    making.run(&mut python, &folder)?;
     let of = |name: &str| {
         let folder = folder.join(name);
         if folder.exists() {
@@ -376,20 +383,36 @@ fn parted(name: &str, truth: &'static str, all: Vec<PathBuf>, is_harmful: impl F
     }
 }
 
-fn make(mut python: Command, script: &str, folder: &Path, only: &[&str]) -> anyhow::Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
+impl Making<'_> {
+    fn make(&self, mut python: Command, script: &str, folder: &Path, only: &[&str]) -> anyhow::Result<()> {
+        python
+            .arg(shell::workspace().join("tests/formats").join(script))
+            .arg(folder)
+            .args(only);
+        self.run(&mut python, folder)
     }
-    output::step(&format!("making {}", folder.display()));
-    python
-        .arg(shell::workspace().join("tests/formats").join(script))
-        .arg(folder)
-        .args(only);
-    let quiet = python
-        .env("OMP_NUM_THREADS", "1")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    shell::run(quiet)
+
+    /// Runs what fills a folder, unless it is full.
+    fn run(&self, python: &mut Command, folder: &Path) -> anyhow::Result<()> {
+        let full = folder.with_extension("full");
+        if self.resume && full.exists() {
+            return Ok(());
+        }
+        for before in [folder, &full] {
+            if before.is_dir() {
+                fs::remove_dir_all(before)?;
+            } else if before.exists() {
+                fs::remove_file(before)?;
+            }
+        }
+        output::step(&format!("making {}", folder.display()));
+        let quiet = python
+            .env("OMP_NUM_THREADS", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        shell::run(quiet)?;
+        Ok(fs::write(full, "")?)
+    }
 }
 
 fn is_model(path: &Path) -> bool {

@@ -67,6 +67,29 @@ pub(super) enum Word {
     NoAnswer,
 }
 
+impl Word {
+    const ALL: [(&str, Self); 4] = [
+        ("found", Self::Found),
+        ("suspicious", Self::Told),
+        ("clean", Self::Clean),
+        ("no answer", Self::NoAnswer),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(_, word)| *word == self)
+            .map_or("", |(name, _)| *name)
+    }
+
+    fn read(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, word)| *word)
+    }
+}
+
 /// Words by file, and the seconds of each; ours are timed together.
 #[derive(Default)]
 pub(super) struct Said {
@@ -89,12 +112,12 @@ impl Tool {
     }
 
     /// Runs it over files, a peer in so many processes at a time.
-    pub(super) fn judge(&self, files: &[PathBuf], work: &Path, processes: usize) -> anyhow::Result<Said> {
+    pub(super) fn judge(&self, files: &[PathBuf], work: &Path, kept: &Kept, processes: usize) -> anyhow::Result<Said> {
+        let (mut said, files) = kept.earlier(files);
         match self {
             Self::Ours(program) => {
-                let mut said = Said::default();
                 for part in files.chunks(FILES_EACH) {
-                    ours(program, part, &mut said)?;
+                    ours(program, part, kept, &mut said)?;
                 }
                 Ok(said)
             }
@@ -105,8 +128,9 @@ impl Tool {
                     name,
                     environment,
                     work,
+                    kept,
                 };
-                peer.judge(files, processes.max(1))
+                peer.judge(&files, said, processes.max(1))
             }
         }
     }
@@ -116,8 +140,9 @@ impl Tool {
         let files = [file.to_owned()];
         let mut times = Vec::new();
         for _ in 0..=STARTS {
+            let kept = Kept::open("start", work, false)?;
             let start = Instant::now();
-            self.judge(&files, work, 1)?;
+            self.judge(&files, work, &kept, 1)?;
             times.push(start.elapsed().as_secs_f64());
         }
         times.remove(0);
@@ -127,14 +152,15 @@ impl Tool {
 }
 
 /// Our own program, as a user calls it, on one core like the others.
-fn ours(program: &Path, files: &[PathBuf], said: &mut Said) -> anyhow::Result<()> {
+fn ours(program: &Path, files: &[PathBuf], kept: &Kept, said: &mut Said) -> anyhow::Result<()> {
     let start = Instant::now();
     let output = Command::new(program)
         .args(["model", "scan", "--format", "json", "--jobs", "1"])
         .args(files)
         .output()
         .with_context(|| format!("{} cannot be started", program.display()))?;
-    said.seconds += start.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
+    said.seconds += seconds;
     if !matches!(output.status.code(), Some(0 | 1 | 3)) {
         bail!("it failed: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -147,7 +173,13 @@ fn ours(program: &Path, files: &[PathBuf], said: &mut Said) -> anyhow::Result<()
             "suspicious" => Word::Told,
             _ => Word::Clean,
         };
-        said.words.insert(text("path").into(), word);
+        let path = PathBuf::from(text("path"));
+        kept.keep(
+            &path,
+            word,
+            seconds / f64::from(u32::try_from(files.len()).unwrap_or(u32::MAX)),
+        )?;
+        said.words.insert(path, word);
     }
     Ok(())
 }
@@ -157,22 +189,29 @@ struct Peer<'p> {
     name: &'static str,
     environment: &'p Environment,
     work: &'p Path,
+    kept: &'p Kept,
 }
 
 /// What the processes of one peer share.
-struct Shared<'f> {
-    batches: Mutex<Vec<&'f [PathBuf]>>,
+struct Shared {
+    batches: Mutex<Vec<Vec<PathBuf>>>,
     said: Mutex<Said>,
     shown: Mutex<Instant>,
     started: Instant,
+    /// How many had answers before, and how many have none.
+    earlier: usize,
     files: usize,
 }
 
 impl Peer<'_> {
-    fn judge(&self, files: &[PathBuf], processes: usize) -> anyhow::Result<Said> {
+    fn judge(&self, files: &[PathBuf], said: Said, processes: usize) -> anyhow::Result<Said> {
+        // Files of every kind in each batch, so that what is left after an hour is about as much as it looks.
+        let count = files.len().div_ceil(BATCH).max(1);
+        let batch = |first: usize| files.iter().skip(first).step_by(count).cloned().collect();
         let shared = Shared {
-            batches: Mutex::new(files.chunks(BATCH).rev().collect()),
-            said: Mutex::default(),
+            batches: Mutex::new((0..count).rev().map(batch).collect()),
+            earlier: said.words.len(),
+            said: Mutex::new(said),
             shown: Mutex::new(Instant::now()),
             started: Instant::now(),
             files: files.len(),
@@ -201,17 +240,19 @@ impl Peer<'_> {
     }
 
     /// Takes batches until none is left. A process that dies or hangs goes on after the file that it died of.
-    fn work(&self, shared: &Shared<'_>, worker: usize) -> anyhow::Result<()> {
+    fn work(&self, shared: &Shared, worker: usize) -> anyhow::Result<()> {
         loop {
-            let Some(mut rest) = lock(&shared.batches).pop() else {
+            let Some(batch) = lock(&shared.batches).pop() else {
                 return Ok(());
             };
+            let mut rest = batch.as_slice();
             while !rest.is_empty() {
                 let answered = self.batch(rest, worker, shared)?;
                 let Some((died_of, after)) = rest.get(answered..).and_then(<[PathBuf]>::split_first) else {
                     break;
                 };
                 output::problem(&format!("{} died of {}", self.name, died_of.display()));
+                self.kept.keep(died_of, Word::NoAnswer, 0.0)?;
                 lock(&shared.said).words.insert(died_of.clone(), Word::NoAnswer);
                 rest = after;
             }
@@ -219,7 +260,7 @@ impl Peer<'_> {
     }
 
     /// One process, until it ends, dies or hangs; how many files it answered, in their order.
-    fn batch(&self, files: &[PathBuf], worker: usize, shared: &Shared<'_>) -> anyhow::Result<usize> {
+    fn batch(&self, files: &[PathBuf], worker: usize, shared: &Shared) -> anyhow::Result<usize> {
         let list = self.work.join(format!("{}.{worker}.txt", self.name));
         let lines: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
         fs::write(&list, lines.join("\n"))?;
@@ -262,7 +303,7 @@ impl Peer<'_> {
     }
 
     /// Takes a line for an answer, if it is one: libraries print, too.
-    fn hear(&self, line: &str, shared: &Shared<'_>) -> bool {
+    fn hear(&self, line: &str, shared: &Shared) -> bool {
         let Some(value) = serde_json::from_str::<Value>(line).ok().filter(Value::is_object) else {
             return false;
         };
@@ -274,10 +315,14 @@ impl Peer<'_> {
             Some("clean") => Word::Clean,
             _ => Word::NoAnswer,
         };
+        let seconds = value.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
+        if let Err(error) = self.kept.keep(Path::new(id), word, seconds) {
+            output::problem(&format!("a verdict of {} cannot be kept: {error:#}", self.name));
+        }
         let mut said = lock(&shared.said);
         said.words.insert(id.into(), word);
-        said.seconds += value.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
-        let done = said.words.len();
+        said.seconds += seconds;
+        let done = said.words.len().saturating_sub(shared.earlier);
         drop(said);
         let mut shown = lock(&shared.shown);
         if shown.elapsed() > Duration::from_secs(10) {
@@ -301,13 +346,59 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps each verdict, for whoever wants to look into one.
-pub(super) fn keep(name: &str, said: &Said, work: &Path) -> anyhow::Result<()> {
-    let path = work.join(format!("{name}.verdicts.jsonl"));
-    let mut file = File::options().create(true).append(true).open(path)?;
-    for (path, word) in &said.words {
-        let row = serde_json::json!({"path": path, "verdict": format!("{word:?}")});
-        writeln!(file, "{row}")?;
+/// The verdicts of one tool, each kept as it comes: for whoever wants to look into one, and to go on after an
+/// interrupted run.
+pub(super) struct Kept {
+    file: Mutex<File>,
+    earlier: BTreeMap<PathBuf, (Word, f64)>,
+}
+
+impl Kept {
+    /// Begins anew, or goes on with what an interrupted run has kept.
+    pub(super) fn open(name: &str, work: &Path, resume: bool) -> anyhow::Result<Self> {
+        let path = work.join(format!("{name}.verdicts.jsonl"));
+        let mut earlier = BTreeMap::new();
+        if !resume && path.exists() {
+            fs::remove_file(&path)?;
+        }
+        if path.exists() {
+            for line in shell::read_file(&path)?.lines() {
+                // The last line may be half.
+                let Ok(row) = serde_json::from_str::<Value>(line) else {
+                    continue;
+                };
+                let text = |key: &str| row.get(key).and_then(Value::as_str);
+                let seconds = row.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
+                if let (Some(path), Some(word)) = (text("path"), text("verdict").and_then(Word::read)) {
+                    earlier.insert(path.into(), (word, seconds));
+                }
+            }
+        }
+        let file = File::options().create(true).append(true).open(path)?;
+        Ok(Self {
+            file: Mutex::new(file),
+            earlier,
+        })
     }
-    Ok(())
+
+    /// What was said of these files, and the files of which nothing was.
+    pub(super) fn earlier(&self, files: &[PathBuf]) -> (Said, Vec<PathBuf>) {
+        let mut said = Said::default();
+        let mut rest = Vec::new();
+        for path in files {
+            match self.earlier.get(path) {
+                Some((word, seconds)) => {
+                    said.words.insert(path.clone(), *word);
+                    said.seconds += seconds;
+                }
+                None => rest.push(path.clone()),
+            }
+        }
+        (said, rest)
+    }
+
+    fn keep(&self, path: &Path, word: Word, seconds: f64) -> anyhow::Result<()> {
+        let row = serde_json::json!({"path": path, "verdict": word.name(), "seconds": seconds});
+        Ok(writeln!(lock(&self.file), "{row}")?)
+    }
 }
