@@ -92,10 +92,12 @@ cargo xtask <task>
                           sigstore-conformance, whose bundles are verified; --speed signs so large a model
                           with both (release build)
                           (installs 100 MB into ~/.cache/testudo-peers once; then 1 min)
-  peers models [--picklescan CHECKOUT] [--modelaudit CHECKOUT] [--fickling CHECKOUT] [--only TOOL]
+  peers models [--picklescan CHECKOUT] [--modelaudit CHECKOUT] [--fickling CHECKOUT] [--only TOOL] [--corpus NAME]
+         [--processes N] [--resume] [--speed-only]
                           our scanner of model files and four others on files by real savers, on models in packages,
-                          on known bypasses, and on the files of the others' own tests
-                          (installs 9 GB into ~/.cache/testudo-peers once, release build; then about 20 min)
+                          on bypasses and on the tests of the others; an hour, mostly theirs, and a quarter more from an
+                          empty cache (9 GB); --resume goes on with an interrupted run, --speed-only times them alone
+                          on the same files (some minutes, on a quiet machine)
   peers models-weights    what `testudo model weights` says, against numpy, on files by the real savers
                           (installs 5 GB into ~/.cache/testudo-peers once, release build; then 1 min)
   s3                      the ledger's copy and vaults in an S3 server (installs 100 MB once; builds with features

@@ -38,7 +38,8 @@ impl Node {
 impl Machine<'_, '_> {
     /// Says whether what it made can be walked through; gives the steps that this took.
     pub(super) fn judge_expansion(&mut self) -> u64 {
-        let (found, steps) = walk(self.values.held());
+        let steps_left = self.bounds.opcodes_max.saturating_sub(self.opcodes);
+        let (found, steps) = walk(self.values.held(), steps_left);
         match found {
             Walk::Ends => {}
             Walk::DoesNotEnd => {
@@ -65,11 +66,11 @@ enum Walk {
     HoldsItself,
 }
 
-/// Walks through everything that is held, and counts its steps.
-fn walk(held: &[(Node, Node)]) -> (Walk, u64) {
+/// Walks through everything that is held, in no more steps than are left, and counts them.
+fn walk(held: &[(Node, Node)], steps_left: u64) -> (Walk, u64) {
     let graph = Graph::of(held);
     let count = u64::try_from(held.len()).unwrap_or(u64::MAX);
-    let steps_max = count.saturating_mul(STEPS_EACH_MAX).max(STEPS_MAX);
+    let steps_max = count.saturating_mul(STEPS_EACH_MAX).max(STEPS_MAX).min(steps_left);
     let mut steps_left = steps_max;
     let mut walked = vec![false; graph.nodes.len()];
     let mut inside = walked.clone();
