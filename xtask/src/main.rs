@@ -99,6 +99,9 @@ cargo xtask <task>
                           empty cache (9 GB); --resume goes on with an interrupted run, --speed-only times them alone
                           on the same files (some minutes, on a quiet machine)
   peers models-weights    what `testudo model weights` says, against numpy, on files by the real savers
+  peers mlflow [--ours PROGRAM]
+                          MLflow's own clients, old and new, against a vault that `testudo serve` shows them
+                          (installs 1 GB into ~/.cache/testudo-peers once; then about 2 min)
                           (installs 5 GB into ~/.cache/testudo-peers once, release build; then 1 min)
   s3                      the ledger's copy and vaults in an S3 server (installs 100 MB once; builds with features
                           of their own once, 5 min; then about 1 min)

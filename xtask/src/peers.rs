@@ -6,6 +6,7 @@
 mod injection;
 mod install;
 mod made;
+mod mlflow;
 mod models;
 mod places;
 mod signing;
@@ -28,9 +29,10 @@ pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
         Some(("models", rest)) => return models::compare(rest),
         Some(("models-signing", rest)) => return signing::compare(rest),
         Some(("models-weights", rest)) => return weights::check(rest),
+        Some(("mlflow", rest)) => return mlflow::check(rest),
         _ => bail!(
-            "`peers` compares detectors, scanners, signatures and counts of weights: `peers detect`, `peers models`, \
-             `peers models-signing`, `peers models-weights`"
+            "`peers` compares detectors, scanners, signatures and counts of weights, and asks as others' clients do: \
+             `peers detect`, `peers models`, `peers models-signing`, `peers models-weights`, `peers mlflow`"
         ),
     };
     let options = Options::read(rest)?;

@@ -1,5 +1,7 @@
 //! `testudo check`: every mistake of a configuration, or what it makes of each route.
 
+mod vault;
+
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -14,7 +16,6 @@ use testudo_gateway::settings::{
 use testudo_policy::Question;
 use testudo_recorder::RecordClass;
 use testudo_types::{Action, HoldWay, ThreatKind};
-use testudo_vault::vault::{KeySettings, VaultSettings};
 
 use crate::arguments::{Check, Format};
 use crate::config::problem::Problem;
@@ -73,7 +74,10 @@ fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(out, "{}", kept(&proven.ledger))?;
     if let Some(settings) = &proven.vault {
-        writeln!(out, "{}", vault(settings, proven.vault_policies))?;
+        writeln!(out, "{}", vault::kept(settings, proven.vault_policies))?;
+    }
+    if let Some(settings) = &proven.mlflow {
+        writeln!(out, "{}", vault::read(settings))?;
     }
     writeln!(out, "{}", models(&proven.models))?;
     for route in &proven.routes {
@@ -445,27 +449,6 @@ fn kept(ledger: &LedgerSettings) -> String {
         "ledger: a checkpoint each {} ms, {witnesses}, {shipped}; content is kept: {kept}",
         ledger.checkpoint_interval_ms
     )
-}
-
-/// Where models are kept, and by whom they are moved.
-fn vault(settings: &VaultSettings, policies: bool) -> String {
-    let keys = match &settings.keys {
-        KeySettings::Folder(folder) => format!("keys in {}", folder.display()),
-        KeySettings::Token(token) => format!("keys in the token {}", token.token),
-    };
-    let mut approvers: Vec<&str> = settings.approvers.names().collect();
-    approvers.sort_unstable();
-    let approvers = if approvers.is_empty() {
-        "nobody".to_owned()
-    } else {
-        approvers.join(", ")
-    };
-    let policies = if policies {
-        "as policies permit"
-    } else {
-        "without policies"
-    };
-    format!("vault: {}, {keys}, approved by {approvers}, {policies}", settings.url)
 }
 
 fn policies(route: &Route, proven: &Proven, question: Question) -> Vec<String> {

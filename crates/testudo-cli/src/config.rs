@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use testudo_gateway::server::StartProblem;
 use testudo_gateway::settings::{
-    ApprovalSettings, LedgerSettings, ListenSettings, McpServer, ModelSettings, Profile, Route, Settings,
-    UpstreamSettings,
+    ApprovalSettings, LedgerSettings, ListenSettings, McpServer, MlflowSettings, ModelSettings, Profile, Route,
+    Settings, UpstreamSettings,
 };
 use testudo_gateway::upstream::ClientProblem;
 use testudo_gateway::{BuildProblem, route_facts};
@@ -180,6 +180,8 @@ pub(crate) struct Proven {
     /// When there is a section about one.
     pub(crate) vault: Option<VaultSettings>,
     pub(crate) vault_policies: bool,
+    /// How MLflow clients read it, when they do.
+    pub(crate) mlflow: Option<Arc<MlflowSettings>>,
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) upstreams: BTreeMap<UpstreamName, Arc<UpstreamSettings>>,
     pub(crate) mcp_path: String,
@@ -203,6 +205,7 @@ pub(crate) fn prove(path: &Path, variables: &dyn Variables) -> Result<Proven, Ve
         ledger: draft.ledger,
         vault: draft.vault,
         vault_policies: draft.vault_policies,
+        mlflow: draft.settings.mlflow.clone(),
         routes: draft.settings.routes.clone(),
         upstreams: draft.settings.upstreams.clone(),
         mcp_path: draft

@@ -43,6 +43,7 @@
 
 pub mod calls;
 pub mod mcp;
+pub mod mlflow;
 pub mod sse;
 
 mod channel;

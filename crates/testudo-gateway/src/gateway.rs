@@ -31,6 +31,7 @@ use crate::limits::Limiter;
 use crate::mcp::released::ReleasedCalls;
 use crate::mcp::{self, State};
 use crate::metrics::Metrics;
+use crate::mlflow;
 use crate::record::{Record, Surroundings};
 use crate::refusal::Refusal;
 use crate::runtime::{BuildProblem, RouteRuntime, Runtime};
@@ -187,6 +188,11 @@ impl Gateway {
             return unavailable();
         };
         let runtime = self.runtime.load_full();
+        let target = request.uri().path().to_owned();
+        let registry = runtime.mlflow.as_deref();
+        if let Some((registry, below)) = registry.and_then(|it| Some((it, it.below(&target)?))) {
+            return Box::pin(mlflow::handle(self, registry, below, request)).await;
+        }
         if let Some(door) = runtime
             .mcp
             .as_ref()
@@ -280,6 +286,11 @@ impl Gateway {
         let mut random = [0u8; 16];
         self.random.fill(&mut random).ok()?;
         Some(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// How long a client may take between two pieces of what it sends.
+    pub(crate) fn client_idle_ms(&self) -> u64 {
+        self.runtime.load().bounds().client_idle_ms
     }
 
     /// The counters.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use testudo_ledger::entry::{Body, Configuration, ConfigurationAction, Digest, Gap};
 use testudo_recorder::{AppendError, Draft, Health, Level, OnFailure, Pending, Recorder, Slot};
-use testudo_types::Clock;
+use testudo_types::{Clock, Principal};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -101,6 +101,18 @@ impl Ledger {
             }
             Err(error) => self.failed(&error, on_failure),
         }
+    }
+
+    /// Enters what somebody does, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When it is not; then it must not be done.
+    pub(crate) async fn enter(&self, principal: &Principal, body: Body) -> Result<(), Unrecorded> {
+        let slot = self.reserve(OnFailure::Block)?.ok_or(Unrecorded)?;
+        let mut draft = Draft::new(body);
+        draft.tenant = Some(principal.tenant.clone());
+        draft.principal = Some(principal.key.clone());
+        self.wait(slot.append(draft, Level::Durable), OnFailure::Block).await
     }
 
     /// What follows from an append that failed.

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod listener;
 pub mod mcp;
 pub mod metrics;
+mod mlflow;
 pub mod practice;
 mod record;
 mod refusal;

@@ -152,6 +152,22 @@ impl Metrics {
         gauge.set(f64::from(u8::from(on)));
     }
 
+    /// A question of an MLflow client; both labels are constants of the program.
+    pub(crate) fn mlflow(&self, operation: &'static str, outcome: &'static str) {
+        let labels = vec![
+            Label::from_static_parts("operation", operation),
+            Label::from_static_parts("outcome", outcome),
+        ];
+        let key = Key::from_parts(names::MLFLOW, labels);
+        self.recorder.0.register_counter(&key, &METADATA).increment(1);
+    }
+
+    /// Bytes of files that MLflow clients were given.
+    pub(crate) fn mlflow_sent(&self, bytes: u64) {
+        let key = Key::from_static_name(names::MLFLOW_BYTES);
+        self.recorder.0.register_counter(&key, &METADATA).increment(bytes);
+    }
+
     /// An account of bytes held back by one stream; what it holds is given back when it is dropped.
     pub fn held_bytes(&self) -> HeldBytes {
         HeldBytes {

@@ -18,6 +18,7 @@ use testudo_types::{ApproverGroup, Direction, PolicyName, RouteName, ThreatKind,
 use crate::guard::GuardPlan;
 use crate::guard::model::{ModelProblem, Models};
 use crate::mcp::Servers;
+use crate::mlflow::Registry;
 use crate::serving::{Following, Target};
 use crate::settings::{Bounds, GuardSetting, ModelSettings, Profile, Route, Settings};
 use crate::upstream::{ClientProblem, UpstreamClient};
@@ -141,6 +142,8 @@ pub struct Runtime {
     pub(crate) mcp: Option<Servers>,
     /// What routes that follow a model need.
     pub(crate) following: Option<Arc<Following>>,
+    /// The door for MLflow clients.
+    pub(crate) mlflow: Option<Arc<Registry>>,
     /// Of the policies and of what all routes do.
     pub(crate) digest: [u8; 32],
 }
@@ -214,11 +217,11 @@ impl Runtime {
         routes.sort_by(|a, b| {
             (b.settings.prefix.len(), &a.settings.name).cmp(&(a.settings.prefix.len(), &b.settings.name))
         });
-        let digest = digest_of_all(&routes, mcp.as_ref());
         let following = models::following(&settings, targets, &mut problems);
         match policy {
             Some(policy) if problems.is_empty() => Ok(Self {
-                digest,
+                digest: digest_of_all(&routes, mcp.as_ref()),
+                mlflow: Registry::of(&settings),
                 routes,
                 policy,
                 settings,

@@ -385,7 +385,7 @@ fn follower(following: &Following) -> Result<Follower, String> {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     // The chain is finite and short; the bound is for an error that names itself as its cause.

@@ -22,6 +22,7 @@ mod agents;
 mod approvals;
 mod ledger;
 mod mcp;
+mod mlflow;
 mod output;
 mod serving;
 
@@ -29,6 +30,7 @@ pub use agents::{AgentSettings, OnHold};
 pub use approvals::{ApprovalSettings, Approver, WebhookSettings};
 pub use ledger::{Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings};
 pub use mcp::{Asks, HUB, McpServer, McpSettings, McpTransport, StdioSettings, Trust, mcp_route};
+pub use mlflow::{MLFLOW_PATH, MlflowSettings};
 pub use output::{OutputCheck, OutputSettings};
 pub use serving::{
     Afterwards, Ask, AskWhat, FollowSettings, FollowedModel, NoVersion, Place, Serves, VersionBeginning,
@@ -51,6 +53,8 @@ pub struct Settings {
     pub approvals: ApprovalSettings,
     /// The vault whose aliases routes follow.
     pub follow: Option<FollowSettings>,
+    /// The door for MLflow clients.
+    pub mlflow: Option<Arc<MlflowSettings>>,
 }
 
 /// Which trained models look for injected instructions, and how much they may do.

@@ -60,6 +60,8 @@ pub enum Proof {
     Key,
     /// By the user that the program runs as.
     User,
+    /// By the virtual key that they send.
+    Token,
     /// By what they say.
     Said,
 }
@@ -71,6 +73,7 @@ impl Proof {
         match self {
             Self::Key => "key",
             Self::User => "user",
+            Self::Token => "token",
             Self::Said => "said",
         }
     }

@@ -6,6 +6,7 @@ mod approvals;
 mod ledger;
 mod listeners;
 mod mcp;
+mod mlflow;
 mod outputs;
 mod routes;
 mod serving;
@@ -91,11 +92,14 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
         mcp,
         approvals: approvals::approvals(typed, Some(&mut files), problems),
         follow: None,
+        mlflow: None,
     };
     let data_dir = data_dir(typed, &files);
     let vault = vault_alone(typed, &mut files, problems);
-    let vault_policies = vault_rules(typed, &mut files, problems).policies.is_some();
+    let rules = vault_rules(typed, &mut files, problems);
+    let vault_policies = rules.policies.is_some();
     settings.follow = serving::follow(typed, vault.as_ref());
+    settings.mlflow = mlflow::mlflow(typed, vault.as_ref(), rules, problems).map(Arc::new);
     Draft {
         listen,
         admin_token,

@@ -71,6 +71,7 @@ pub(super) fn configuration(variables: &dyn Variables) -> anyhow::Result<Configu
             mcp: None,
             approvals: ApprovalSettings::none(),
             follow: None,
+            mlflow: None,
         },
         files: Vec::new(),
         places: Places::default(),

@@ -15,6 +15,8 @@ mod keys;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod mlflow;
+#[cfg(test)]
 mod opened;
 #[cfg(test)]
 mod program;

@@ -11,6 +11,8 @@ pub(super) const MODEL_TEXTS: &str = "testudo_model_texts_total";
 pub(super) const MODEL_WINDOWS: &str = "testudo_model_windows_total";
 pub(super) const MODEL_MOVES: &str = "testudo_model_moves_total";
 pub(super) const MODEL_ALARM: &str = "testudo_model_alarm";
+pub(super) const MLFLOW: &str = "testudo_mlflow_requests_total";
+pub(super) const MLFLOW_BYTES: &str = "testudo_mlflow_bytes_total";
 pub(super) const RELOADS_REFUSED: &str = "testudo_reloads_refused_total";
 
 pub(super) const LEDGER_ENTRIES: &str = "testudo_ledger_entries_total";
@@ -56,6 +58,11 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
         MODEL_MOVES,
         "How often a route that follows a model went to another version or upstream",
     ),
+    (
+        MLFLOW,
+        "Questions of MLflow clients, by what was asked and `answered` or the error code",
+    ),
+    (MLFLOW_BYTES, "Bytes of files given to MLflow clients"),
     (TOKENS, "Tokens as model services counted them"),
     (
         RELOADS_REFUSED,

@@ -155,6 +155,7 @@ impl Plan {
             mcp: None,
             approvals: self.approvals.clone(),
             follow: None,
+            mlflow: None,
         }
     }
 }

@@ -39,6 +39,8 @@ names! {
         Key = "key",
         /// The operating system says as which user the program ran.
         User = "user",
+        /// The actor sent a virtual key.
+        Token = "token",
         /// The actor said so.
         Said = "said",
     }

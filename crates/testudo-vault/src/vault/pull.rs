@@ -131,7 +131,7 @@ impl Artifact {
         }
     }
 
-    async fn opener(&self, file: &StoredFile) -> Result<(Opener, Shape), VaultError> {
+    pub(super) async fn opener(&self, file: &StoredFile) -> Result<(Opener, Shape), VaultError> {
         let path = self.object_path(file.object());
         let sealed = |source| VaultError::sealed(file.name(), source);
         let shape = Shape::of_plain(file.bytes());

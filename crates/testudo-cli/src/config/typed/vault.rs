@@ -15,6 +15,7 @@ pub(crate) struct Vault {
     /// The files of their public keys, by name.
     pub(crate) approvers: Vec<(At<String>, At<String>)>,
     pub(crate) follow: Follow,
+    pub(crate) mlflow: Option<Mlflow>,
     pub(crate) policies: Vec<At<String>>,
     /// The aliases that two people move.
     pub(crate) two_people: Vec<At<String>>,
@@ -22,6 +23,15 @@ pub(crate) struct Vault {
     pub(crate) gates: Option<Gates>,
     pub(crate) operators: Vec<Operator>,
     pub(crate) artifacts: Vec<Artifact>,
+}
+
+/// `[vault.mlflow]`.
+#[derive(Debug)]
+pub(crate) struct Mlflow {
+    pub(crate) line: usize,
+    pub(crate) path: Option<At<String>>,
+    pub(crate) roles: Vec<At<String>>,
+    pub(crate) url: Option<At<String>>,
 }
 
 /// One of `[vault.operators]`.
@@ -71,6 +81,9 @@ pub(super) fn vault(mut section: Section<'_>, problems: &mut Problems) -> Vault 
         keys: section.section("keys", problems).map(|section| keys(section, problems)),
         approvers: approvers(&mut section, problems),
         follow: follow(&mut section, problems),
+        mlflow: section
+            .section("mlflow", problems)
+            .map(|section| mlflow(section, problems)),
         policies: section.texts("policies", problems),
         two_people: section.texts("two_people", problems),
         keep_ms: section.quantity("keep", quantity::duration_ms, problems),
@@ -90,6 +103,17 @@ pub(super) fn vault(mut section: Section<'_>, problems: &mut Problems) -> Vault 
     };
     section.finish(problems);
     vault
+}
+
+fn mlflow(mut section: Section<'_>, problems: &mut Problems) -> Mlflow {
+    let mlflow = Mlflow {
+        line: section.line,
+        path: section.text("path", problems),
+        roles: section.texts("roles", problems),
+        url: section.text("url", problems),
+    };
+    section.finish(problems);
+    mlflow
 }
 
 fn operator(name: At<String>, mut section: Section<'_>, problems: &mut Problems) -> Operator {

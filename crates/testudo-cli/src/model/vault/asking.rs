@@ -57,6 +57,7 @@ impl Asking {
         match self.proof {
             Proof::Key => ActorProof::Key,
             Proof::User => ActorProof::User,
+            Proof::Token => ActorProof::Token,
             Proof::Said => ActorProof::Said,
         }
     }

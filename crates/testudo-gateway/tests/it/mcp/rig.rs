@@ -161,6 +161,7 @@ pub(super) fn settings(servers: Vec<Behind>, policy: &str) -> Settings {
         }),
         approvals: ApprovalSettings::none(),
         follow: None,
+        mlflow: None,
     }
 }
 

@@ -1,0 +1,115 @@
+//! Who asks, and what they may read: by the key's own limits, by its roles, and by the policies of the vault.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
+use testudo_types::ModelName;
+use testudo_vault::vault::{Act, Standing, VaultName, VersionId};
+
+use crate::keys::Caller;
+use crate::settings::MlflowSettings;
+
+/// Whoever sent a key.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    pub(super) caller: Arc<Caller>,
+    name: String,
+    groups: BTreeSet<String>,
+}
+
+impl Asking {
+    pub(super) fn new(caller: Arc<Caller>) -> Self {
+        let roles = caller.principal.roles.iter().map(|role| role.0.to_string());
+        Self {
+            name: format!("key:{}", caller.principal.key),
+            groups: roles.collect(),
+            caller,
+        }
+    }
+
+    /// Whether the key is for this door at all.
+    pub(super) fn may_ask(&self, settings: &MlflowSettings) -> bool {
+        let roles = &settings.roles;
+        let has_role = roles.is_empty() || self.groups.iter().any(|group| roles.contains(group));
+        has_role && self.caller.routes.covers(&settings.route)
+    }
+
+    /// Whether a version may be read that these aliases mean; none are named where no version is known.
+    pub(super) fn may_read(&self, settings: &MlflowSettings, artifact: &VaultName, stages: &BTreeSet<String>) -> bool {
+        let model = ModelName::parse(artifact.as_str()).ok();
+        if !self.caller.models.covers(model.as_ref()) {
+            return false;
+        }
+        permits(
+            settings,
+            ArtifactAct::Read,
+            artifact,
+            stages,
+            &self.name,
+            &self.groups,
+            Proof::Token,
+        )
+    }
+}
+
+/// Whether whoever moved an alias to where it is might do so: a promotion that was made past the policies is followed
+/// by nobody.
+pub(super) fn may_follow(
+    settings: &MlflowSettings,
+    artifact: &VaultName,
+    alias: &VaultName,
+    standing: &Standing,
+) -> bool {
+    let stage = BTreeSet::from([alias.to_string()]);
+    let nowhere = BTreeSet::new();
+    standing.movers(alias).all(|statement| {
+        let known = settings.vault.approvers.name(&statement.key);
+        let name = known.unwrap_or(&statement.approver);
+        let proof = if known.is_some() { Proof::Key } else { Proof::Said };
+        let groups = settings.groups.get(name).unwrap_or(&nowhere);
+        permits(settings, act_of(&statement.act), artifact, &stage, name, groups, proof)
+    })
+}
+
+fn permits(
+    settings: &MlflowSettings,
+    act: ArtifactAct,
+    artifact: &VaultName,
+    stages: &BTreeSet<String>,
+    operator: &str,
+    groups: &BTreeSet<String>,
+    proof: Proof,
+) -> bool {
+    let Some(policies) = &settings.policies else {
+        return true;
+    };
+    let nothing = BTreeSet::new();
+    let facts = ArtifactFacts {
+        act,
+        operator,
+        groups,
+        proof,
+        artifact: artifact.as_str(),
+        labels: settings.labels.get(artifact).unwrap_or(&nothing),
+        stages,
+    };
+    policies.decide(&facts).permitted
+}
+
+/// The aliases that mean a version.
+pub(super) fn stages(standing: &Standing, version: VersionId) -> BTreeSet<String> {
+    let aliases = standing.aliases().filter(|(_, meant)| *meant == version);
+    aliases.map(|(alias, _)| alias.to_string()).collect()
+}
+
+fn act_of(act: &Act) -> ArtifactAct {
+    match act {
+        Act::Promote { .. } => ArtifactAct::Promote,
+        Act::RollBack { .. } => ArtifactAct::RollBack,
+        Act::Approve { .. } => ArtifactAct::Approve,
+        Act::Revoke => ArtifactAct::Revoke,
+        Act::Hold => ArtifactAct::Hold,
+        Act::Release => ArtifactAct::Release,
+    }
+}
