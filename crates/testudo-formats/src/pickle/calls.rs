@@ -121,7 +121,9 @@ fn breaks(used: Use, values: &Values, args: Value, is_new: bool) -> Option<&'sta
         Use::Object => is_new,
         Use::Value => return Some("which savers name but never call"),
         Use::Call | Use::CallBuild => !is_new,
-        Use::Plain | Use::Ordered => constants,
+        Use::Plain => constants,
+        // Python 2 gives it its pairs in a list; that is no more than putting them in.
+        Use::Ordered => constants || (!is_new && matches!(items, Some([Value::List(_)]))),
         Use::Latin1 => matches!(items, Some([text, encoding])
             if matches!(text, Value::Text(_) | Value::LongText)
                 && matches!(values.str(*encoding), Some("latin1" | "latin-1"))),

