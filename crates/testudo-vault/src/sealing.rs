@@ -169,12 +169,20 @@ impl Sealer {
     /// When the message is longer than 4 PiB.
     pub fn push(&mut self, mut plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
         while !plain.is_empty() {
+            // What is a whole piece need not wait.
+            if self.waiting.is_empty()
+                && let Some((piece, later)) = plain.split_at_checked(PIECE_BYTES)
+            {
+                self.seal(piece, out)?;
+                plain = later;
+                continue;
+            }
             let room = PIECE_BYTES.saturating_sub(self.waiting.len());
             let (now, later) = plain.split_at_checked(room).unwrap_or((plain, &[]));
             self.waiting.extend_from_slice(now);
             plain = later;
             if self.waiting.len() == PIECE_BYTES {
-                self.seal(out)?;
+                self.seal_waiting(out)?;
             }
         }
         Ok(())
@@ -185,19 +193,28 @@ impl Sealer {
     /// # Errors
     /// When the message is longer than 4 PiB.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), SealError> {
-        self.seal(out)
+        self.seal_waiting(out)
     }
 
-    fn seal(&mut self, out: &mut Vec<u8>) -> Result<(), SealError> {
+    fn seal_waiting(&mut self, out: &mut Vec<u8>) -> Result<(), SealError> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.seal(&waiting, out)?;
+        waiting.clear();
+        self.waiting = waiting;
+        Ok(())
+    }
+
+    fn seal(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
         let nonce = self.key.nonce(self.piece)?;
+        let start = out.len();
+        out.extend_from_slice(piece);
+        let sealed = out.get_mut(start..).ok_or(SealError::Failed)?;
         let tag = self
             .key
             .key
-            .seal_in_place_separate_tag(nonce, Aad::empty(), &mut self.waiting)
+            .seal_in_place_separate_tag(nonce, Aad::empty(), sealed)
             .map_err(|_| SealError::Failed)?;
-        out.extend_from_slice(&self.waiting);
         out.extend_from_slice(tag.as_ref());
-        self.waiting.clear();
         self.piece = self.piece.saturating_add(1);
         Ok(())
     }
@@ -319,6 +336,28 @@ impl Opener {
             .open_in_place(self.key.nonce(piece)?, Aad::empty(), sealed)
             .map(|plain| &*plain)
             .map_err(|_| SealError::Changed)
+    }
+
+    /// Opens pieces that lie one behind the other, `first` at the beginning, and leaves what they hold.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; nothing of `run` may be used then.
+    pub fn open_run(&self, first: u64, run: &mut Vec<u8>) -> Result<(), SealError> {
+        let (mut piece, mut at, mut plain_end) = (first, 0usize, 0usize);
+        while at < run.len() {
+            let range = self.shape.range(piece);
+            let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(|_| SealError::Truncated)?;
+            let end = at.saturating_add(length);
+            // Beyond the last piece the length is 0, and nothing opens.
+            let sealed = run.get_mut(at..end).ok_or(SealError::Truncated)?;
+            let plain = self.open(piece, sealed)?.len();
+            run.copy_within(at..at.saturating_add(plain), plain_end);
+            plain_end = plain_end.saturating_add(plain);
+            at = end;
+            piece = piece.saturating_add(1);
+        }
+        run.truncate(plain_end);
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 //! far they had come ([`Seen`]), so that an older chain is refused.
 
 mod artifact;
+mod beside;
 mod durable;
 mod follow;
 mod gates;
@@ -15,6 +16,7 @@ mod names;
 mod numbered;
 mod objects;
 mod opened;
+mod parts;
 mod pull;
 mod push;
 mod reading;

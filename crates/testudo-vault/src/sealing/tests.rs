@@ -159,3 +159,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn runs_of_pieces_open_to_what_they_hold() {
+    let plain = message(5 * PIECE_BYTES + 77);
+    let sealed = seal(&key(), b"c", &plain).unwrap();
+    let length = sealed.len() as u64;
+    let opener = Opener::new(&key(), b"c", &sealed[..HEAD_BYTES], length).unwrap();
+    let shape = opener.shape();
+    let run = |from: u64, to: u64| {
+        let range = shape.range(from).start..shape.range(to).end;
+        sealed[range.start as usize..range.end as usize].to_vec()
+    };
+    for (from, to) in [(0, 5), (0, 0), (5, 5), (1, 3), (4, 5)] {
+        let mut opened = run(from, to);
+        opener.open_run(from, &mut opened).unwrap();
+        let end = plain.len().min((to as usize + 1) * PIECE_BYTES);
+        assert_eq!(opened, plain[from as usize * PIECE_BYTES..end], "{from}..={to}");
+    }
+    let mut wrong = run(1, 3);
+    assert_eq!(opener.open_run(2, &mut wrong), Err(SealError::Changed));
+    let mut cut = run(1, 3);
+    cut.pop();
+    assert_eq!(opener.open_run(1, &mut cut), Err(SealError::Truncated));
+    let mut longer = run(4, 5);
+    longer.push(0);
+    assert_eq!(opener.open_run(4, &mut longer), Err(SealError::Truncated));
+    let mut flipped = run(0, 5);
+    flipped[3 * SEALED_PIECE_BYTES] ^= 1;
+    assert_eq!(opener.open_run(0, &mut flipped), Err(SealError::Changed));
+}

@@ -102,7 +102,7 @@ fn remove_unfinished(folder: &Path, before_ms: i64, depth: usize) -> io::Result<
     Ok(())
 }
 
-/// A file that is not there yet.
+/// A file that is not there yet; forgotten when it is dropped before it is complete.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     file: File,
@@ -123,16 +123,15 @@ impl Unfinished {
 
     fn finish<T>(self, name: impl FnOnce(&Path, &Path) -> io::Result<T>) -> io::Result<T> {
         self.file.sync_all()?;
-        let named = name(&self.from, &self.to);
-        // After a rename there is nothing to remove.
-        let _removed = fs::remove_file(&self.from);
-        let named = named?;
+        let named = name(&self.from, &self.to)?;
         File::open(&self.folder)?.sync_all()?;
         Ok(named)
     }
+}
 
-    /// Forgets it.
-    pub(super) fn abort(self) {
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove.
         let _removed = fs::remove_file(&self.from);
     }
 }

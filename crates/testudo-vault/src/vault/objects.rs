@@ -9,8 +9,20 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 use testudo_recorder::ship::Store;
 
+use tokio::task::{JoinError, JoinSet};
+
 use super::VaultError;
+use super::beside::beside;
 use super::durable::{Durable, Unfinished};
+
+/// What is sent at once; S3 takes no smaller parts but the last.
+const PART_BYTES: usize = 8 << 20;
+/// Parts that S3 takes for one object, with room to spare.
+const PARTS_MAX: u64 = 9_000;
+/// Parts of one object on their way at once.
+const SENDING: usize = 4;
+/// What is written to a file at once.
+const WRITE_BYTES: usize = 1 << 20;
 
 /// Whether something was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +101,10 @@ impl Objects {
 
     /// Makes an object whole, unless it is there.
     pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<Made, VaultError> {
-        if let Some(durable) = &self.durable {
-            return durable.create(name, &bytes).map_err(|error| failed(name, local(error)));
+        if let Some(durable) = self.durable.clone() {
+            let own = name.to_owned();
+            let made = beside(move || durable.create(&own, &bytes)).await;
+            return made.map_err(|error| failed(name, local(error)));
         }
         let options = PutOptions::from(PutMode::Create);
         let at = self.at(name);
@@ -103,22 +117,32 @@ impl Objects {
 
     /// Makes or replaces an object whole.
     pub(crate) async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), VaultError> {
-        if let Some(durable) = &self.durable {
-            return durable
-                .replace(name, &bytes)
-                .map_err(|error| failed(name, local(error)));
+        if let Some(durable) = self.durable.clone() {
+            let own = name.to_owned();
+            let replaced = beside(move || durable.replace(&own, &bytes)).await;
+            return replaced.map_err(|error| failed(name, local(error)));
         }
         let put = self.store.put(&self.at(name), PutPayload::from(bytes)).await;
         put.map(drop).map_err(|error| failed(name, error))
     }
 
+    /// How long the parts of an object of so many bytes are, but for the last.
+    pub(crate) fn part_bytes(&self, bytes: u64) -> usize {
+        if self.durable.is_some() {
+            return WRITE_BYTES;
+        }
+        let least = bytes.checked_div(PARTS_MAX).unwrap_or(0);
+        usize::try_from(least).unwrap_or(usize::MAX).max(PART_BYTES)
+    }
+
     /// Begins a large object, which is there when the upload is complete and not before.
     pub(crate) async fn upload(&self, name: &str) -> Result<Upload, VaultError> {
         let parts = match &self.durable {
-            Some(durable) => Parts::File(durable.begin(name).map_err(|error| failed(name, local(error)))?),
+            Some(durable) => Parts::File(Some(durable.begin(name).map_err(|error| failed(name, local(error)))?)),
             None => {
-                let parts = self.store.put_multipart(&self.at(name)).await;
-                Parts::Sent(parts.map_err(|error| failed(name, error))?)
+                let upload = self.store.put_multipart(&self.at(name)).await;
+                let upload = upload.map_err(|error| failed(name, error))?;
+                Parts::Sent(upload, JoinSet::new())
             }
         };
         let name = name.to_owned();
@@ -179,23 +203,44 @@ pub(crate) struct Upload {
 
 #[derive(Debug)]
 enum Parts {
-    Sent(Box<dyn MultipartUpload>),
-    File(Unfinished),
+    /// The parts that are on their way.
+    Sent(Box<dyn MultipartUpload>, JoinSet<object_store::Result<()>>),
+    /// Nothing while it is written to.
+    File(Option<Unfinished>),
 }
 
 impl Upload {
+    /// Takes the next part. All parts are equally long but the last: there are stores that ask for it.
     pub(crate) async fn part(&mut self, bytes: Vec<u8>) -> Result<(), VaultError> {
         let sent = match &mut self.parts {
-            Parts::Sent(parts) => parts.put_part(PutPayload::from(bytes)).await,
-            Parts::File(file) => file.write(&bytes).map_err(local),
+            Parts::Sent(upload, sending) => {
+                let arrived = if sending.len() < SENDING {
+                    Ok(())
+                } else {
+                    arrived(sending.join_next().await)
+                };
+                if arrived.is_ok() {
+                    sending.spawn(upload.put_part(PutPayload::from(bytes)));
+                }
+                arrived
+            }
+            Parts::File(file) => write(file, bytes).await.map_err(local),
         };
         sent.map_err(|error| failed(&self.name, error))
     }
 
     pub(crate) async fn complete(self) -> Result<(), VaultError> {
         let done = match self.parts {
-            Parts::Sent(mut parts) => parts.complete().await.map(drop),
-            Parts::File(file) => file.complete().map_err(local),
+            Parts::Sent(mut upload, mut sending) => match all(&mut sending).await {
+                Ok(()) => upload.complete().await.map(drop),
+                Err(error) => {
+                    // What cannot be forgotten is the store's to forget.
+                    let _aborted = upload.abort().await;
+                    Err(error)
+                }
+            },
+            Parts::File(None) => Err(local(gone())),
+            Parts::File(Some(file)) => beside(move || file.complete()).await.map_err(local),
         };
         done.map_err(|error| failed(&self.name, error))
     }
@@ -203,10 +248,43 @@ impl Upload {
     /// Forgets what was sent; what cannot be forgotten is swept later.
     pub(crate) async fn abort(self) {
         match self.parts {
-            Parts::Sent(mut parts) => drop(parts.abort().await),
-            Parts::File(file) => file.abort(),
+            Parts::Sent(mut upload, sending) => {
+                drop(sending);
+                drop(upload.abort().await);
+            }
+            Parts::File(file) => drop(file),
         }
     }
+}
+
+async fn write(file: &mut Option<Unfinished>, bytes: Vec<u8>) -> std::io::Result<()> {
+    let mut now = file.take().ok_or_else(gone)?;
+    let (now, written) = beside(move || {
+        let written = now.write(&bytes);
+        (now, written)
+    })
+    .await;
+    *file = Some(now);
+    written
+}
+
+async fn all(sending: &mut JoinSet<object_store::Result<()>>) -> object_store::Result<()> {
+    while let Some(one) = sending.join_next().await {
+        arrived(Some(one))?;
+    }
+    Ok(())
+}
+
+fn arrived(one: Option<Result<object_store::Result<()>, JoinError>>) -> object_store::Result<()> {
+    match one {
+        None => Ok(()),
+        Some(Ok(sent)) => sent,
+        Some(Err(error)) => Err(error.into()),
+    }
+}
+
+fn gone() -> std::io::Error {
+    std::io::Error::other("the file is written to by somebody who went away")
 }
 
 fn local(error: std::io::Error) -> object_store::Error {

@@ -2,17 +2,27 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::VaultError;
 use super::artifact::Artifact;
+use super::beside::{beside, joined};
+use super::objects::Made;
 use super::record::{Record, StoredFile};
-use crate::sealing::{HEAD_BYTES, Opener, Shape};
+use crate::sealing::{HEAD_BYTES, Opener, PIECE_BYTES, SealError, Shape};
 use crate::signing::{Digest, HashKind, Hasher, Measured, ResourceName};
 
-/// Pieces that are fetched at once: 4 MiB.
-const PIECES: u64 = 256;
+/// Pieces that are fetched at once: 2 MiB.
+const RUN_PIECES: usize = 128;
+/// Such runs that are fetched and opened at once, for one file.
+const AHEAD: usize = 4;
+/// Files under way at once.
+const TOGETHER: usize = 4;
 /// What is read at once.
 const READ_BYTES: usize = 1 << 20;
 /// The signature, beside the model's files.
@@ -51,14 +61,17 @@ impl Artifact {
         };
         let own = record.files().iter().any(|it| it.name() == SIGNATURE);
         let signature = record.signature().filter(|_| !own);
+        let mut places = Vec::new();
         for file in record.files().iter().chain(signature) {
-            let path = place(&part, file.name())?;
-            if is_there(&path, file) {
-                pulled.bytes_known = pulled.bytes_known.saturating_add(file.bytes());
-            } else {
-                self.fetch(file, &path).await?;
-            }
+            places.push((file, place(&part, file.name())?));
+        }
+        let together = places.iter().map(|(file, path)| self.bring(file, path));
+        let mut brought = stream::iter(together).buffer_unordered(TOGETHER);
+        while let Some((file, made)) = brought.try_next().await? {
             pulled.bytes = pulled.bytes.saturating_add(file.bytes());
+            if made == Made::Before {
+                pulled.bytes_known = pulled.bytes_known.saturating_add(file.bytes());
+            }
             watch(Measured {
                 bytes_done: pulled.bytes,
                 bytes_all: all,
@@ -77,25 +90,29 @@ impl Artifact {
         Ok(pulled)
     }
 
-    async fn fetch(&self, file: &StoredFile, path: &Path) -> Result<(), VaultError> {
+    /// Has a file of a version at a path, on the disk.
+    async fn bring<'f>(&self, file: &'f StoredFile, path: &Path) -> Result<(&'f StoredFile, Made), VaultError> {
+        let (there, wanted) = (path.to_owned(), file.clone());
+        if beside(move || is_there(&there, &wanted)).await {
+            return Ok((file, Made::Before));
+        }
         let failed = |source| VaultError::File {
             path: path.to_owned(),
             source,
         };
-        let out = OpenOptions::new()
+        let mut out = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .open(path)
             .map_err(failed)?;
-        let mut out = io::BufWriter::with_capacity(READ_BYTES, out);
         self.read(file, |plain| out.write_all(plain).map_err(failed)).await?;
-        let out = out.into_inner().map_err(|error| failed(error.into_error()))?;
-        out.sync_all().map_err(failed)
+        beside(move || out.sync_all()).await.map_err(failed)?;
+        Ok((file, Made::Now))
     }
 
     /// Opens a file of a version from its beginning to its end; `take` gets nothing that was not verified, and an
-    /// error at the end when the whole is not what it should be.
+    /// error at the end when the whole is not what it should be. The next pieces are fetched and opened meanwhile.
     pub(crate) async fn read(
         &self,
         file: &StoredFile,
@@ -104,31 +121,43 @@ impl Artifact {
         let path = self.object_path(file.object());
         let sealed = |source| VaultError::sealed(file.name(), source);
         let (opener, shape) = self.opener(file).await?;
+        let opener = Arc::new(opener);
+        let runs = runs(0..shape.pieces()).map(|run| self.opened(&path, Arc::clone(&opener), run));
+        let mut runs = stream::iter(runs).buffered(AHEAD);
         let mut hasher = Hasher::new(HashKind::Sha256);
-        let mut piece = 0u64;
-        while piece < shape.pieces() {
-            let last = piece.saturating_add(PIECES).min(shape.pieces());
-            let range = shape.range(piece).start..shape.range(last.saturating_sub(1)).end;
-            let mut bytes = self.objects.range(&path, range).await?.to_vec();
-            let mut rest = bytes.as_mut_slice();
-            while piece < last {
-                let range = shape.range(piece);
-                let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
-                let Some((now, later)) = rest.split_at_mut_checked(length) else {
-                    return Err(sealed(crate::sealing::SealError::Truncated));
-                };
-                rest = later;
-                let plain = opener.open(piece, now).map_err(sealed)?;
-                hasher.update(plain);
-                take(plain)?;
-                piece = piece.saturating_add(1);
-            }
+        while let Some(run) = runs.next().await {
+            let run = Arc::new(run?.map_err(sealed)?);
+            let hashed = Arc::clone(&run);
+            let hashing = tokio::task::spawn_blocking(move || {
+                hasher.update(&hashed);
+                hasher
+            });
+            take(&run)?;
+            hasher = joined(hashing).await;
         }
         if hasher.finish().to_hex() == file.digest() {
             Ok(())
         } else {
-            Err(sealed(crate::sealing::SealError::Changed))
+            Err(sealed(SealError::Changed))
         }
+    }
+
+    /// What some pieces hold, one behind the other.
+    async fn opened(
+        &self,
+        path: &str,
+        opener: Arc<Opener>,
+        pieces: Range<u64>,
+    ) -> Result<Result<Vec<u8>, SealError>, VaultError> {
+        let shape = opener.shape();
+        let last = pieces.end.saturating_sub(1);
+        let range = shape.range(pieces.start).start..shape.range(last).end;
+        let bytes = self.objects.range(path, range).await?;
+        Ok(beside(move || {
+            let mut run = Vec::from(bytes);
+            opener.open_run(pieces.start, &mut run).map(|()| run)
+        })
+        .await)
     }
 
     pub(super) async fn opener(&self, file: &StoredFile) -> Result<(Opener, Shape), VaultError> {
@@ -140,10 +169,9 @@ impl Artifact {
             name: file.name().to_owned(),
         })?;
         if found != shape.sealed() {
-            return Err(sealed(crate::sealing::SealError::Truncated));
+            return Err(sealed(SealError::Truncated));
         }
-        let digest = Digest::from_hex(HashKind::Sha256, file.digest())
-            .ok_or_else(|| sealed(crate::sealing::SealError::Changed))?;
+        let digest = Digest::from_hex(HashKind::Sha256, file.digest()).ok_or_else(|| sealed(SealError::Changed))?;
         let head = self.objects.range(&path, 0..HEAD_BYTES as u64).await?;
         let context = self.object_context(&digest, file.bytes());
         let opener = Opener::new(self.key(), &context, &head, found).map_err(sealed)?;
@@ -154,29 +182,36 @@ impl Artifact {
     ///
     /// # Errors
     /// When the range lies beyond the file, or what is there was changed.
-    pub async fn read_range(&self, file: &StoredFile, range: std::ops::Range<u64>) -> Result<Vec<u8>, VaultError> {
+    pub async fn read_range(&self, file: &StoredFile, range: Range<u64>) -> Result<Vec<u8>, VaultError> {
         if range.start > range.end || range.end > file.bytes() {
             return Err(VaultError::Range);
         }
-        let (opener, shape) = self.opener(file).await?;
+        let piece_bytes = PIECE_BYTES as u64;
+        let at = |place: u64| place.checked_div(piece_bytes).unwrap_or(0);
+        let (opener, _) = self.opener(file).await?;
+        let opener = Arc::new(opener);
         let path = self.object_path(file.object());
-        let piece_bytes = crate::sealing::PIECE_BYTES as u64;
         let mut plain = Vec::new();
-        let mut at = range.start;
-        while at < range.end {
-            let piece = at.checked_div(piece_bytes).unwrap_or(0);
-            let mut bytes = self.objects.range(&path, shape.range(piece)).await?.to_vec();
-            let opened = opener
-                .open(piece, &mut bytes)
-                .map_err(|source| VaultError::sealed(file.name(), source))?;
-            let start = at.checked_rem(piece_bytes).unwrap_or(0);
-            let end = range.end.saturating_sub(at).saturating_add(start).min(piece_bytes);
-            let bounds = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
-            plain.extend_from_slice(opened.get(bounds).ok_or(VaultError::Range)?);
-            at = at.saturating_add(end.saturating_sub(start));
+        if range.is_empty() {
+            return Ok(plain);
+        }
+        for run in runs(at(range.start)..at(range.end.saturating_sub(1)).saturating_add(1)) {
+            let from = run.start.saturating_mul(piece_bytes);
+            let opened = self.opened(&path, Arc::clone(&opener), run).await?;
+            let opened = opened.map_err(|source| VaultError::sealed(file.name(), source))?;
+            let start = usize::try_from(range.start.saturating_sub(from)).unwrap_or(usize::MAX);
+            let end = usize::try_from(range.end.saturating_sub(from)).unwrap_or(usize::MAX);
+            let part = opened.get(start..end.min(opened.len()));
+            plain.extend_from_slice(part.ok_or(VaultError::Range)?);
         }
         Ok(plain)
     }
+}
+
+/// Pieces in runs that are fetched at once.
+fn runs(pieces: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let starts = (pieces.start..pieces.end).step_by(RUN_PIECES);
+    starts.map(move |start| start..start.saturating_add(RUN_PIECES as u64).min(pieces.end))
 }
 
 fn part_folder(to: &Path) -> Result<PathBuf, VaultError> {
@@ -242,7 +277,8 @@ fn is_there(path: &Path, file: &StoredFile) -> bool {
     let mut at = 0u64;
     loop {
         match found.read_at(&mut buffer, at) {
-            Ok(0) => return hasher.finish().to_hex() == file.digest(),
+            // Whoever brought it may have died before it was on the disk.
+            Ok(0) => return hasher.finish().to_hex() == file.digest() && found.sync_all().is_ok(),
             Ok(read) => {
                 hasher.update(buffer.get(..read).unwrap_or_default());
                 at = at.saturating_add(u64::try_from(read).unwrap_or(0));

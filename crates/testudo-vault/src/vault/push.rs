@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -10,20 +9,17 @@ use super::VaultError;
 use super::artifact::Artifact;
 use super::gates::Evidence;
 use super::names::VersionId;
-use super::objects::Made;
+use super::objects::{Made, Upload};
+use super::parts::{Part, Parts, Source};
 use super::record::{Record, StoredFile};
-use crate::sealing::{HEAD_BYTES, Opener, Sealer, Shape};
+use crate::sealing::{HEAD_BYTES, Opener, Shape};
 use crate::signing::Hasher;
 use crate::signing::{Digest, HashKind, Links, Manifest, Measured, Method, Model, Resource, ResourceName, Verified};
 
-/// What is read at once.
-const READ_BYTES: usize = 1 << 20;
-/// What is sent at once; S3 takes no smaller parts but the last.
-const PART_BYTES: usize = 8 << 20;
-/// Parts that S3 takes for one object, with room to spare.
-const PARTS_MAX: u64 = 9_000;
 /// Files under way at once.
 const TOGETHER: usize = 4;
+/// Objects that are only asked for, at once.
+const ASKED_TOGETHER: usize = 16;
 
 /// What is pushed.
 #[derive(Debug)]
@@ -106,15 +102,16 @@ impl Artifact {
 
     /// A sweep may have taken what this version relies on before it was visible.
     async fn check_whole(&self, record: &Record) -> Result<(), VaultError> {
-        for file in record.everything() {
+        let there = record.everything().map(async |file| {
             let path = self.object_path(file.object());
-            if self.objects.bytes(&path).await?.is_none() {
-                return Err(VaultError::Swept {
+            match self.objects.bytes(&path).await? {
+                Some(_) => Ok(()),
+                None => Err(VaultError::Swept {
                     name: file.name().to_owned(),
-                });
+                }),
             }
-        }
-        Ok(())
+        });
+        stream::iter(there).buffered(ASKED_TOGETHER).try_collect().await
     }
 
     async fn file(
@@ -137,47 +134,59 @@ impl Artifact {
             progress.add(bytes);
             return Ok((stored, Made::Before));
         }
-        let context = self.object_context(digest, bytes);
-        let mut out = Vec::new();
-        let sealed = |source| VaultError::sealed(&path, source);
-        let mut sealer = Sealer::new(self.key(), &context, &mut out).map_err(sealed)?;
-        let mut hasher = Hasher::new(HashKind::Sha256);
-        let part = part_bytes(bytes);
-        let mut upload = None;
-        let mut buffer = vec![0u8; READ_BYTES];
-        let mut at = 0u64;
-        while at < bytes {
-            let read = file.read_at(&mut buffer, at).map_err(failed)?;
-            let Some(now) = buffer.get(..read).filter(|it| !it.is_empty()) else {
-                break;
-            };
-            hasher.update(now);
-            sealer.push(now, &mut out).map_err(sealed)?;
-            at = at.saturating_add(u64::try_from(read).unwrap_or(0));
-            progress.add(u64::try_from(read).unwrap_or(0));
-            if out.len() >= part {
-                let upload = match &mut upload {
-                    Some(upload) => upload,
-                    none => none.insert(self.objects.upload(&path).await?),
-                };
-                upload.part(std::mem::take(&mut out)).await?;
-            }
-        }
-        sealer.finish(&mut out).map_err(sealed)?;
-        if hasher.finish() != *digest {
-            if let Some(upload) = upload {
-                upload.abort().await;
-            }
-            return Err(VaultError::Changed { path: model.at(name) });
-        }
-        match upload {
-            Some(mut upload) => {
-                upload.part(out).await?;
-                upload.complete().await?;
-            }
-            None => self.objects.replace(&path, out).await?,
-        }
+        let source = Source {
+            file,
+            path: model.at(name),
+            bytes,
+            digest: digest.clone(),
+            key: self.key().clone(),
+            context: self.object_context(digest, bytes),
+            part_bytes: self.objects.part_bytes(bytes),
+        };
+        self.store(&path, source, progress).await?;
         Ok((stored, Made::Now))
+    }
+
+    async fn store(&self, path: &str, source: Source, progress: &Progress<'_>) -> Result<(), VaultError> {
+        let mut upload = None;
+        let last = self.send(path, Parts::begin(source), &mut upload, progress).await;
+        match (last, upload) {
+            (Ok(last), None) => self.objects.replace(path, last.sealed).await,
+            (Ok(last), Some(mut upload)) => match upload.part(last.sealed).await {
+                Ok(()) => upload.complete().await,
+                Err(error) => {
+                    upload.abort().await;
+                    Err(error)
+                }
+            },
+            (Err(error), Some(upload)) => {
+                upload.abort().await;
+                Err(error)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// Sends all parts but the last, which comes back; without others nothing is begun.
+    async fn send(
+        &self,
+        path: &str,
+        mut parts: Parts,
+        upload: &mut Option<Upload>,
+        progress: &Progress<'_>,
+    ) -> Result<Part, VaultError> {
+        while let Some(part) = parts.next().await {
+            if upload.is_none() {
+                *upload = Some(self.objects.upload(path).await?);
+            }
+            if let Some(upload) = upload.as_mut() {
+                upload.part(part.sealed).await?;
+            }
+            progress.add(part.plain_bytes);
+        }
+        let last = parts.last().await?;
+        progress.add(last.plain_bytes);
+        Ok(last)
     }
 
     async fn small(&self, name: &str, content: &[u8]) -> Result<StoredFile, VaultError> {
@@ -228,11 +237,6 @@ fn same(signed: &Manifest, measured: &Manifest) -> Result<(), VaultError> {
     } else {
         Err(VaultError::SignedOther)
     }
-}
-
-fn part_bytes(bytes: u64) -> usize {
-    let least = bytes.checked_div(PARTS_MAX).unwrap_or(0);
-    usize::try_from(least).unwrap_or(usize::MAX).max(PART_BYTES)
 }
 
 /// How much was read, of all files together.
