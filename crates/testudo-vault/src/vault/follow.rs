@@ -8,7 +8,7 @@ use testudo_recorder::ship::Store;
 use super::names::VaultName;
 use super::objects::Objects;
 use super::opened::{OpenVaultError, VaultSettings};
-use super::seen::{SeenError, SeenFile};
+use super::seen::{Overtaken, SeenError, SeenFile};
 use super::statement::{Approvers, ChainHead, STATEMENT_BYTES_MAX, STATEMENTS_MAX, Standing};
 use super::told::ToldFile;
 use super::{HEAD, HEAD_BYTES_MAX, Head, VaultError, statement_path, statements};
@@ -88,6 +88,16 @@ impl Follower {
     /// As [`super::OpenVault::standing`]; [`VaultError::is_unreadable`] tells a store that cannot be read from one that
     /// cannot be believed.
     pub async fn look(&mut self, name: &VaultName) -> Result<Arc<Standing>, VaultError> {
+        let mut overtaken = Overtaken::default();
+        loop {
+            match self.look_once(name).await {
+                Err(VaultError::Seen(error)) => overtaken.excuse(error)?,
+                looked => return looked,
+            }
+        }
+    }
+
+    async fn look_once(&mut self, name: &VaultName) -> Result<Arc<Standing>, VaultError> {
         let vault = self.vault().await?;
         let known = self.known.get(name).filter(|known| known.vault == vault);
         let chain = self

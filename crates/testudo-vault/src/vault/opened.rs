@@ -9,7 +9,7 @@ use testudo_types::Secret;
 use url::Url;
 
 use super::names::VaultName;
-use super::seen::SeenFile;
+use super::seen::{Overtaken, SeenFile};
 use super::statement::{Approvers, ChainHead, Standing};
 use super::told::ToldFile;
 use super::{Vault, VaultError};
@@ -22,6 +22,9 @@ const KEYS: &str = "vault-kek";
 const SEEN: &str = "vault-seen.json";
 /// In a data folder: the ledger.
 const LEDGER: &str = "ledger";
+
+/// Of a request to an S3-compatible store that failed: a large push must not end with the first.
+const RETRIES: usize = 8;
 
 /// Which vault, and who is believed there.
 #[derive(Debug, Clone)]
@@ -125,7 +128,11 @@ impl VaultSettings {
     }
 
     fn store(&self) -> Result<Store, OpenVaultError> {
-        Ok(Store::open(&self.url, &self.s3)?)
+        let s3 = S3 {
+            retries: Some(RETRIES),
+            ..self.s3.clone()
+        };
+        Ok(Store::open(&self.url, &s3)?)
     }
 
     fn keys(&self) -> Result<Arc<dyn KeyEncryption>, OpenVaultError> {
@@ -203,10 +210,15 @@ impl OpenVault {
     /// When a statement is not by an approver, does not follow the one before, or is missing; and when the whole is
     /// older than what was seen or what the ledger tells, or another history.
     pub async fn standing(&self, name: &VaultName) -> Result<Followed, VaultError> {
-        let standing = self.vault.stated(name, &self.approvers).await?;
-        let told = self.told.head(name).await?;
-        self.seen.follow(&self.vault.address, name, &standing, told)?;
-        Ok(Followed { standing, told })
+        let mut overtaken = Overtaken::default();
+        loop {
+            let standing = self.vault.stated(name, &self.approvers).await?;
+            let told = self.told.head(name).await?;
+            match self.seen.follow(&self.vault.address, name, &standing, told) {
+                Ok(()) => return Ok(Followed { standing, told }),
+                Err(error) => overtaken.excuse(error)?,
+            }
+        }
     }
 
     /// What the ledger calls this vault: the digest of its address.

@@ -28,6 +28,28 @@ pub enum SeenError {
     File { path: PathBuf, what: String },
 }
 
+/// Readers that another program of their machine overtook: between their reading of the statements and of the marks it
+/// saw newer ones. That is an older state for once, and another reading shows the newer one.
+#[derive(Debug, Default)]
+pub(crate) struct Overtaken {
+    /// The mark that a reading was held against last.
+    seen: u64,
+}
+
+impl Overtaken {
+    /// Whether to read again: only if the mark has come further since the last reading, so that a vault in which
+    /// somebody put an older state back is refused at the second.
+    pub(crate) fn excuse(&mut self, error: SeenError) -> Result<(), SeenError> {
+        match error {
+            SeenError::RolledBack { seen, .. } if seen > self.seen => {
+                self.seen = seen;
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+}
+
 /// The largest file of marks that is read.
 const SEEN_BYTES_MAX: usize = 16 << 20;
 

@@ -246,3 +246,48 @@ async fn sweeping_takes_what_nothing_needs_and_is_old_enough() {
     rig.pull(&rig.store, second.version, &rig.to("back")).await.unwrap();
     assert!(rig.pull(&rig.store, first.version, &rig.to("gone")).await.is_err());
 }
+
+#[tokio::test]
+async fn a_store_that_writes_over_what_is_there_becomes_no_vault() {
+    let rig = Rig::new();
+    let careless = faulty::Faulty::careless();
+    let model = rig.model("model", &[("a", b"1")]);
+    for _ in 0..2 {
+        let refused = rig.push(&careless, &model).await;
+        assert!(matches!(refused, Err(VaultError::Careless(_))), "{refused:?}");
+        assert!(careless.paths("").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn parts_are_equally_long_but_the_last_and_a_changed_file_leaves_nothing() {
+    let rig = Rig::new();
+    let content: Vec<u8> = (0..40_000_000u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let model = rig.model("model", &[("w", &content)]);
+    let pushed = rig.push(&rig.store, &model).await.unwrap();
+    let sent = rig.store.parts();
+    let (last, others) = sent.split_last().unwrap();
+    assert!(others.len() >= 4 && others.iter().all(|it| *it == 8 << 20), "{sent:?}");
+    assert!(*last > 0 && *last <= 8 << 20, "{sent:?}");
+    rig.pull(&rig.store, pushed.version, &rig.to("back")).await.unwrap();
+    assert_eq!(files(&rig.to("back")), files(&rig.to("model")));
+    // Between measuring and pushing one byte is another.
+    let other = Rig::new();
+    let model = other.model("model", &[("w", &content)]);
+    let measured = measured(&model);
+    let mut changed = content;
+    changed[39_000_000] ^= 1;
+    fs::write(other.to("model/w"), &changed).unwrap();
+    let artifact = other.vault().await.artifact_or_make(&name("m")).await.unwrap();
+    let push = Push {
+        model: &model,
+        manifest: &measured.manifest,
+        signature: None,
+        evidence: None,
+    };
+    let refused = artifact.push(&push, &unwatched).await;
+    assert!(matches!(refused, Err(VaultError::Changed { .. })), "{refused:?}");
+    assert!(other.store.paths("/objects/").await.is_empty());
+}

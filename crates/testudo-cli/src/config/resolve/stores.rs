@@ -73,6 +73,7 @@ pub(super) fn reached(
         access_key_id: access_key_id.map(|it| String::from_utf8_lossy(it.expose()).into_owned()),
         secret_access_key,
         session_token: None,
+        retries: None,
         dangerous_allow_http: plain,
     }
 }

@@ -25,6 +25,7 @@ fn settings() -> S3 {
         access_key_id: Some("testing".to_owned()),
         secret_access_key: Some(Secret::new("testing")),
         session_token: None,
+        retries: None,
         dangerous_allow_http: true,
     }
 }

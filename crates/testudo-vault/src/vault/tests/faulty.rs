@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -13,7 +13,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
 /// Handles to one store.
@@ -23,6 +23,12 @@ pub(super) struct Faulty {
     /// Requests that still succeed; all of them when it is the greatest number.
     left: Arc<AtomicU64>,
     asked: Arc<AtomicU64>,
+    /// How long the parts of uploads were.
+    parts: Arc<Mutex<Vec<usize>>>,
+    /// Writes over what is there, whatever it is asked.
+    careless: bool,
+    /// The answer to a write that must not replace anything is lost, and the write repeated.
+    repeating: bool,
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -33,6 +39,24 @@ impl Faulty {
             inner: Arc::new(InMemory::new()),
             left: Arc::new(AtomicU64::new(u64::MAX)),
             asked: Arc::default(),
+            parts: Arc::default(),
+            careless: false,
+            repeating: false,
+        }
+    }
+
+    pub(super) fn careless() -> Self {
+        Self {
+            careless: true,
+            ..Self::new()
+        }
+    }
+
+    /// The same content, over a network that loses answers.
+    pub(super) fn repeating(&self) -> Self {
+        Self {
+            repeating: true,
+            ..self.clone()
         }
     }
 
@@ -42,11 +66,16 @@ impl Faulty {
             inner: Arc::clone(&self.inner),
             left: Arc::new(AtomicU64::new(requests)),
             asked: Arc::default(),
+            ..self.clone()
         }
     }
 
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn parts(&self) -> Vec<usize> {
+        self.parts.lock().unwrap().clone()
     }
 
     pub(super) async fn paths(&self, beginning: &str) -> Vec<String> {
@@ -112,7 +141,10 @@ struct Parts {
 impl MultipartUpload for Parts {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         match self.store.request() {
-            Ok(()) => self.inner.put_part(data),
+            Ok(()) => {
+                self.store.parts.lock().unwrap().push(data.content_length());
+                self.inner.put_part(data)
+            }
             Err(error) => std::future::ready(Err(error)).boxed(),
         }
     }
@@ -149,6 +181,11 @@ impl ObjectStore for Faulty {
     {
         async move {
             self.request()?;
+            let overwrite = PutOptions::from(PutMode::Overwrite);
+            let opts = if self.careless { overwrite } else { opts };
+            if self.repeating && opts.mode == PutMode::Create {
+                let _lost = self.inner.put_opts(location, payload.clone(), opts.clone()).await;
+            }
             self.inner.put_opts(location, payload, opts).await
         }
         .boxed()

@@ -4,6 +4,7 @@ use testudo_types::UnixMillis;
 
 use super::rig::{Rig, key, name};
 use crate::signing::SigningKey;
+use crate::vault::seen::Overtaken;
 use crate::vault::*;
 
 /// A vault with two versions, an approver, and a reader that remembers.
@@ -279,4 +280,37 @@ async fn statements_need_a_version_that_is_there_and_words() {
         assert!(stated.is_err(), "{approver:?} {reason:?}");
     }
     assert!(it.statements().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_statement_whose_answer_was_lost_is_nobody_elses() {
+    let mut it = Stated::new().await;
+    let (first, second) = (it.first, it.second);
+    it.state(Act::Promote { alias: name("prod") }, first).await.unwrap();
+    let before = it.standing().await.unwrap();
+    it.rig.store = it.rig.store.repeating();
+    assert_eq!(it.state(Act::Promote { alias: name("prod") }, second).await.unwrap(), 2);
+    assert_eq!(it.prod().await.unwrap(), second);
+    // One by somebody else still is.
+    let raced = it.state_on(&before, Act::Promote { alias: name("prod") }, first).await;
+    assert!(matches!(raced, Err(VaultError::Raced { .. })));
+}
+
+#[test]
+fn whoever_is_overtaken_reads_again_as_long_as_the_mark_moves() {
+    let older = |seen, found| SeenError::RolledBack {
+        artifact: "m".to_owned(),
+        seen,
+        found,
+    };
+    let mut overtaken = Overtaken::default();
+    assert_eq!(overtaken.excuse(older(3, 2)), Ok(()));
+    assert_eq!(overtaken.excuse(older(4, 3)), Ok(()));
+    // Nobody has come further meanwhile: this is an older state.
+    assert_eq!(overtaken.excuse(older(4, 3)), Err(older(4, 3)));
+    let forked = SeenError::Forked {
+        artifact: "m".to_owned(),
+        sequence: 9,
+    };
+    assert_eq!(Overtaken::default().excuse(forked.clone()), Err(forked));
 }
