@@ -30,6 +30,9 @@ mod suite;
 #[cfg(test)]
 mod tidy;
 mod train;
+mod vault_bench;
+mod vault_crash;
+mod vault_trial;
 
 use std::process::ExitCode;
 
@@ -56,6 +59,12 @@ cargo xtask <task>
                           (release build of 2 min once; then 10 s)
   crash [--kills N]       kills a process that writes a ledger, 200 times; nothing acknowledged may
                           be lost (1-2 min)
+  crash-vault [--kills N] [--program FILE]
+                          kills pushes, promotions and pulls of a vault under way, 100 of each; no half version may ever
+                          be visible, nothing acknowledged may be lost (10-15 min)
+  bench-vault [--gb N] [--files N] [--runs N] [--program FILE]
+                          a model of 5 GB pushed and pulled, beside cp and age: time and most memory, medians of 3
+                          (release build 5-10 min once, age once; needs 15 GB of disk; then about 5 min)
   instructions [--record] instructions per call of the hot paths against recorded numbers, +-3 %
                           (release build 1 min once, then 30 s; installs valgrind if it is missing)
   soak [--minutes N]      mixed load and vanishing clients; memory must stay flat (10 min)
@@ -138,6 +147,8 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "bench-ledger" => ledger_bench::bench(rest),
         "bench-ledger-measure" => ledger_bench::measure(rest),
         "crash" => crash::crash(rest),
+        "crash-vault" => vault_crash::crash(rest),
+        "bench-vault" => vault_bench::bench(rest),
         "crash-writer" => crash::writer(rest),
         "mcp" => mcp::mcp(rest),
         "mock" => mock::mock(rest),
