@@ -108,8 +108,10 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     let mut columns = Vec::new();
     for tool in &tools {
         output::step(tool.name());
-        let judged = Kept::open(tool.name(), &work, options.resume)
-            .and_then(|kept| judge(tool, &corpora, &work, &kept, processes));
+        // Ours may be another program by now, and takes seconds.
+        let resume = options.resume && !matches!(tool, Tool::Ours(_));
+        let judged =
+            Kept::open(tool.name(), &work, resume).and_then(|kept| judge(tool, &corpora, &work, &kept, processes));
         match judged {
             Ok(column) => columns.push(column),
             Err(error) => output::problem(&format!("{} is left out: {error:#}", tool.name())),
