@@ -20,8 +20,17 @@ const RECORDER: [&str; 6] = [
     "--lib",
     "keys::pkcs11",
 ];
-/// The vault through the binary; built as for `cargo xtask s3`, so that one build serves both.
-const VAULT: [&str; 7] = [
+/// Keys that sign models.
+const SIGNER: [&str; 6] = [
+    "--package",
+    "testudo-vault",
+    "--features",
+    "pkcs11",
+    "--lib",
+    "signing::token::held",
+];
+/// The vault and signing through the binary; built as for `cargo xtask s3`, so that one build serves both.
+const BINARY: [&str; 8] = [
     "--package",
     "testudo-cli",
     "--features",
@@ -29,6 +38,7 @@ const VAULT: [&str; 7] = [
     "--test",
     "it",
     "vault_token::",
+    "token_signer::",
 ];
 /// Where distributions put the module.
 const MODULES: [&str; 4] = [
@@ -58,7 +68,7 @@ pub(crate) fn hsm(arguments: &[String]) -> anyhow::Result<()> {
                 .env("TESTUDO_HSM_PIN", PIN),
         )
     };
-    let tests = run(&RECORDER).and_then(|()| run(&VAULT));
+    let tests = run(&RECORDER).and_then(|()| run(&SIGNER)).and_then(|()| run(&BINARY));
     fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
     tests
 }

@@ -93,13 +93,13 @@ cargo xtask <task>
                           our detectors and six other projects' on the same rows: recall, precision, speed
                           (installs 700 MB into ~/.cache/testudo-peers once; then about 10 min)
   peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION] [--bundles FOLDER]
-                       [--speed GIGABYTES]
+                       [--speed GIGABYTES | --speed-only GIGABYTES] [--ours PROGRAM]
                           signatures of models, ours and the Python model-signing's, each verified by the other;
                           FOLDER is a checkout of model-transparency, whose old signatures are verified too;
                           SUITE one of model-signing-conformance, which is run, with the schemas of
                           SPECIFICATION, one of model-signing-spec; --bundles takes one of
                           sigstore-conformance, whose bundles are verified; --speed signs so large a model
-                          with both (release build)
+                          with both (release build, or PROGRAM)
                           (installs 100 MB into ~/.cache/testudo-peers once; then 1 min)
   peers models [--picklescan CHECKOUT] [--modelaudit CHECKOUT] [--fickling CHECKOUT] [--only TOOL] [--corpus NAME]
          [--processes N] [--resume] [--speed-only]

@@ -28,6 +28,7 @@ mod stamps;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod token;
 mod tree;
 mod verify;
 
@@ -46,5 +47,6 @@ pub use sigstore::{FileSignatureError, SigstoreError, SigstoreTrust, TrustedRoot
 pub use stamped::{StampAuthorities, StampError};
 pub use stamps::{Remembered, RememberedError};
 pub use statement::StatementError;
+pub use token::{TokenError, TokenUri, TokenUriError};
 pub use tree::{Links, Model, TreeError, Warning};
 pub use verify::{Legacy, SignedBy, Trust, Verified, VerifyError};

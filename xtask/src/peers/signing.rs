@@ -41,6 +41,10 @@ struct Wanted {
     bundles: Option<PathBuf>,
     /// How large a model is to be signed by both, in gigabytes.
     speed: Option<u64>,
+    /// And nothing else.
+    speed_only: bool,
+    /// Ours, built already; otherwise it is built here, for speed with optimisation.
+    ours: Option<PathBuf>,
 }
 
 impl Wanted {
@@ -52,13 +56,15 @@ impl Wanted {
                 "--upstream" => wanted.upstream = Some(folder(&mut words)?),
                 "--conformance" => wanted.conformance = Some((folder(&mut words)?, folder(&mut words)?)),
                 "--bundles" => wanted.bundles = Some(folder(&mut words)?),
-                "--speed" => {
+                "--ours" => wanted.ours = Some(folder(&mut words)?),
+                "--speed" | "--speed-only" => {
+                    wanted.speed_only = word == "--speed-only";
                     let number = words.next().and_then(|it| it.parse().ok());
                     wanted.speed = Some(number.context("a number of gigabytes is missing")?);
                 }
                 _ => bail!(
                     "usage: cargo xtask peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION] \
-                     [--bundles FOLDER] [--speed GIGABYTES]"
+                     [--bundles FOLDER] [--speed GIGABYTES | --speed-only GIGABYTES] [--ours PROGRAM]"
                 ),
             }
         }
@@ -67,23 +73,26 @@ impl Wanted {
 }
 
 fn folder<'w>(words: &mut impl Iterator<Item = &'w String>) -> anyhow::Result<PathBuf> {
-    words.next().map(PathBuf::from).context("a folder is missing")
+    words.next().map(PathBuf::from).context("a path is missing")
 }
 
 /// `peers models-signing [--upstream FOLDER] [--conformance SUITE SPECIFICATION] [--bundles FOLDER]
-/// [--speed GIGABYTES]`.
+/// [--speed GIGABYTES | --speed-only GIGABYTES] [--ours PROGRAM]`.
 pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
     let wanted = Wanted::parse(words)?;
     let python = python::environment(&python::cache("testudo-peers")?.join("model-signing"), &PACKAGES)?;
-    output::step("building ours");
-    shell::run(shell::cargo().args(["build", "--quiet", "--locked", "-p", "testudo-cli"]))?;
+    let ours = match &wanted.ours {
+        Some(program) => program.clone(),
+        None if wanted.speed_only => built(&["--release"])?,
+        None => built(&[])?,
+    };
     let work = shell::target().join("peers/models-signing");
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
     fs::create_dir_all(&work)?;
     let bench = Bench {
-        ours: shell::target().join("debug/testudo"),
+        ours,
         trusted: trusted_root(&python)?,
         script: shell::workspace().join("tests/peers/model_signing_peer.py"),
         work,
@@ -95,33 +104,29 @@ pub(super) fn compare(words: &[String]) -> anyhow::Result<()> {
             .arg("make")
             .arg(&bench.work),
     )?;
-    let mut wrong = bench.matrix()?;
-    bench.many()?;
-    if let Some(upstream) = &wanted.upstream {
-        wrong = wrong.saturating_add(bench.releases(upstream)?);
-    }
-    if let Some((suite, specification)) = &wanted.conformance {
-        wrong = wrong.saturating_add(conformance::run(
-            &bench.ours,
-            &bench.work,
-            suite,
-            specification,
-            &bench.trusted,
-        )?);
-    }
-    if let Some(suite) = &wanted.bundles {
-        wrong = wrong.saturating_add(conformance::bundles(&bench.ours, suite, &bench.trusted)?);
-    }
+    let wrong = if wanted.speed_only { 0 } else { bench.verified(&wanted)? };
     if let Some(gigabytes) = wanted.speed {
-        output::step("building ours with optimisation");
-        shell::run(shell::cargo().args(["build", "--release", "--quiet", "--locked", "-p", "testudo-cli"]))?;
-        let fast = shell::target().join("release/testudo");
+        let fast = if wanted.speed_only || wanted.ours.is_some() {
+            bench.ours.clone()
+        } else {
+            built(&["--release"])?
+        };
         speed::compare(&fast, &bench.python, &bench.work, gigabytes)?;
     }
     if wrong > 0 {
         bail!("{wrong} cases went wrong");
     }
     Ok(())
+}
+
+/// Builds ours, and says where it is.
+fn built(how: &[&str]) -> anyhow::Result<PathBuf> {
+    output::step("building ours");
+    let mut command = shell::cargo();
+    command.args(["build", "--quiet", "--locked", "-p", "testudo-cli"]);
+    shell::run(command.args(how))?;
+    let folder = if how.is_empty() { "debug" } else { "release" };
+    Ok(shell::target().join(folder).join("testudo"))
 }
 
 /// The trusted root of the public Sigstore, as the Python library carries it.
@@ -198,6 +203,28 @@ impl Case {
 }
 
 impl Bench {
+    /// Everything but speed; how many cases went wrong.
+    fn verified(&self, wanted: &Wanted) -> anyhow::Result<usize> {
+        let mut wrong = self.matrix()?;
+        self.many()?;
+        if let Some(upstream) = &wanted.upstream {
+            wrong = wrong.saturating_add(self.releases(upstream)?);
+        }
+        if let Some((suite, specification)) = &wanted.conformance {
+            wrong = wrong.saturating_add(conformance::run(
+                &self.ours,
+                &self.work,
+                suite,
+                specification,
+                &self.trusted,
+            )?);
+        }
+        if let Some(suite) = &wanted.bundles {
+            wrong = wrong.saturating_add(conformance::bundles(&self.ours, suite, &self.trusted)?);
+        }
+        Ok(wrong)
+    }
+
     fn matrix(&self) -> anyhow::Result<usize> {
         let cases = Case::all();
         let model = self.work.join("model");

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use self::keys::{SignAs, Trusting};
 use super::{Format, vault};
 
 pub(crate) mod attest;
 pub(crate) mod bom;
 pub(crate) mod exchange;
+pub(crate) mod keys;
 pub(crate) mod scan;
 pub(crate) mod weights;
 
@@ -69,23 +71,8 @@ pub(crate) struct Sign {
     /// Where the signature goes
     #[arg(long, value_name = "FILE", default_value = "model.sig")]
     pub(crate) signature: PathBuf,
-    /// A private key on P-256, P-384 or P-521, as PEM
-    #[arg(long, value_name = "FILE", alias = "private_key")]
-    pub(crate) private_key: PathBuf,
-    /// Holds the password of the private key, in its first line
-    #[arg(long, value_name = "FILE", alias = "password_file")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// A certificate for that key, as PEM; then the signature is verified by certificate
-    #[arg(long, value_name = "FILE", alias = "signing_certificate")]
-    pub(crate) signing_certificate: Option<PathBuf>,
-    /// Certificates between that one and a root, as PEM; may be repeated
-    #[arg(
-        long,
-        value_name = "FILE",
-        alias = "certificate_chain",
-        requires = "signing_certificate"
-    )]
-    pub(crate) certificate_chain: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) by: SignAs,
     #[command(flatten)]
     pub(crate) measured: MeasuredAs,
     /// Names pieces and single files as release 1.1 of the Python implementation does, which then verifies them; the
@@ -141,37 +128,8 @@ pub(crate) struct Verify {
     pub(crate) model: PathBuf,
     #[arg(long, value_name = "FILE", default_value = "model.sig")]
     pub(crate) signature: PathBuf,
-    /// The signer's public key, as PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        alias = "public_key",
-        required_unless_present_any = ["certificate_chain", "sigstore"],
-        conflicts_with_all = ["certificate_chain", "sigstore"]
-    )]
-    pub(crate) public_key: Option<PathBuf>,
-    /// Root certificates, and those between; may be repeated
-    #[arg(long, value_name = "FILE", alias = "certificate_chain", conflicts_with = "sigstore")]
-    pub(crate) certificate_chain: Vec<PathBuf>,
-    /// Accepts a signing certificate whose time is over; without a time stamp a bundle does not prove when it was made
-    #[arg(long, requires = "certificate_chain")]
-    pub(crate) accept_expired_certificate: bool,
-    /// Certificates of authorities whose time stamps (RFC 3161) you trust, roots and those between; one of them must
-    /// have stamped the signature, and the signing certificate is judged at that time; may be repeated
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["sigstore", "accept_expired_certificate"])]
-    pub(crate) timestamp_chain: Vec<PathBuf>,
-    /// The model was signed through Sigstore
-    #[arg(long, requires_all = ["trust_root", "identity", "identity_provider"])]
-    pub(crate) sigstore: bool,
-    /// Whose certificates and logs you trust: `trusted_root.json` of a Sigstore
-    #[arg(long, value_name = "FILE", requires = "sigstore", aliases = ["trust_root", "trust-config", "trust_config"])]
-    pub(crate) trust_root: Option<PathBuf>,
-    /// The mail address or link that must have signed, exactly
-    #[arg(long, value_name = "NAME", requires = "sigstore")]
-    pub(crate) identity: Option<String>,
-    /// The link of who must have vouched for that identity, exactly
-    #[arg(long, value_name = "URL", requires = "sigstore", alias = "identity_provider")]
-    pub(crate) identity_provider: Option<String>,
+    #[command(flatten)]
+    pub(crate) trusting: Trusting,
     /// A file or folder that need not be signed; relative to the model, or a path to it; may be repeated
     #[arg(long, value_name = "PATH", alias = "ignore_paths")]
     pub(crate) ignore_paths: Vec<PathBuf>,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::model::keys::{PrivateKey, Trusting};
 use super::{Format, Store, quantity};
 use crate::config::quantity::{NotThis, bytes, duration_ms};
 
@@ -40,9 +41,8 @@ pub(crate) struct Asked {
 /// Who makes a statement, and why
 #[derive(Debug, Args)]
 pub(crate) struct Stating {
-    /// The approver's private key, as PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) private_key: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: PrivateKey,
     /// The approver's name, as it will stand in the statement; without it the name that the configuration has for the key
     #[arg(long, value_name = "NAME")]
     pub(crate) approver: Option<String>,
@@ -67,12 +67,8 @@ pub(crate) struct Push {
     pub(crate) artifact: String,
     #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
     pub(crate) signature: Option<PathBuf>,
-    /// The signer's public key, as PEM
-    #[arg(long, value_name = "FILE", conflicts_with = "certificate_chain")]
-    pub(crate) public_key: Option<PathBuf>,
-    /// Root certificates, and those between; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub(crate) certificate_chain: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trusting: Trusting,
     /// A bill of materials in CycloneDX; without it one in the model (bom.json, bom.cdx.json) counts where one is asked for
     #[arg(long, value_name = "FILE")]
     pub(crate) bom: Option<PathBuf>,

@@ -8,6 +8,7 @@ use testudo_vault::signing::{HashKind, SigstoreTrust, TrustedRoot, sha256_of, ve
 
 use super::{SIGNATURE_BYTES_MAX, complain, key_file, sign as signing, verify as verifying};
 use crate::arguments::Format;
+use crate::arguments::model::keys::{PrivateKey, SignAs, Trusting};
 use crate::arguments::model::{AdapterMethod, Hash, MeasuredAs, Sign, SignModel, Verify, VerifyBundle, VerifyModel};
 use crate::exit::{Exit, SignatureFault};
 
@@ -20,14 +21,19 @@ pub(super) fn sign(arguments: &SignModel, out: &mut impl Write) -> anyhow::Resul
     let sign = Sign {
         model: arguments.model_path.clone(),
         signature: arguments.output_bundle.clone(),
-        private_key: arguments.private_key.clone().context("--private-key is missing")?,
-        password_file: None,
-        certificate_chain: if certificate.is_some() {
-            arguments.cert_chain.clone()
-        } else {
-            Vec::new()
+        by: SignAs {
+            key: PrivateKey {
+                private_key: Some(arguments.private_key.clone().context("--private-key is missing")?),
+                pkcs11_uri: None,
+                password_file: None,
+            },
+            certificate_chain: if certificate.is_some() {
+                arguments.cert_chain.clone()
+            } else {
+                Vec::new()
+            },
+            signing_certificate: certificate,
         },
-        signing_certificate: certificate,
         measured: MeasuredAs {
             ignore_paths: inside(&arguments.model_path, &arguments.ignore_paths),
             no_ignore_git_paths: false,
@@ -63,14 +69,15 @@ pub(super) fn verify(arguments: &VerifyModel, out: &mut impl Write) -> anyhow::R
     let verify = Verify {
         model: arguments.model_path.clone(),
         signature: arguments.bundle.clone(),
-        public_key,
-        certificate_chain,
-        accept_expired_certificate: false,
-        timestamp_chain: Vec::new(),
-        sigstore,
-        trust_root: arguments.trust_root.clone(),
-        identity: arguments.identity.clone(),
-        identity_provider: arguments.identity_provider.clone(),
+        trusting: Trusting {
+            public_key,
+            certificate_chain,
+            sigstore,
+            trust_root: arguments.trust_root.clone(),
+            identity: arguments.identity.clone(),
+            identity_provider: arguments.identity_provider.clone(),
+            ..Trusting::default()
+        },
         ignore_paths: inside(&arguments.model_path, &arguments.ignore_paths),
         no_ignore_git_paths: false,
         allow_symlinks: false,

@@ -14,8 +14,9 @@ use testudo_vault::attest::{BUILDER, Dependency, Provenance, ROOT, Subject, TRAI
 use testudo_vault::signing::{HashKind, Links, Manifest, Method, Model, SignOptions, digest};
 
 use super::measured::{scope, watching};
-use super::trusted;
+use super::trusted::{self, Trusted};
 use crate::arguments::model::attest::Attest;
+use crate::arguments::model::keys::Trusting;
 use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::output::{counted, day_and_time, printable};
@@ -29,11 +30,7 @@ const LIMITS: Limits = Limits {
 };
 
 pub(super) async fn run(arguments: &Attest, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let signer = match trusted::signer(
-        &arguments.private_key,
-        arguments.signing_certificate.as_ref(),
-        &arguments.certificate_chain,
-    ) {
+    let signer = match trusted::signer(&arguments.by) {
         Ok(signer) => signer,
         Err(error) => return super::complain(&error, Exit::BadInput),
     };
@@ -84,6 +81,19 @@ pub(super) async fn run(arguments: &Attest, variables: &dyn Variables, out: &mut
         printable(&arguments.output.display().to_string())
     )?;
     Ok(Exit::Done)
+}
+
+/// Who must have signed what goes in by its signature.
+fn input_signer(arguments: &Attest) -> Trusting {
+    Trusting {
+        public_key: arguments.input_key.clone(),
+        certificate_chain: arguments.input_certificate_chain.clone(),
+        sigstore: arguments.input_trust_root.is_some(),
+        trust_root: arguments.input_trust_root.clone(),
+        identity: arguments.input_identity.clone(),
+        identity_provider: arguments.input_identity_provider.clone(),
+        ..Trusting::default()
+    }
 }
 
 fn now() -> String {
@@ -152,8 +162,7 @@ fn inputs(arguments: &Attest) -> anyhow::Result<Vec<Dependency>> {
         }
     }
     for (name, path) in &arguments.signed_inputs {
-        let trust = trusted::trust(arguments.input_key.as_ref(), &[])?;
-        let (_, verified) = trusted::signature(path, &trust)?;
+        let (_, verified) = Trusted::of(&input_signer(arguments))?.signature(path)?;
         let mut annotations = notes("input", true);
         annotations.insert("testudo:signer".to_owned(), trusted::by(verified.by()));
         found.push(Dependency {

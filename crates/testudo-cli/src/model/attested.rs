@@ -6,7 +6,8 @@ use serde_json::json;
 use testudo_vault::attest::{Attested, AttestedError, Differences, Expected};
 
 use super::attest::measure;
-use super::{complain, trusted};
+use super::complain;
+use super::trusted::{Trusted, by};
 use crate::arguments::Format;
 use crate::arguments::model::attest::VerifyAttestation;
 use crate::exit::{Exit, SignatureFault};
@@ -16,12 +17,12 @@ use crate::output::{counted, printable};
 const BYTES_MAX: usize = 96 << 20;
 
 pub(super) fn run(arguments: &VerifyAttestation, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let trust = match trusted::trust(arguments.public_key.as_ref(), &arguments.certificate_chain) {
-        Ok(trust) => trust,
+    let trusted = match Trusted::of(&arguments.trusting) {
+        Ok(trusted) => trusted,
         Err(error) => return complain(&error, Exit::BadInput),
     };
     let bytes = testudo_bounded::read_file(&arguments.attestation, BYTES_MAX)?;
-    let attested = match Attested::verify(&bytes, &trust) {
+    let attested = match trusted.attestation(&bytes) {
         Ok(attested) => attested,
         Err(error) => {
             let fault = match error {
@@ -67,7 +68,7 @@ fn tell(
         let value = json!({
             "verified": fault.is_none(),
             "fault": fault.map(SignatureFault::as_str),
-            "signer": trusted::by(attested.by()),
+            "signer": by(attested.by()),
             "builder": provenance.builder,
             "build_type": provenance.build_type,
             "external_parameters": provenance.external_parameters,
@@ -95,7 +96,7 @@ fn tell(
             counted(provenance.subjects.len(), "file"),
             counted(provenance.dependencies.len(), "input"),
             printable(&provenance.builder),
-            printable(&trusted::by(attested.by()))
+            printable(&by(attested.by()))
         )?;
         for (what, list) in lists {
             for name in list {

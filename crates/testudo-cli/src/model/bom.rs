@@ -15,7 +15,7 @@ use super::bill::entry;
 use super::files::{Candidate, Opened};
 use super::measured::{scope, watching};
 use super::scan::{Judged, each};
-use super::trusted;
+use super::trusted::{self, Trusted};
 use crate::arguments::model::bom::{Bom, Said};
 use crate::environment::Variables;
 use crate::exit::Exit;
@@ -35,6 +35,9 @@ pub(super) struct Gathered {
 }
 
 pub(super) async fn run(arguments: &Bom, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
+    if arguments.signature.is_none() && arguments.trusting.anybody() {
+        bail!("whom you trust is said about a signature; name one with --signature");
+    }
     let options = Options {
         also_allowed: arguments.allowed.clone(),
         ..Options::default()
@@ -161,8 +164,7 @@ pub(super) fn in_order<'n>(names: &[&'n str]) -> Vec<&'n str> {
 
 /// What was signed, and how the bill names the signature.
 fn signature(arguments: &Bom, path: &Path) -> anyhow::Result<(Manifest, SignatureEntry)> {
-    let trust = trusted::trust(arguments.public_key.as_ref(), &arguments.certificate_chain)?;
-    let (bytes, verified) = trusted::signature(path, &trust)?;
+    let (bytes, verified) = Trusted::of(&arguments.trusting)?.signature(path)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let entry = SignatureEntry {
         location: name.unwrap_or_else(|| "model.sig".to_owned()),

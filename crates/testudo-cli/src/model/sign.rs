@@ -10,21 +10,19 @@ use serde_json::json;
 use testudo_gateway::system_clock::SystemClock;
 use testudo_types::Clock as _;
 use testudo_vault::signing::{
-    Bundle, Chain, Legacy, MethodKind, Model, Remembered, SignOptions, Signed, Signer, SigningKey, Trust, Verified,
-    digest as measure, sign,
+    Bundle, Legacy, MethodKind, Model, Remembered, SignOptions, Signed, Signer, Trust, Verified, digest as measure,
+    sign,
 };
 
-use zeroize::Zeroizing;
-
 use super::measured::{scope, told, watching};
-use super::{SIGNATURE_BYTES_MAX, complain, key_file};
+use super::{SIGNATURE_BYTES_MAX, complain, trusted};
 use crate::arguments::Format;
 use crate::arguments::model::{Digest, Sign};
 use crate::exit::Exit;
 use crate::output::{counted, printable, size};
 
 pub(super) fn run(arguments: &Sign, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let signer = match signer(arguments) {
+    let signer = match trusted::signer(&arguments.by) {
         Ok(signer) => signer,
         Err(error) => return complain(&error, Exit::BadInput),
     };
@@ -85,31 +83,6 @@ pub(super) fn digest(arguments: &Digest, out: &mut impl Write) -> anyhow::Result
     let measured = watching(|watch| measure(&model, &options, watch))?;
     tell(&measured, None, arguments.format, out)?;
     Ok(Exit::Done)
-}
-
-fn signer(arguments: &Sign) -> anyhow::Result<Signer> {
-    let path = &arguments.private_key;
-    let pem = Zeroizing::new(key_file(path)?);
-    let key = match &arguments.password_file {
-        None => SigningKey::from_pem(&pem),
-        Some(file) => {
-            let text = Zeroizing::new(key_file(file)?);
-            let line = text.split(|byte| matches!(byte, b'\r' | b'\n')).next();
-            SigningKey::from_encrypted_pem(&pem, line.unwrap_or_default())
-        }
-    };
-    let key = key.with_context(|| format!("the private key in `{}` cannot be used", path.display()))?;
-    let Some(path) = &arguments.signing_certificate else {
-        return Ok(Signer::Key(key));
-    };
-    let others = arguments
-        .certificate_chain
-        .iter()
-        .map(|path| key_file(path))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let chain = Chain::for_key(&key_file(path)?, &others, key.public())
-        .with_context(|| format!("the certificate in `{}` cannot be used", path.display()))?;
-    Ok(Signer::Certificate(key, chain))
 }
 
 /// An earlier signature by the same key, and how the files looked then.

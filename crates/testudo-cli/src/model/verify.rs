@@ -1,19 +1,15 @@
 //! `testudo model verify`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
-use testudo_gateway::system_clock::SystemClock;
-use testudo_types::Clock as _;
 use testudo_vault::signing::{
-    Bundle, CompareError, Comparison, Expiry, Legacy, Lookup, Model, Roots, SignedBy, SigstoreTrust, StampAuthorities,
-    Trust, TrustedRoot, Unlisted, Verified, VerifyError, VerifyingKey,
+    Bundle, CompareError, Comparison, Legacy, Lookup, Model, SignedBy, Unlisted, Verified, VerifyError,
 };
 
 use super::measured::{links, scope, told, watching};
-use super::{SIGNATURE_BYTES_MAX, complain, key_file};
+use super::trusted::Trusted;
+use super::{SIGNATURE_BYTES_MAX, complain};
 use crate::arguments::Format;
 use crate::arguments::model::Verify;
 use crate::exit::{Exit, SignatureFault};
@@ -23,8 +19,8 @@ use crate::output::{counted, day_and_time, printable, size};
 const SHOWN_MAX: usize = 20;
 
 pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let (trust, stamps) = match trust(arguments).and_then(|trust| Ok((trust, stamps(arguments)?))) {
-        Ok(both) => both,
+    let trusted = match Trusted::of(&arguments.trusting) {
+        Ok(trusted) => trusted,
         Err(error) => return complain(&error, Exit::BadInput),
     };
     let path = &arguments.signature;
@@ -41,11 +37,7 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> anyhow::Result<Ex
     } else {
         Legacy::Refuse
     };
-    let judged = match &stamps {
-        None => bundle.verify(&trust, legacy),
-        Some(authorities) => bundle.verify_stamped(&trust, legacy, authorities),
-    };
-    let verified = match judged {
+    let verified = match trusted.verify(&bundle, legacy) {
         Ok(verified) => verified,
         Err(error) => {
             let fault = match error {
@@ -89,47 +81,6 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> anyhow::Result<Ex
     } else {
         Ok(Exit::NotSigned(SignatureFault::Differs))
     }
-}
-
-fn trust(arguments: &Verify) -> anyhow::Result<Trust> {
-    if let Some(path) = &arguments.public_key {
-        let key = VerifyingKey::from_pem(&key_file(path)?)
-            .with_context(|| format!("the public key in `{}` cannot be used", path.display()))?;
-        return Ok(Trust::Key(key));
-    }
-    if let (Some(path), Some(identity), Some(provider)) =
-        (&arguments.trust_root, &arguments.identity, &arguments.identity_provider)
-    {
-        let root = TrustedRoot::parse(&key_file(path)?)
-            .with_context(|| format!("the trusted root in `{}` cannot be used", path.display()))?;
-        return Ok(Trust::Sigstore(Box::new(SigstoreTrust {
-            root,
-            identity: identity.clone(),
-            provider: provider.clone(),
-        })));
-    }
-    let pems = pems(&arguments.certificate_chain)?;
-    let expiry = if arguments.accept_expired_certificate {
-        Expiry::Ignored
-    } else {
-        Expiry::Now(SystemClock::new().wall())
-    };
-    let roots = Roots::from_pems(&pems).context("the given certificates cannot be used as roots")?;
-    Ok(Trust::Roots(roots, expiry))
-}
-
-/// Whose time stamps are trusted, when one is wanted.
-fn stamps(arguments: &Verify) -> anyhow::Result<Option<StampAuthorities>> {
-    if arguments.timestamp_chain.is_empty() {
-        return Ok(None);
-    }
-    let authorities = StampAuthorities::from_pems(&pems(&arguments.timestamp_chain)?)
-        .context("the given certificates cannot be used for time stamps")?;
-    Ok(Some(authorities))
-}
-
-fn pems(paths: &[PathBuf]) -> anyhow::Result<Vec<Vec<u8>>> {
-    paths.iter().map(|path| key_file(path)).collect()
 }
 
 /// Nothing could be compared.

@@ -23,7 +23,12 @@ mod program;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+#[cfg(feature = "pkcs11")]
+mod token_signer;
+#[cfg(test)]
 mod told;
+#[cfg(test)]
+mod trusting;
 #[cfg(test)]
 mod vault;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use crate::vault::Rig;
 
 #[expect(clippy::disallowed_methods, reason = "the token is made by whoever runs the tests")]
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).expect("run `cargo xtask hsm`, which makes a token for these tests")
 }
 

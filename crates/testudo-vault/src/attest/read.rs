@@ -7,7 +7,9 @@ use testudo_bounded::json::{Document, JsonError, Kind, Limits, Node};
 
 use super::write::{Dependency, Provenance, Subject};
 use super::{PREDICATE_TYPE, ROOT};
-use crate::signing::{Bundle, BundleError, Digest, HashKind, Manifest, Method, SignedBy, Trust, VerifyError};
+use crate::signing::{
+    Bundle, BundleError, Digest, HashKind, Manifest, Method, SignedBy, StampAuthorities, Trust, VerifyError,
+};
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The largest statement that is read, and how much may be in it.
@@ -101,11 +103,23 @@ impl Attested {
     /// # Errors
     /// When it was not signed by whom `trust` names, or is not SLSA provenance.
     pub fn verify(bundle: &[u8], trust: &Trust) -> Result<Self, AttestedError> {
+        Self::judged(bundle, trust, None)
+    }
+
+    /// The same, and certificates are judged at the time that one of `authorities` has stamped.
+    ///
+    /// # Errors
+    /// As [`Attested::verify`], and when none of them stamped it.
+    pub fn verify_stamped(bundle: &[u8], trust: &Trust, authorities: &StampAuthorities) -> Result<Self, AttestedError> {
+        Self::judged(bundle, trust, Some(authorities))
+    }
+
+    fn judged(bundle: &[u8], trust: &Trust, stamped: Option<&StampAuthorities>) -> Result<Self, AttestedError> {
         if bundle.len() > BUNDLE_BYTES_MAX {
             return Err(AttestedError::TooLarge);
         }
         let bundle = Bundle::parse(bundle)?;
-        let (statement, by) = bundle.verified_statement(trust)?;
+        let (statement, by) = bundle.verified_statement(trust, stamped)?;
         Ok(Self {
             provenance: read(statement)?,
             by,

@@ -4,6 +4,7 @@ use super::bundle::{Bundle, BundleError, Material};
 use super::envelope::{PAYLOAD_TYPE, pae};
 use super::keys::SignatureHash;
 use super::sign::Signer;
+use super::stamped::StampAuthorities;
 use super::verify::{SignedBy, Trust, VerifyError};
 
 impl Bundle {
@@ -19,9 +20,7 @@ impl Bundle {
             }
             Signer::Certificate(key, chain) => (key, Material::Chain(chain.clone())),
         };
-        let signature = key
-            .sign(&pae(PAYLOAD_TYPE, &statement))
-            .map_err(|_| BundleError::Field("dsseEnvelope.signatures[0].sig"))?;
+        let signature = key.sign(&pae(PAYLOAD_TYPE, &statement))?;
         Self {
             material,
             payload: statement,
@@ -34,9 +33,16 @@ impl Bundle {
     /// The statement, whatever it is about, once it is known who signed it.
     ///
     /// # Errors
-    /// When the signature is not by whom `trust` names.
-    pub(crate) fn verified_statement(&self, trust: &Trust) -> Result<(&[u8], SignedBy), VerifyError> {
-        let (key, by) = self.signer(trust)?;
+    /// When the signature is not by whom `trust` names, or no authority in `stamped` stamped it.
+    pub(crate) fn verified_statement(
+        &self,
+        trust: &Trust,
+        stamped: Option<&StampAuthorities>,
+    ) -> Result<(&[u8], SignedBy), VerifyError> {
+        let (key, by) = match stamped {
+            None => self.signer(trust)?,
+            Some(authorities) => self.signer(&self.at_its_stamp(trust, authorities)?.0)?,
+        };
         let message = pae(PAYLOAD_TYPE, &self.payload);
         if key.verifies(&message, &self.signature, SignatureHash::OfTheCurve) {
             Ok((&self.payload, by))

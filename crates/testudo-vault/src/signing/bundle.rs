@@ -8,7 +8,7 @@ use testudo_bounded::json::{Document, JsonError, Kind, Node};
 
 use super::certificates::{CertificateError, Chain};
 use super::envelope::{PAYLOAD_TYPE, pae};
-use super::keys::{SignatureHash, SigningKey, VerifyingKey};
+use super::keys::{KeyError, SignatureHash, SigningKey, VerifyingKey};
 use super::sigstore::{ENTRIES_MAX, Entry, Evidence};
 use super::stamped::STAMPS_MAX;
 use super::statement::LIMITS;
@@ -34,6 +34,8 @@ pub enum BundleError {
     Material,
     #[error("the bundle's certificates cannot be used")]
     Certificate(#[from] CertificateError),
+    #[error("the key cannot be used")]
+    Key(#[from] KeyError),
 }
 
 /// How a bundle wants to be verified.
@@ -175,9 +177,7 @@ impl Bundle {
 
     /// A bundle by key around any in-toto statement.
     pub(crate) fn signed(key: &SigningKey, payload: Vec<u8>) -> Result<Vec<u8>, BundleError> {
-        let signature = key
-            .sign(&pae(PAYLOAD_TYPE, &payload))
-            .map_err(|_| BundleError::Field("dsseEnvelope.signatures[0].sig"))?;
+        let signature = key.sign(&pae(PAYLOAD_TYPE, &payload))?;
         let hint = Some(key.public().hint());
         let bundle = Self {
             material: Material::Key { hint },

@@ -15,6 +15,8 @@ use base64::engine::general_purpose::STANDARD;
 use pkcs8::EncryptedPrivateKeyInfo;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 
+#[cfg(feature = "pkcs11")]
+use super::token::TokenKey;
 use crate::hex;
 
 /// Letters in a line of PEM.
@@ -56,6 +58,27 @@ impl Curve {
             Self::P521 => {
                 b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\x03\x81\x86\x00\x04"
             }
+        }
+    }
+
+    /// The curve that an object identifier in DER names.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn from_oid(oid: &[u8]) -> Option<Self> {
+        match oid {
+            b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07" => Some(Self::P256),
+            b"\x06\x05\x2b\x81\x04\x00\x22" => Some(Self::P384),
+            b"\x06\x05\x2b\x81\x04\x00\x23" => Some(Self::P521),
+            _ => None,
+        }
+    }
+
+    /// The hash that signatures with keys on it are over.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn hash(self) -> &'static aws_lc_rs::digest::Algorithm {
+        match self {
+            Self::P256 => &SHA256,
+            Self::P384 => &aws_lc_rs::digest::SHA384,
+            Self::P521 => &aws_lc_rs::digest::SHA512,
         }
     }
 
@@ -120,12 +143,21 @@ pub enum KeyError {
     Unsupported,
     #[error("the key did not sign")]
     Sign,
+    #[error("the token did not sign")]
+    Token(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A private key.
+/// A private key, here or in a token.
 pub struct SigningKey {
-    pair: EcdsaKeyPair,
+    holder: Holder,
     public: VerifyingKey,
+}
+
+/// Who signs with it.
+enum Holder {
+    Here(EcdsaKeyPair),
+    #[cfg(feature = "pkcs11")]
+    Token(TokenKey),
 }
 
 impl SigningKey {
@@ -172,7 +204,18 @@ impl SigningKey {
             .ok_or(KeyError::Unsupported)?;
         let spki = pair.public_key().as_der().map_err(|_| KeyError::Unsupported)?;
         let public = VerifyingKey::from_spki(spki.as_ref())?;
-        Ok(Self { pair, public })
+        Ok(Self {
+            holder: Holder::Here(pair),
+            public,
+        })
+    }
+
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn held(key: TokenKey, public: VerifyingKey) -> Self {
+        Self {
+            holder: Holder::Token(key),
+            public,
+        }
     }
 
     /// The public half.
@@ -182,11 +225,14 @@ impl SigningKey {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signature = self
-            .pair
-            .sign(&SystemRandom::new(), message)
-            .map_err(|_| KeyError::Sign)?;
-        Ok(signature.as_ref().to_vec())
+        match &self.holder {
+            Holder::Here(pair) => {
+                let signature = pair.sign(&SystemRandom::new(), message);
+                Ok(signature.map_err(|_| KeyError::Sign)?.as_ref().to_vec())
+            }
+            #[cfg(feature = "pkcs11")]
+            Holder::Token(key) => key.sign(&self.public, message),
+        }
     }
 }
 
@@ -229,6 +275,17 @@ impl VerifyingKey {
             curve,
             spki: der.into(),
         })
+    }
+
+    /// A public key by its two coordinates.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn from_point(curve: Curve, coordinates: &[u8]) -> Result<Self, KeyError> {
+        Self::from_spki(&[curve.prefix(), coordinates].concat())
+    }
+
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn curve_kind(&self) -> Curve {
+        self.curve
     }
 
     /// How bundles name it: SHA-256 of its PEM text.

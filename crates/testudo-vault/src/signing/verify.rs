@@ -131,16 +131,26 @@ impl Bundle {
         legacy: Legacy,
         authorities: &StampAuthorities,
     ) -> Result<Verified, VerifyError> {
-        let time = authorities.earliest(&self.stamps, &self.signature)?;
-        let then = match trust {
-            Trust::Roots(roots, _) => Trust::Roots(roots.clone(), Expiry::At(time)),
-            Trust::Key(_) | Trust::Sigstore(_) => trust.clone(),
-        };
+        let (then, time) = self.at_its_stamp(trust, authorities)?;
         let verified = self.verify(&then, legacy)?;
         Ok(Verified {
             stamped: Some(time),
             ..verified
         })
+    }
+
+    /// Whom to trust when certificates are judged at the time that an authority stamped, and that time.
+    pub(super) fn at_its_stamp(
+        &self,
+        trust: &Trust,
+        authorities: &StampAuthorities,
+    ) -> Result<(Trust, UnixMillis), VerifyError> {
+        let time = authorities.earliest(&self.stamps, &self.signature)?;
+        let then = match trust {
+            Trust::Roots(roots, _) => Trust::Roots(roots.clone(), Expiry::At(time)),
+            Trust::Key(_) | Trust::Sigstore(_) => trust.clone(),
+        };
+        Ok((then, time))
     }
 
     /// What a bundle claims to have signed, whoever made it: to be shown, never to be relied on.

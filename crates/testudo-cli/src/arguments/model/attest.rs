@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
+use super::keys::{SignAs, Trusting};
 use crate::arguments::Format;
 use crate::arguments::vault::VaultPlace;
 
@@ -31,15 +32,8 @@ pub(crate) struct Attest {
     /// Where the attestation goes
     #[arg(long, value_name = "FILE", default_value = "model.intoto.sigstore.json")]
     pub(crate) output: PathBuf,
-    /// A private key on P-256, P-384 or P-521, as PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) private_key: PathBuf,
-    /// A certificate for that key, as PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) signing_certificate: Option<PathBuf>,
-    /// Certificates between that one and a root, as PEM; may be repeated
-    #[arg(long, value_name = "FILE", requires = "signing_certificate")]
-    pub(crate) certificate_chain: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) by: SignAs,
     /// A data set that goes in, a folder or a file; may be repeated
     #[arg(long = "dataset", value_name = "NAME=PATH", value_parser = named_path)]
     pub(crate) datasets: Vec<(String, PathBuf)>,
@@ -49,12 +43,25 @@ pub(crate) struct Attest {
     /// Anything else that goes in; may be repeated
     #[arg(long = "input", value_name = "NAME=PATH", value_parser = named_path)]
     pub(crate) inputs: Vec<(String, PathBuf)>,
-    /// What goes in by its signature, which --input-key verifies; its files are not read; may be repeated
-    #[arg(long = "signed-input", value_name = "NAME=SIGNATURE", value_parser = named_path, requires = "input_key")]
+    /// What goes in by its signature, which is verified with --input-key or the like; its files are not read; may be
+    /// repeated
+    #[arg(long = "signed-input", value_name = "NAME=SIGNATURE", value_parser = named_path, requires = "input_signer")]
     pub(crate) signed_inputs: Vec<(String, PathBuf)>,
     /// The public key of whoever signed what goes in, as PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "input_signer")]
     pub(crate) input_key: Option<PathBuf>,
+    /// Root certificates for whoever signed what goes in, and those between; may be repeated
+    #[arg(long, value_name = "FILE", group = "input_signer")]
+    pub(crate) input_certificate_chain: Vec<PathBuf>,
+    /// What goes in was signed through this Sigstore: its `trusted_root.json`
+    #[arg(long, value_name = "FILE", group = "input_signer", requires_all = ["input_identity", "input_identity_provider"])]
+    pub(crate) input_trust_root: Option<PathBuf>,
+    /// The mail address or link that must have signed what goes in, exactly
+    #[arg(long, value_name = "NAME", requires = "input_trust_root")]
+    pub(crate) input_identity: Option<String>,
+    /// The link of who must have vouched for that identity, exactly
+    #[arg(long, value_name = "URL", requires = "input_trust_root")]
+    pub(crate) input_identity_provider: Option<String>,
     /// What goes in from the vault: ARTIFACT@VERSION or ARTIFACT@ALIAS; may be repeated
     #[arg(long = "artifact", value_name = "ARTIFACT@VERSION")]
     pub(crate) artifacts: Vec<String>,
@@ -104,17 +111,8 @@ pub(crate) struct VerifyAttestation {
     pub(crate) model: PathBuf,
     #[arg(long, value_name = "FILE", default_value = "model.intoto.sigstore.json")]
     pub(crate) attestation: PathBuf,
-    /// The attester's public key, as PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "certificate_chain",
-        conflicts_with = "certificate_chain"
-    )]
-    pub(crate) public_key: Option<PathBuf>,
-    /// Root certificates, and those between; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub(crate) certificate_chain: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trusting: Trusting,
     /// The builder that it must name
     #[arg(long, value_name = "URI")]
     pub(crate) builder: Option<String>,

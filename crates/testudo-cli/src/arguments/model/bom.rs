@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::keys::Trusting;
 use super::scan::name;
 use crate::arguments::vault::VaultPlace;
 
@@ -25,17 +26,8 @@ pub(crate) struct Bom {
     /// A signature over the model: it is verified, and the bill names it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["version", "alias"])]
     pub(crate) signature: Option<PathBuf>,
-    /// The signer's public key, as PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "signature",
-        conflicts_with = "certificate_chain"
-    )]
-    pub(crate) public_key: Option<PathBuf>,
-    /// Root certificates, and those between; may be repeated
-    #[arg(long, value_name = "FILE", requires = "signature")]
-    pub(crate) certificate_chain: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trusting: Trusting,
     /// A file or folder that is left out; relative to the model, or a path to it; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) ignore_paths: Vec<PathBuf>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::bom::Said;
+use super::keys::Trusting;
 use super::scan::name;
 use crate::arguments::vault::{Asked, VaultPlace};
 
@@ -57,14 +58,10 @@ pub(crate) struct Import {
     /// Which model of the layout, by tag or digest; without it the only one
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
-    /// The signer's public key, as PEM
-    #[arg(long, value_name = "FILE", conflicts_with = "certificate_chain")]
-    pub(crate) public_key: Option<PathBuf>,
-    /// Root certificates, and those between; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub(crate) certificate_chain: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trusting: Trusting,
     /// Takes a model that nobody signed
-    #[arg(long, conflicts_with_all = ["public_key", "certificate_chain"])]
+    #[arg(long, conflicts_with_all = ["public_key", "certificate_chain", "sigstore"])]
     pub(crate) unsigned: bool,
     /// An evaluation report, where the vault asks for one: JSON with a number for each metric, or with `metrics`
     #[arg(long, value_name = "FILE")]

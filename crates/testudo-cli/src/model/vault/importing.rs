@@ -10,22 +10,22 @@ use testudo_gateway::system_clock::SystemClock;
 use testudo_types::Clock as _;
 use testudo_vault::bill::Bill;
 use testudo_vault::oci::{BILL_TYPE, BUNDLE_TYPE, Budget, Layout, Referrer};
-use testudo_vault::signing::{Bundle, Legacy, Trust};
+use testudo_vault::signing::{Bundle, Legacy};
 
 use crate::arguments::model::exchange::Import;
 use crate::arguments::vault::Push;
 use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::model::attest::measure;
-use crate::model::trusted;
+use crate::model::trusted::Trusted;
 
 pub(crate) async fn import(
     arguments: &Import,
     variables: &dyn Variables,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    if !arguments.unsigned && arguments.public_key.is_none() && arguments.certificate_chain.is_empty() {
-        bail!("give --public-key or --certificate-chain to verify the signature with, or --unsigned");
+    if !arguments.unsigned && !arguments.trusting.anybody() {
+        bail!("say whom you trust: --public-key, --certificate-chain or --sigstore; or take it --unsigned");
     }
     let work = Work::make(&crate::key::data_dir(&arguments.asked.place.store)?)?;
     let model = work.0.join("model");
@@ -46,8 +46,7 @@ fn pushing(arguments: &Import, model: PathBuf, signature: Option<PathBuf>, bom: 
         model,
         artifact: arguments.artifact.clone(),
         signature,
-        public_key: arguments.public_key.clone(),
-        certificate_chain: arguments.certificate_chain.clone(),
+        trusting: arguments.trusting.clone(),
         bom,
         report: arguments.report.clone(),
         unsigned: arguments.unsigned,
@@ -66,8 +65,8 @@ fn take_out(arguments: &Import, work: &Path, model: &Path) -> anyhow::Result<(Op
     let signature = if arguments.unsigned {
         None
     } else {
-        let trust = trusted::trust(arguments.public_key.as_ref(), &arguments.certificate_chain)?;
-        let found = of(BUNDLE_TYPE).find(|it| is_by(it, &trust));
+        let trusted = Trusted::of(&arguments.trusting)?;
+        let found = of(BUNDLE_TYPE).find(|it| is_by(it, &trusted));
         let Some(found) = found else {
             bail!(
                 "none of the {} signatures beside the model is by whom you trust; --unsigned takes it without",
@@ -91,8 +90,8 @@ fn take_out(arguments: &Import, work: &Path, model: &Path) -> anyhow::Result<(Op
     Ok((signature, bill))
 }
 
-fn is_by(referrer: &Referrer, trust: &Trust) -> bool {
-    Bundle::parse(&referrer.content).is_ok_and(|bundle| bundle.verify(trust, Legacy::Refuse).is_ok())
+fn is_by(referrer: &Referrer, trusted: &Trusted) -> bool {
+    Bundle::parse(&referrer.content).is_ok_and(|bundle| trusted.verify(&bundle, Legacy::Refuse).is_ok())
 }
 
 fn put(work: &Path, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {

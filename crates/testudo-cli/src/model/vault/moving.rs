@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::json;
 use testudo_gateway::system_clock::SystemClock;
 use testudo_policy::artifacts::ArtifactAct;
 use testudo_types::{Clock as _, UnixMillis};
-use testudo_vault::signing::{
-    Bundle, Expiry, HashKind, Legacy, Links, Method, Model, Roots, SignOptions, SignedBy, Trust, Verified,
-    VerifyingKey, digest,
-};
+use testudo_vault::signing::{HashKind, Links, Method, Model, SignOptions, Verified, digest};
 use testudo_vault::vault::{Artifact, Push as Pushing, PushedSignature, Record, Sweep, Vault, VaultName, VersionId};
 
 use super::asking::stages;
@@ -22,7 +19,7 @@ use crate::arguments::vault::{Gc, Pull, Push};
 use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::model::measured::{scope, watching};
-use crate::model::{SIGNATURE_BYTES_MAX, key_file};
+use crate::model::trusted::{Trusted, by};
 use crate::output::{counted, printable, size};
 
 pub(crate) async fn push(arguments: &Push, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
@@ -50,7 +47,7 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
     let measured = watching(|watch| digest(&model, &options, watch))?;
     let gates = opened.gates(&name);
     let shown = evidence(arguments, gates, &measured.manifest)?;
-    let signer = signature.as_ref().map(|(_, verified)| by(verified));
+    let signer = signature.as_ref().map(|(_, verified)| by(verified.by()));
     opened
         .pass(&name, None, &shown.clone().unwrap_or_default(), signer.as_deref())
         .await?;
@@ -61,7 +58,7 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
         signature: signature.as_ref().map(|(bundle, verified)| PushedSignature {
             bundle,
             verified,
-            signer: by(verified),
+            signer: by(verified.by()),
         }),
         evidence: shown.as_ref(),
     };
@@ -94,34 +91,7 @@ fn signature(arguments: &Push) -> anyhow::Result<Option<(Vec<u8>, Verified)>> {
     let Some(path) = &arguments.signature else {
         return Ok(None);
     };
-    let trust = match (&arguments.public_key, arguments.certificate_chain.as_slice()) {
-        (Some(path), _) => Trust::Key(
-            VerifyingKey::from_pem(&key_file(path)?)
-                .with_context(|| format!("the public key in `{}` cannot be used", path.display()))?,
-        ),
-        (None, []) => bail!("give --public-key or --certificate-chain to verify the signature with"),
-        (None, paths) => {
-            let pems = paths
-                .iter()
-                .map(|path| key_file(path))
-                .collect::<anyhow::Result<Vec<_>>>()?;
-            Trust::Roots(Roots::from_pems(&pems)?, Expiry::Now(SystemClock::new().wall()))
-        }
-    };
-    let bytes = testudo_bounded::read_file(path, SIGNATURE_BYTES_MAX)?;
-    let verified = Bundle::parse(&bytes)
-        .map_err(anyhow::Error::new)
-        .and_then(|bundle| Ok(bundle.verify(&trust, Legacy::Refuse)?))
-        .with_context(|| format!("the signature `{}` is refused", path.display()))?;
-    Ok(Some((bytes, verified)))
-}
-
-fn by(verified: &Verified) -> String {
-    match verified.by() {
-        SignedBy::Key { hint, curve } => format!("key {hint} ({curve})"),
-        SignedBy::Certificate { subject, curve } => format!("certificate {subject} ({curve})"),
-        SignedBy::Sigstore { identity, provider, .. } => format!("{identity}, known to {provider}"),
-    }
+    Ok(Some(Trusted::of(&arguments.trusting)?.signature(path)?))
 }
 
 pub(crate) async fn pull(arguments: &Pull, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {

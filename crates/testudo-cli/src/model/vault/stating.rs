@@ -14,7 +14,7 @@ use super::opened::{Missing, Opened, configured, within_configured};
 use crate::arguments::vault::{Approve, Hold, Promote, Release, Revoke, Rollback, Stating};
 use crate::environment::Variables;
 use crate::exit::Exit;
-use crate::model::key_file;
+use crate::model::trusted::{place, private};
 
 /// What is to be stated about which artifact, and by whom.
 struct Wanted<'w> {
@@ -270,15 +270,11 @@ impl Signer {
     /// The holder of a private key, who has to be one of those that the configuration names, if it names any. Where it
     /// does not, the key's own statements are believed by this command beside those of `--approver-key`.
     fn of(stating: &Stating, settings: &mut VaultSettings) -> anyhow::Result<Self> {
-        let path = &stating.private_key;
-        let key = SigningKey::from_pem(&key_file(path)?)
-            .with_context(|| format!("the private key in `{}` cannot be used", path.display()))?;
+        let key = private(&stating.key)?;
+        let place = place(&stating.key);
         let configured = settings.approvers.names().next().is_some();
         if configured && !settings.approvers.knows(key.public()) {
-            bail!(
-                "the key in `{}` is of none of [vault.approvers]; nobody would believe the statement",
-                path.display()
-            );
+            bail!("the key in {place} is of none of [vault.approvers]; nobody would believe the statement");
         }
         let known = settings.approvers.name(&key.public().hint()).map(ToOwned::to_owned);
         if let Some(said) = stating
@@ -287,12 +283,12 @@ impl Signer {
             .as_ref()
             .filter(|said| known.as_ref() != Some(said))
         {
-            bail!("`{said}` does not hold the key in `{}`", path.display());
+            bail!("`{said}` does not hold the key in {place}");
         }
         let by_name = known.is_some();
         let name = match (known, &stating.approver) {
             (Some(known), Some(said)) if known != *said => {
-                bail!("the key in `{}` is of `{known}`, not of `{said}`", path.display())
+                bail!("the key in {place} is of `{known}`, not of `{said}`")
             }
             (Some(known), _) => known,
             (None, Some(said)) => said.clone(),
