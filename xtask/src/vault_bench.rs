@@ -145,7 +145,11 @@ fn age(trial: &Trial, arguments: &[&str]) -> Command {
 
 /// One file after another; of memory the most that one process had.
 fn each(trial: &Trial, wanted: &Wanted, command: impl Fn(&str, u64) -> Command) -> anyhow::Result<Cost> {
-    let mut all = Cost { ms: 0, memory_kib: 0 };
+    let mut all = Cost {
+        ms: 0,
+        processor_ms: 0,
+        memory_kib: 0,
+    };
     for number in 0..wanted.files {
         let mut command = command(&format!("model/{number}"), number);
         let to = command
@@ -161,6 +165,7 @@ fn each(trial: &Trial, wanted: &Wanted, command: impl Fn(&str, u64) -> Command) 
             .into_owned();
         let cost = synced(trial, &mut command, &to)?;
         all.ms = all.ms.saturating_add(cost.ms);
+        all.processor_ms = all.processor_ms.saturating_add(cost.processor_ms);
         all.memory_kib = all.memory_kib.max(cost.memory_kib);
     }
     Ok(all)
@@ -219,20 +224,25 @@ fn print(rows: &[Row], wanted: &Wanted, program: &Path) {
         program.display()
     ));
     output::line("");
-    output::line("| | seconds | MB/s | most memory, MB |");
-    output::line("| --- | ---: | ---: | ---: |");
+    output::line("| | seconds | MB/s | processor, seconds | most memory, MB |");
+    output::line("| --- | ---: | ---: | ---: | ---: |");
     for row in rows {
         let ms = median(row.costs.iter().map(|it| it.ms).collect());
         let memory_kib = median(row.costs.iter().map(|it| it.memory_kib).collect());
         let rate = wanted.bytes.checked_div(ms.saturating_mul(1000)).unwrap_or(0);
+        let processor_ms = median(row.costs.iter().map(|it| it.processor_ms).collect());
         output::line(&format!(
-            "| {} | {}.{:02} | {rate} | {} |",
+            "| {} | {} | {rate} | {} | {} |",
             row.name,
-            ms / 1000,
-            ms % 1000 / 10,
+            seconds(ms),
+            seconds(processor_ms),
             memory_kib.saturating_mul(1024).div_ceil(1_000_000)
         ));
     }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:02}", ms / 1000, ms % 1000 / 10)
 }
 
 /// Of an even count the lower of the two in the middle.

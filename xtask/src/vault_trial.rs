@@ -40,6 +40,8 @@ pub(crate) struct Killed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cost {
     pub(crate) ms: u64,
+    /// Of all its threads together; what the machine did beside it does not count.
+    pub(crate) processor_ms: u64,
     /// The most memory that it had at once.
     pub(crate) memory_kib: u64,
 }
@@ -223,9 +225,11 @@ impl Trial {
         let start = now_ms();
         let mut child = command.spawn().with_context(|| format!("`{shown}`"))?;
         let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-        let mut memory_kib = 0;
+        let stat = PathBuf::from(format!("/proc/{}/stat", child.id()));
+        let (mut memory_kib, mut processor_ms) = (0, 0);
         let ended = loop {
             memory_kib = memory_kib.max(most_memory_kib(&status).unwrap_or(0));
+            processor_ms = processor_ms.max(self::processor_ms(&stat).unwrap_or(0));
             if let Some(ended) = child.try_wait()? {
                 break ended;
             }
@@ -233,7 +237,11 @@ impl Trial {
         };
         ensure!(ended.success(), "`{shown}` failed");
         let ms = now_ms().saturating_sub(start).max(1);
-        Ok(Cost { ms, memory_kib })
+        Ok(Cost {
+            ms,
+            processor_ms,
+            memory_kib,
+        })
     }
 }
 
@@ -254,11 +262,26 @@ pub(crate) fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
 
 /// The high-water mark that the kernel keeps.
 fn most_memory_kib(status: &Path) -> Option<u64> {
-    let mut text = String::new();
-    let file = File::open(status).ok()?;
-    file.take(STATUS_BYTES_MAX).read_to_string(&mut text).ok()?;
+    let text = shown_by_kernel(status)?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// For its own work and for what the kernel did for it, in ticks of 10 ms.
+fn processor_ms(stat: &Path) -> Option<u64> {
+    let text = shown_by_kernel(stat)?;
+    // The name of the program, in parentheses, may hold anything.
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut ticks = rest.split_whitespace().skip(11).map_while(|it| it.parse::<u64>().ok());
+    let (own, kernel) = (ticks.next()?, ticks.next()?);
+    Some(own.saturating_add(kernel).saturating_mul(10))
+}
+
+fn shown_by_kernel(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let file = File::open(path).ok()?;
+    file.take(STATUS_BYTES_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a tool measures the machine's time")]
