@@ -1,6 +1,7 @@
 //! Documents beside and inside models: configurations, tokenizers, templates, Keras architectures, skops schemas.
 
 mod keras;
+mod spelling;
 
 use testudo_bounded::json::{Document, Limits as JsonLimits, Node};
 
@@ -21,10 +22,17 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 const OVERLAP: u64 = 4096;
 const PIECE: u64 = 1 << 20;
 
-/// Whether it begins like JSON.
+/// Whether it begins like JSON, in any of the encodings in which Python takes it.
 pub(crate) fn is_json(head: &[u8]) -> bool {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    matches!(head.trim_ascii_start().first(), Some(b'{' | b'['))
+    let begins = |head: &[u8]| matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
+    match spelling::wide(head) {
+        // Much begins with a small number; what follows tells.
+        Some(text) => {
+            let mut signs = text.chars().filter(|sign| !sign.is_whitespace());
+            begins(text.as_bytes()) && signs.nth(1).is_some_and(|sign| "\"{}[]-tfn0123456789".contains(sign))
+        }
+        None => begins(head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head)),
+    }
 }
 
 /// Reads a JSON document.
@@ -33,17 +41,32 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
         Ok(size) if source.size() <= PARSED_BYTES_MAX => read_up_to(source, 0, size).unwrap_or_default(),
         _ => Vec::new(),
     };
+    match spelling::wide(&bytes) {
+        Some(text) => read(scan, &text.as_bytes(), text.as_bytes(), place),
+        None => read(scan, source, &bytes, place),
+    }
+}
+
+/// Reads a document whose bytes are these, if it is not too long.
+fn read(scan: &mut Scan<'_>, source: &dyn Source, bytes: &[u8], place: &Place) {
     let limits = JsonLimits {
         bytes_max: bytes.len(),
         depth_max: 512,
         nodes_max: 8_000_000,
     };
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let Ok(document) = Document::parse(bytes, &limits) else {
-        // Too long, or spelled in a way that readers understand differently: it is searched.
-        scan.part(place, "text", source.size());
-        classes(scan, source, place);
-        return texts(scan, source, place);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = spelling::without_words(bytes);
+    let document = match Document::parse(&bytes, &limits) {
+        Ok(document) => document,
+        // Too long, no JSON, or spelled in a way that readers understand differently: it is searched.
+        Err(error) => {
+            scan.part(place, "text", source.size());
+            if let Some((verdict, reason)) = spelling::odd(source, &bytes, &error) {
+                scan.find(place, "json.spelling", verdict, reason, None);
+            }
+            classes(scan, source, place);
+            return texts(scan, source, place);
+        }
     };
     scan.part(place, "json", source.size());
     if index::is_one(place.file_name()) {

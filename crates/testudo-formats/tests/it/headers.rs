@@ -278,3 +278,53 @@ fn functions_of_tensorflow_are_named() {
         check("config.json", text.as_bytes(), verdict);
     }
 }
+
+#[test]
+fn json_is_judged_in_every_spelling() {
+    let lambda = "{\"class_name\": \"Lambda\", \"config\": {}}";
+    let get_file =
+        "{\"a\": 1, \"a\": 2, \"module\": \"keras.utils\", \"class_name\": \"function\", \"config\": \"get_file\"}";
+    let halves = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let words = |text: &str| {
+        text.chars()
+            .flat_map(|unit| u32::from(unit).to_be_bytes())
+            .collect::<Vec<u8>>()
+    };
+    for (bytes, verdict) in [
+        (lambda.as_bytes().to_vec(), Verdict::Malicious),
+        (halves(lambda), Verdict::Malicious),
+        ([&b"\xff\xfe"[..], &halves(lambda)].concat(), Verdict::Malicious),
+        (words(lambda), Verdict::Malicious),
+        ([&b"\xef\xbb\xbf"[..], lambda.as_bytes()].concat(), Verdict::Malicious),
+        (halves("{\"a\": \"b\"}"), Verdict::Allowed),
+        (get_file.as_bytes().to_vec(), Verdict::Unknown),
+        (
+            get_file.replace("class_name", "class\\u005fname").into_bytes(),
+            Verdict::Unknown,
+        ),
+        (b"{\"a\": 1, \"a\": 2}".to_vec(), Verdict::Suspicious),
+        (
+            b"{\"a\": \"\\ud800\", \"b\": \"\\u007f\\u00e9\"}".to_vec(),
+            Verdict::Allowed,
+        ),
+        (
+            b"{\"a\": \"\\ud800\", \"class_name\": \"function\"}".to_vec(),
+            Verdict::Unknown,
+        ),
+        (
+            b"{\"a\": NaN, \"b\": [-Infinity, Infinity], \"c\": \"NaN\"}".to_vec(),
+            Verdict::Allowed,
+        ),
+        (
+            format!("{{\"a\": NaN, \"b\": {lambda}}}").into_bytes(),
+            Verdict::Malicious,
+        ),
+        // Lines of rows are no document to anybody.
+        (
+            b"{\"class_name\": \"dog\"}\n{\"class_name\": \"cat\"}\n".to_vec(),
+            Verdict::Allowed,
+        ),
+    ] {
+        check("config.json", &bytes, verdict);
+    }
+}
