@@ -18,7 +18,7 @@ use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
 use testudo_ledger::entry::{Artifact, Chain, Digest};
 use testudo_types::{Clock, UpstreamName};
-use testudo_vault::vault::{Follower, VaultName};
+use testudo_vault::vault::{Follower, Standing, VaultName};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +58,19 @@ impl Following {
     /// Whose statements are believed, where: what was verified under other answers to that is not taken over.
     fn trust(&self) -> String {
         format!("{} {:?}", self.settings.vault.url, self.settings.vault.approvers)
+    }
+
+    /// Refuses a state in which an alias that is followed was moved by somebody who might not.
+    fn judge(&self, artifact: &VaultName, standing: Arc<Standing>) -> Result<Arc<Standing>, String> {
+        let Some(rules) = &self.settings.moves else {
+            return Ok(standing);
+        };
+        let approvers = &self.settings.vault.approvers;
+        let followed = self.targets.iter().filter(|it| it.model.artifact == *artifact);
+        let mut refused = followed.filter_map(|it| rules.refusal(approvers, artifact, &it.model.alias, &standing));
+        refused
+            .next()
+            .map_or_else(|| Ok(standing.clone()), |refused| Err(refused.to_string()))
     }
 
     fn said_keep_ms(&self) -> u64 {
@@ -212,7 +225,9 @@ impl Serving {
                 Ok(follower) => {
                     let look = follower.look(&artifact);
                     match tokio::time::timeout(Duration::from_millis(LOOK_MS_MAX), look).await {
-                        Ok(found) => found.map_err(|error| (error.is_unreadable(), chain(&error))),
+                        Ok(found) => found
+                            .map_err(|error| (error.is_unreadable(), chain(&error)))
+                            .and_then(|standing| following.judge(&artifact, standing).map_err(|why| (false, why))),
                         Err(_elapsed) => Err((true, "it does not answer".to_owned())),
                     }
                 }

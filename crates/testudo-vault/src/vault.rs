@@ -6,6 +6,7 @@
 //! store. Aliases and revocations are what a chain of signed statements says ([`Standing`]); readers remember how
 //! far they had come ([`Seen`]), so that an older chain is refused.
 
+mod approvers;
 mod artifact;
 mod beside;
 mod durable;
@@ -22,6 +23,7 @@ mod push;
 mod reading;
 mod record;
 mod seen;
+mod signers;
 mod statement;
 mod sweep;
 #[cfg(test)]
@@ -36,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use testudo_recorder::ship::Store;
 use testudo_recorder::{KekError, KeyEncryption};
 
+pub use approvers::{Approvers, Former, Until};
 pub use artifact::Artifact;
 pub use follow::Follower;
 pub use gates::{Evidence, Gates, Scanned, VERDICTS};
@@ -48,12 +51,13 @@ pub use push::{Push, Pushed, PushedSignature};
 pub use reading::Reading;
 pub use record::{Record, StoredFile};
 pub use seen::{Seen, SeenError, SeenFile};
-pub use statement::{Act, Approvers, ChainHead, Proposed, Standing, Statement, StatementFault};
+pub use signers::Signer;
+pub use statement::{Act, ChainHead, Proposed, Standing, Statement, StatementFault};
 pub use sweep::{Sweep, Swept};
 
 use self::artifact::Missing;
 use self::objects::{Made, Objects};
-use self::statement::{STATEMENT_BYTES_MAX, STATEMENTS_MAX};
+use self::statement::{Person, STATEMENT_BYTES_MAX, STATEMENTS_MAX};
 use crate::hex;
 use crate::sealing::SealError;
 use crate::signing::{NameError, TreeError};
@@ -124,10 +128,8 @@ pub enum VaultError {
     Swept { name: String },
     #[error("only models measured by whole files and SHA-256 are kept")]
     Measured,
-    #[error(
-        "the signature has another hash than SHA-256, or pieces; sign the model without `--hash` and `--shards` to keep it"
-    )]
-    SignedOtherwise,
+    #[error("`{name}` is not what was signed")]
+    NotSigned { name: String },
     #[error("the signature is over other files than those in the folder")]
     SignedOther,
     #[error("the range lies beyond the file")]
@@ -160,7 +162,7 @@ pub enum VaultError {
         alias: String,
         version: VersionId,
     },
-    #[error("the promotion to `{alias}` of `{artifact}` is by the same key; somebody else has to agree")]
+    #[error("the promotion to `{alias}` of `{artifact}` is by the same key or person; somebody else has to agree")]
     OwnPromotion { artifact: String, alias: String },
     #[error("version {} of `{artifact}` is not held", version.short())]
     NotHeld { artifact: String, version: VersionId },
@@ -424,12 +426,16 @@ fn may_follow(name: &VaultName, standing: &Standing, proposed: &Proposed<'_>) ->
         Act::Approve { alias, of } => {
             let alias_name = alias.to_string();
             let key = proposed.key.public().hint();
+            let by = Person {
+                key: &key,
+                name: Some(proposed.approver),
+            };
             match standing.waiting(alias) {
-                Some(waiting) if waiting.key == key => Err(VaultError::OwnPromotion {
+                Some(waiting) if waiting.person().is(by) => Err(VaultError::OwnPromotion {
                     artifact,
                     alias: alias_name,
                 }),
-                Some(_) if standing.is_approval(alias, *of, version, &key) => Ok(()),
+                Some(_) if standing.is_approval(alias, *of, version, by) => Ok(()),
                 _ => Err(VaultError::NothingWaits {
                     artifact,
                     alias: alias_name,

@@ -38,6 +38,16 @@ pub(crate) struct Asked {
     pub(crate) format: Format,
 }
 
+/// A version of an artifact
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) artifact: String,
+    /// A version, or how its id begins
+    #[arg(value_name = "VERSION")]
+    pub(crate) version: String,
+}
+
 /// Who makes a statement, and why
 #[derive(Debug, Args)]
 pub(crate) struct Stating {
@@ -180,11 +190,8 @@ pub(crate) struct Diff {
 /// States that an alias means a version from now on
 #[derive(Debug, Args)]
 pub(crate) struct Promote {
-    #[arg(value_name = "ARTIFACT")]
-    pub(crate) artifact: String,
-    /// A version, or how its id begins
-    #[arg(value_name = "VERSION")]
-    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
     #[arg(long, value_name = "ALIAS")]
     pub(crate) alias: String,
     #[command(flatten)]
@@ -224,11 +231,8 @@ pub(crate) struct Approve {
 /// States that nothing of a version is deleted, revoked or not
 #[derive(Debug, Args)]
 pub(crate) struct Hold {
-    #[arg(value_name = "ARTIFACT")]
-    pub(crate) artifact: String,
-    /// A version, or how its id begins
-    #[arg(value_name = "VERSION")]
-    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
     #[command(flatten)]
     pub(crate) stating: Stating,
 }
@@ -236,11 +240,8 @@ pub(crate) struct Hold {
 /// States that a version that was held may be deleted again
 #[derive(Debug, Args)]
 pub(crate) struct Release {
-    #[arg(value_name = "ARTIFACT")]
-    pub(crate) artifact: String,
-    /// A version, or how its id begins
-    #[arg(value_name = "VERSION")]
-    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
     #[command(flatten)]
     pub(crate) stating: Stating,
 }
@@ -248,11 +249,8 @@ pub(crate) struct Release {
 /// States that nobody gets a version any more
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
-    #[arg(value_name = "ARTIFACT")]
-    pub(crate) artifact: String,
-    /// A version, or how its id begins
-    #[arg(value_name = "VERSION")]
-    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Deletes it, too, unless it is held, too young or an alias means it; its content goes with `gc`
     #[arg(long)]
     pub(crate) delete: bool,

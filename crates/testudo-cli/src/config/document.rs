@@ -181,6 +181,35 @@ impl<'d> Section<'d> {
         self.inner(key, line, value, problems)
     }
 
+    /// A list of texts and tables; empty when absent.
+    pub(crate) fn texts_or_tables(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Vec<Result<Section<'d>, At<String>>> {
+        let Some((line, value)) = self.take(key) else {
+            return Vec::new();
+        };
+        let remedy = "write a list of texts or tables in braces";
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong(key, line, value.get_ref(), remedy, problems);
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for item in items.iter() {
+            let line = line_at(self.text, item.span().start);
+            match item.get_ref() {
+                DeValue::String(text) => found.push(Err(At {
+                    value: text.to_string(),
+                    line,
+                })),
+                DeValue::Table(table) => found.push(Ok(Section::new(self.name(key), line, table, self.text))),
+                other => self.wrong(key, line, other, remedy, problems),
+            }
+        }
+        found
+    }
+
     /// A table inside this one, or the text that stands in its place.
     pub(crate) fn section_or_text(
         &mut self,
@@ -231,6 +260,35 @@ impl<'d> Section<'d> {
             let value = (*name).to_owned();
             let name = At { value, line };
             found.extend(read.map(|value| Entry { name, value }));
+        }
+        found
+    }
+
+    /// Whole numbers under names of the user's own; empty when absent.
+    pub(crate) fn counts(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(At<String>, At<u64>)> {
+        let Some(outer) = self.section(key, problems) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (name, (line, value)) in &outer.entries {
+            let line = *line;
+            let number = match value.get_ref() {
+                DeValue::Integer(number) => number.to_string().replace('_', "").parse::<u64>().ok(),
+                _ => None,
+            };
+            match number {
+                Some(value) => {
+                    let name = (*name).to_owned();
+                    found.push((At { value: name, line }, At { value, line }));
+                }
+                None => outer.wrong(
+                    name,
+                    line,
+                    value.get_ref(),
+                    "write a whole number without quotes",
+                    problems,
+                ),
+            }
         }
         found
     }

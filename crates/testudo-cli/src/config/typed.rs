@@ -23,7 +23,7 @@ pub(crate) use approvals::{Approvals, Approver, Webhook};
 pub(crate) use ledger::{Ledger, Recording, Retention, Ship, Witness};
 pub(crate) use mcp::{EnvironmentValue, Mcp, McpServer};
 pub(crate) use serving::{Model, Serves};
-pub(crate) use vault::{Gates, Keys, Mlflow, Vault};
+pub(crate) use vault::{Former, Gates, Keys, Mlflow, Signer, Vault};
 
 /// A whole file.
 #[derive(Debug, Default)]

@@ -17,4 +17,4 @@ pub(super) use holding::open;
 pub(super) use importing::import;
 pub(super) use looking::{diff, list, show};
 pub(super) use moving::{gc, pull, push};
-pub(super) use stating::{approve, hold, promote, release, revoke, rollback};
+pub(super) use stating::state;

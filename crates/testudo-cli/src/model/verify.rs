@@ -159,7 +159,8 @@ fn tell(verified: &Verified, comparison: &Comparison, format: Format, out: &mut 
     Ok(())
 }
 
-fn list(out: &mut impl Write, what: &str, names: &[String]) -> io::Result<()> {
+/// Names of one kind, as far as people read them.
+pub(super) fn list(out: &mut impl Write, what: &str, names: &[String]) -> io::Result<()> {
     for name in names.iter().take(SHOWN_MAX) {
         writeln!(out, "  {what}: {}", printable(name))?;
     }

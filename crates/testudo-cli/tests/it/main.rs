@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod believed;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod evaluate;

@@ -6,6 +6,8 @@ use testudo_types::UpstreamName;
 use testudo_vault::vault::{VaultName, VaultSettings, VersionId};
 use url::Url;
 
+use super::moves::MoveRules;
+
 /// The model whose alias a route follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FollowedModel {
@@ -163,6 +165,8 @@ impl VersionBeginning {
 #[derive(Debug, Clone)]
 pub struct FollowSettings {
     pub vault: VaultSettings,
+    /// Who may move aliases; without them whoever is believed.
+    pub moves: Option<MoveRules>,
     pub statements_every_ms: u64,
     pub upstreams_every_ms: u64,
 }

@@ -2,10 +2,14 @@
 
 mod rig;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 
-use testudo_gateway::settings::{Afterwards, Serves, VersionBeginning};
+use testudo_gateway::settings::{Afterwards, MoveRules, Serves, VersionBeginning};
 use testudo_ledger::entry::{AlarmState, Body};
+use testudo_policy::PolicySource;
+use testudo_policy::artifacts::ArtifactPolicies;
 use testudo_vault::vault::{Act, VersionId};
 
 use self::rig::{CHAT, Scene, Shape, Teller, Vault, stated};
@@ -69,6 +73,33 @@ async fn a_route_goes_where_the_alias_says_and_back() {
     let (one, two) = (scene.vault.one.short(), scene.vault.two.short());
     let serve = || "serve:prod".to_owned();
     assert_eq!(moves, [(serve(), one.clone()), (serve(), two), (serve(), one)]);
+}
+
+#[tokio::test]
+async fn a_move_by_somebody_who_might_not_is_not_followed() {
+    let vault = Vault::new().await;
+    vault.promote(vault.one).await;
+    let mut shape = Shape::plain();
+    let own = PolicySource {
+        name: "own.cedar".to_owned(),
+        text: "@id(\"up\") permit(principal, action == Action::\"promote\", resource);".to_owned(),
+    };
+    shape.moves = Some(MoveRules {
+        policies: Arc::new(ArtifactPolicies::new(&[own]).unwrap()),
+        groups: BTreeMap::new(),
+        labels: BTreeMap::new(),
+    });
+    let scene = Scene::start(vault, shape).await;
+    assert_eq!(scene.ask().await.status, 200);
+    scene.vault.promote(scene.vault.two).await;
+    scene.until_from(true).await;
+    // Signed by an approver all the same; what was verified last is used on.
+    scene.vault.roll_back(scene.vault.one).await;
+    scene.until_alarm("model.statements-refused", "llama", true).await;
+    scene.until_from(true).await;
+    scene.vault.promote(scene.vault.one).await;
+    scene.until_from(false).await;
+    scene.until_alarm("model.statements-refused", "llama", false).await;
 }
 
 #[tokio::test]

@@ -167,6 +167,43 @@ impl Verified {
     }
 }
 
+impl Manifest {
+    /// This one, in which a single file without a name is called as the only file of `other`.
+    #[must_use]
+    pub fn called_as(&self, other: &Self) -> Self {
+        let mut called = self.clone();
+        if let ([only], true) = (other.resources.as_slice(), self.is_nameless) {
+            called.name_single(only.place.file());
+        }
+        called
+    }
+
+    fn name_single(&mut self, name: &ResourceName) {
+        for resource in &mut self.resources {
+            match &mut resource.place {
+                Place::File(file) | Place::Shard { file, .. } => *file = name.clone(),
+            }
+        }
+    }
+
+    /// How what was measured by the same method and hash differs from this, which was signed.
+    #[must_use]
+    pub fn difference(&self, measured: &Self) -> Comparison {
+        let listed: BTreeSet<&ResourceName> = self.resources.iter().map(|it| it.place.file()).collect();
+        let (signed, unsigned): (Vec<&Resource>, Vec<&Resource>) = measured
+            .resources
+            .iter()
+            .partition(|it| listed.contains(it.place.file()));
+        let mut comparison = Comparison {
+            unsigned: unsigned.into_iter().map(|it| it.place.file().clone()).collect(),
+            ..Comparison::default()
+        };
+        let there = signed.into_iter().map(|it| (it.place.clone(), it.digest.clone()));
+        tell(self, &there.collect(), &mut comparison);
+        comparison
+    }
+}
+
 /// The manifest of a nameless file, with the name that the file has here.
 fn named(manifest: &Manifest, model: &Model) -> Result<Option<Manifest>, CompareError> {
     if !manifest.is_nameless {
@@ -174,11 +211,7 @@ fn named(manifest: &Manifest, model: &Model) -> Result<Option<Manifest>, Compare
     }
     let single = model.single().ok_or(CompareError::Single)?;
     let mut named = manifest.clone();
-    for resource in &mut named.resources {
-        match &mut resource.place {
-            Place::File(file) | Place::Shard { file, .. } => *file = single.clone(),
-        }
-    }
+    named.name_single(single);
     Ok(Some(named))
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use testudo_recorder::ship::Store;
 
+use super::approvers::Approvers;
 use super::names::VaultName;
 use super::objects::Objects;
 use super::opened::{OpenVaultError, VaultSettings};
 use super::seen::{Overtaken, SeenError, SeenFile};
-use super::statement::{Approvers, ChainHead, STATEMENT_BYTES_MAX, STATEMENTS_MAX, Standing};
+use super::statement::{ChainHead, STATEMENT_BYTES_MAX, STATEMENTS_MAX, Standing};
 use super::told::ToldFile;
 use super::{HEAD, HEAD_BYTES_MAX, Head, VaultError, statement_path, statements};
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
+use super::signers::Signer;
+
 /// Verdicts of a scan, the best first.
 pub const VERDICTS: [&str; 4] = ["allowed", "suspicious", "unknown", "malicious"];
 
@@ -39,12 +41,12 @@ pub struct Scanned {
 }
 
 /// What is asked of a version.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Gates {
     /// The worst verdict that is let in.
     pub scan: Option<String>,
-    /// The hints of keys, one of which must have signed.
-    pub signed_by: BTreeSet<String>,
+    /// One of whom must have signed.
+    pub signed_by: Vec<Signer>,
     pub bill: bool,
     /// The licences that may be named; at least one has to be.
     pub licences: BTreeSet<String>,
@@ -53,15 +55,10 @@ pub struct Gates {
 }
 
 impl Gates {
-    /// Whether nothing is asked.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Everything that is asked and was not shown; nothing when the version may pass.
+    /// `signed` says whether one of those who have to has signed it.
     #[must_use]
-    pub fn refusals(&self, evidence: &Evidence, signer: Option<&str>) -> Vec<String> {
+    pub fn refusals(&self, evidence: &Evidence, signed: bool) -> Vec<String> {
         let mut refusals = Vec::new();
         if let Some(worst) = &self.scan {
             let rank = |verdict: &str| VERDICTS.iter().position(|it| *it == verdict).unwrap_or(VERDICTS.len());
@@ -76,9 +73,7 @@ impl Gates {
                 Some(_) => {}
             }
         }
-        let mut words = signer.unwrap_or_default().split(' ');
-        let by = (words.next() == Some("key")).then(|| words.next()).flatten();
-        if !self.signed_by.is_empty() && !by.is_some_and(|hint| self.signed_by.contains(hint)) {
+        if !self.signed_by.is_empty() && !signed {
             refusals.push("it is signed by none of those who have to".to_owned());
         }
         if self.bill && evidence.bill.is_none() {
@@ -109,11 +104,17 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signing::Trust;
+    use crate::vault::tests::rig::key;
 
     fn strict() -> Gates {
         Gates {
             scan: Some("suspicious".to_owned()),
-            signed_by: BTreeSet::from(["ab".to_owned()]),
+            signed_by: vec![Signer {
+                trust: Trust::Key(key().public().clone()),
+                subject: None,
+                stamps: None,
+            }],
             bill: true,
             licences: BTreeSet::from(["Apache-2.0".to_owned(), "mit".to_owned()]),
             metrics: BTreeMap::from([("accuracy".to_owned(), 0.9)]),
@@ -135,25 +136,17 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_refused_unless_it_is_shown() {
-        let signer = Some("key ab (P-256)");
-        assert_eq!(strict().refusals(&good(), signer), Vec::<String>::new());
+        assert_eq!(strict().refusals(&good(), true), Vec::<String>::new());
         assert_eq!(
-            Gates::default().refusals(&Evidence::default(), None),
+            Gates::default().refusals(&Evidence::default(), false),
             Vec::<String>::new()
         );
-        assert_eq!(strict().refusals(&Evidence::default(), None).len(), 5);
-        for signer in [
-            None,
-            Some("key abc (P-256)"),
-            Some("certificate ab (P-256)"),
-            Some("ab"),
-        ] {
-            assert_eq!(strict().refusals(&good(), signer).len(), 1, "{signer:?}");
-        }
+        assert_eq!(strict().refusals(&Evidence::default(), false).len(), 5);
+        assert_eq!(strict().refusals(&good(), false).len(), 1);
         let says = |change: fn(&mut Evidence), says: &str| {
             let mut evidence = good();
             change(&mut evidence);
-            let refusals = strict().refusals(&evidence, signer);
+            let refusals = strict().refusals(&evidence, true);
             assert!(
                 refusals.len() == 1 && refusals[0].contains(says),
                 "{says}: {refusals:?}"

@@ -8,9 +8,10 @@ use testudo_recorder::{FileKeyring, KekError, KeyEncryption};
 use testudo_types::Secret;
 use url::Url;
 
+use super::approvers::Approvers;
 use super::names::VaultName;
 use super::seen::{Overtaken, SeenFile};
-use super::statement::{Approvers, ChainHead, Standing};
+use super::statement::{ChainHead, Standing};
 use super::told::ToldFile;
 use super::{Vault, VaultError};
 

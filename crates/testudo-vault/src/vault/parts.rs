@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::VaultError;
 use super::beside::joined;
 use crate::sealing::{InputKey, Sealer, Shape};
-use crate::signing::{Digest, HashKind, Hasher};
+use crate::signing::{Checker, Digest, HashKind, Hasher};
 
 /// What is read at once; it stays close to the core until it is sealed and hashed.
 const READ_BYTES: usize = 256 << 10;
@@ -36,6 +36,8 @@ pub(super) struct Source {
     pub(super) bytes: u64,
     /// What it was when it was measured.
     pub(super) digest: Digest,
+    /// What was signed of it, when that is not its SHA-256.
+    pub(super) signed: Option<Checker>,
     pub(super) key: InputKey,
     pub(super) context: Vec<u8>,
     /// Of every part but the last, which is shorter or as long.
@@ -76,7 +78,35 @@ impl Parts {
 }
 
 impl Source {
-    fn seal(self, send: &Sender<Part>) -> Result<Part, VaultError> {
+    /// Only reads it, to see whether it still is what was measured, and what was signed.
+    pub(super) async fn check(mut self) -> Result<(), VaultError> {
+        let checking = tokio::task::spawn_blocking(move || {
+            let mut signed = self.signed.take();
+            let digest = self.read_and_hash(|plain| {
+                signed.iter_mut().for_each(|it| it.update(plain));
+                Ok(true)
+            })?;
+            self.is_still(&digest, signed)
+        });
+        joined(checking).await
+    }
+
+    fn is_still(&self, digest: &Digest, signed: Option<Checker>) -> Result<(), VaultError> {
+        if *digest != self.digest {
+            return Err(VaultError::Changed {
+                path: self.path.clone(),
+            });
+        }
+        match signed.is_none_or(Checker::finish) {
+            true => Ok(()),
+            false => Err(VaultError::NotSigned {
+                name: self.path.display().to_string(),
+            }),
+        }
+    }
+
+    fn seal(mut self, send: &Sender<Part>) -> Result<Part, VaultError> {
+        let mut signed = self.signed.take();
         let path = self.path.display().to_string();
         let failed = |source| VaultError::sealed(&path, source);
         let whole = usize::try_from(Shape::of_plain(self.bytes).sealed()).unwrap_or(usize::MAX);
@@ -86,6 +116,7 @@ impl Source {
         let mut sealer = Sealer::new(&self.key, &self.context, &mut out).map_err(failed)?;
         let mut unsent = 0u64;
         let digest = self.read_and_hash(|plain| {
+            signed.iter_mut().for_each(|it| it.update(plain));
             sealer.push(plain, &mut out).map_err(failed)?;
             unsent = unsent.saturating_add(u64::try_from(plain.len()).unwrap_or(0));
             while out.len() > self.part_bytes {
@@ -103,9 +134,7 @@ impl Source {
             }
             Ok(true)
         })?;
-        if digest != self.digest {
-            return Err(VaultError::Changed { path: self.path });
-        }
+        self.is_still(&digest, signed)?;
         sealer.finish(&mut out).map_err(failed)?;
         Ok(Part {
             sealed: out,

@@ -1,6 +1,6 @@
 //! Puts a model into the vault: every file sealed first, the version visible last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -14,7 +14,9 @@ use super::parts::{Part, Parts, Source};
 use super::record::{Record, StoredFile};
 use crate::sealing::{HEAD_BYTES, Opener, Shape};
 use crate::signing::Hasher;
-use crate::signing::{Digest, HashKind, Links, Manifest, Measured, Method, Model, Resource, ResourceName, Verified};
+use crate::signing::{
+    Digest, HashKind, Links, Manifest, Measured, Method, Model, Resource, ResourceName, SignedPieces, Verified,
+};
 
 /// Files under way at once.
 const TOGETHER: usize = 4;
@@ -62,9 +64,13 @@ impl Artifact {
         if push.manifest.hash != HashKind::Sha256 || push.manifest.method != Method::Files {
             return Err(VaultError::Measured);
         }
-        if let Some(signature) = &push.signature {
-            same(signature.verified.manifest(), push.manifest)?;
-        }
+        let signed = match &push.signature {
+            Some(signature) => {
+                let signed = signature.verified.manifest().called_as(push.manifest);
+                signed_pieces(&signed, push.manifest)?
+            }
+            None => None,
+        };
         let files: BTreeMap<&ResourceName, &Digest> = push
             .manifest
             .resources
@@ -74,7 +80,7 @@ impl Artifact {
         let progress = Progress::new(watch);
         let together = files
             .into_iter()
-            .map(|(name, digest)| self.file(push.model, name, digest, &progress));
+            .map(|(name, digest)| self.file(push.model, signed.as_ref(), name, digest, &progress));
         let stored: Vec<(StoredFile, Made)> = stream::iter(together).buffered(TOGETHER).try_collect().await?;
         let known = stored.iter().filter(|(_, made)| *made == Made::Before);
         let bytes_known = known.fold(0u64, |sum, (file, _)| sum.saturating_add(file.bytes()));
@@ -117,6 +123,7 @@ impl Artifact {
     async fn file(
         &self,
         model: &Model,
+        signed: Option<&SignedPieces>,
         name: &ResourceName,
         digest: &Digest,
         progress: &Progress<'_>,
@@ -130,7 +137,15 @@ impl Artifact {
         let object = self.object_id(digest.as_bytes(), bytes);
         let stored = StoredFile::new(name.as_str(), bytes, digest, object);
         let path = self.object_path(stored.object());
-        if self.is_whole(&path, digest, bytes).await? {
+        let signed = match signed {
+            Some(signed) => {
+                let checker = signed.checker(name, bytes);
+                Some(checker.ok_or_else(|| VaultError::NotSigned { name: name.to_string() })?)
+            }
+            None => None,
+        };
+        let is_there = self.is_whole(&path, digest, bytes).await?;
+        if is_there && signed.is_none() {
             progress.add(bytes);
             return Ok((stored, Made::Before));
         }
@@ -139,10 +154,16 @@ impl Artifact {
             path: model.at(name),
             bytes,
             digest: digest.clone(),
+            signed,
             key: self.key().clone(),
             context: self.object_context(digest, bytes),
             part_bytes: self.objects.part_bytes(bytes),
         };
+        if is_there {
+            source.check().await?;
+            progress.add(bytes);
+            return Ok((stored, Made::Before));
+        }
         self.store(&path, source, progress).await?;
         Ok((stored, Made::Now))
     }
@@ -220,20 +241,20 @@ impl Artifact {
     }
 }
 
-/// What was signed must be what was measured.
-fn same(signed: &Manifest, measured: &Manifest) -> Result<(), VaultError> {
-    if signed.hash != HashKind::Sha256 || signed.method != Method::Files {
-        return Err(VaultError::SignedOtherwise);
+/// What was signed must be what was measured. Signatures with another hash or with pieces are held against the content
+/// while it is sealed; here it is the names.
+fn signed_pieces(signed: &Manifest, measured: &Manifest) -> Result<Option<SignedPieces>, VaultError> {
+    if signed.hash == HashKind::Sha256 && signed.method == Method::Files {
+        return match signed.difference(measured).is_same() {
+            true => Ok(None),
+            false => Err(VaultError::SignedOther),
+        };
     }
-    let as_map = |manifest: &Manifest| -> BTreeMap<_, _> {
-        manifest
-            .resources
-            .iter()
-            .map(|it| (it.place.clone(), it.digest.clone()))
-            .collect()
-    };
-    if as_map(signed) == as_map(measured) {
-        Ok(())
+    let pieces = SignedPieces::of(signed);
+    let there: BTreeSet<&ResourceName> = measured.resources.iter().map(|it| it.place.file()).collect();
+    let all_there = pieces.files().all(|name| there.contains(name));
+    if all_there {
+        Ok(Some(pieces))
     } else {
         Err(VaultError::SignedOther)
     }

@@ -10,9 +10,10 @@ use serde::Serialize;
 use testudo_bounded::json::{Document, Limits, Node};
 use testudo_types::UnixMillis;
 
+use super::approvers::Approvers;
 use super::names::{VaultName, VersionId};
 use crate::hex;
-use crate::signing::{Bundle, BundleError, SigningKey, VerifyingKey};
+use crate::signing::{Bundle, BundleError, SigningKey};
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 const PREDICATE_TYPE: &str = "urn:testudo:vault-statement:v1";
@@ -81,6 +82,10 @@ pub struct Statement {
     pub at: UnixMillis,
     /// The hint of the key that signed.
     pub key: String,
+    /// What its reader calls the holder of that key.
+    pub known_as: Option<String>,
+    /// It stands in the chain and has no effect: its key counted no more.
+    pub void: bool,
 }
 
 impl Statement {
@@ -90,6 +95,27 @@ impl Statement {
     /// When it is none.
     pub fn read_unverified(payload: &[u8]) -> Result<Self, StatementFault> {
         Claims::read(payload, 0).map(|claims| claims.statement)
+    }
+
+    pub(crate) fn person(&self) -> Person<'_> {
+        Person {
+            key: &self.key,
+            name: self.known_as.as_deref(),
+        }
+    }
+}
+
+/// Somebody by key, and by name where their reader has one for them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Person<'p> {
+    pub(crate) key: &'p str,
+    pub(crate) name: Option<&'p str>,
+}
+
+impl Person<'_> {
+    /// Who has a new key is nobody else for that.
+    pub(crate) fn is(self, other: Person<'_>) -> bool {
+        self.key == other.key || (self.name.is_some() && self.name == other.name)
     }
 }
 
@@ -104,6 +130,14 @@ pub enum StatementFault {
     },
     #[error("statement {sequence} is signed by key {key}, which is none of the approvers'")]
     Stranger { sequence: u64, key: String },
+    #[error(
+        "statement {sequence} is by `{approver}`, who is no approver of the artifact any more; theirs are accepted up to number {until}, says `vault.former_approvers`"
+    )]
+    Former {
+        sequence: u64,
+        approver: String,
+        until: u64,
+    },
     #[error("the signature of statement {sequence} does not fit")]
     Signature { sequence: u64 },
     #[error("statement {sequence} is not sound: `{field}` is missing or wrong")]
@@ -114,102 +148,6 @@ pub enum StatementFault {
     Link { sequence: u64 },
     #[error("the statement to be made is not sound: {0}")]
     New(&'static str),
-}
-
-/// The keys of those who may make statements, by their hints.
-#[derive(Debug, Clone, Default)]
-pub struct Approvers {
-    by_hint: BTreeMap<String, Approver>,
-    /// The aliases that move only when two of them agree.
-    two_people: BTreeSet<VaultName>,
-}
-
-#[derive(Debug, Clone)]
-struct Approver {
-    key: VerifyingKey,
-    /// As the reader calls them, whatever they call themselves.
-    name: Option<String>,
-}
-
-impl Approvers {
-    /// From their public keys.
-    #[must_use]
-    pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
-        let nameless = |key: VerifyingKey| (key.hint(), Approver { key, name: None });
-        Self {
-            by_hint: keys.into_iter().map(nameless).collect(),
-            two_people: BTreeSet::new(),
-        }
-    }
-
-    /// From their public keys, by name.
-    #[must_use]
-    pub fn named(keys: &BTreeMap<String, VerifyingKey>) -> Self {
-        let named = |(name, key): (&String, &VerifyingKey)| {
-            let (name, key) = (Some(name.clone()), key.clone());
-            (key.hint(), Approver { key, name })
-        };
-        Self {
-            by_hint: keys.iter().map(named).collect(),
-            two_people: BTreeSet::new(),
-        }
-    }
-
-    /// These, who move such aliases only when two of them agree.
-    #[must_use]
-    pub fn agreeing_on(mut self, aliases: BTreeSet<VaultName>) -> Self {
-        self.two_people = aliases;
-        self
-    }
-
-    /// The aliases that move only when two agree.
-    #[must_use]
-    pub fn two_people(&self) -> &BTreeSet<VaultName> {
-        &self.two_people
-    }
-
-    /// These, and the holder of one more key.
-    #[must_use]
-    pub fn and(mut self, key: VerifyingKey) -> Self {
-        self.by_hint.entry(key.hint()).or_insert(Approver { key, name: None });
-        self
-    }
-
-    /// What the reader calls them, those with a name.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_hint.values().filter_map(|it| it.name.as_deref())
-    }
-
-    /// Whether nobody is believed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_hint.is_empty()
-    }
-
-    /// Whether statements by this key are believed.
-    #[must_use]
-    pub fn knows(&self, key: &VerifyingKey) -> bool {
-        self.by_hint.contains_key(&key.hint())
-    }
-
-    /// What the reader calls the holder of a key, by its hint.
-    #[must_use]
-    pub fn name(&self, hint: &str) -> Option<&str> {
-        self.by_hint.get(hint)?.name.as_deref()
-    }
-
-    fn check(&self, bundle: &Bundle, sequence: u64) -> Result<String, StatementFault> {
-        let hint = bundle.key_hint().unwrap_or_default();
-        let approver = self.by_hint.get(hint).ok_or_else(|| StatementFault::Stranger {
-            sequence,
-            key: hint.chars().take(64).collect(),
-        })?;
-        if bundle.is_signed_by(&approver.key) {
-            Ok(hint.to_owned())
-        } else {
-            Err(StatementFault::Signature { sequence })
-        }
-    }
 }
 
 /// How far a chain of statements has come.
@@ -247,7 +185,7 @@ impl Standing {
         for bytes in chain {
             let sequence = standing.next_sequence();
             let bundle = Bundle::parse(bytes).map_err(|source| StatementFault::Bundle { sequence, source })?;
-            let key = approvers.check(&bundle, sequence)?;
+            let by = approvers.check(&bundle, artifact, sequence)?;
             let claims = Claims::read(bundle.payload(), sequence)?;
             let of_here = claims.vault == vault && claims.artifact == artifact.as_str();
             if !of_here || claims.statement.sequence != sequence {
@@ -258,11 +196,13 @@ impl Standing {
             }
             standing.take(
                 Statement {
-                    key,
+                    key: by.key,
+                    known_as: by.name,
+                    void: !by.counts,
                     ..claims.statement
                 },
                 hash(bundle.payload()),
-                &approvers.two_people,
+                approvers.two_people(),
             );
         }
         Ok(standing)
@@ -274,6 +214,7 @@ impl Standing {
         let sequence = statement.sequence;
         let version = statement.version;
         match &statement.act {
+            _ if statement.void => {}
             Act::Promote { alias } if two_people.contains(alias) => {
                 self.waiting.insert(alias.clone(), sequence);
             }
@@ -282,7 +223,7 @@ impl Standing {
             Act::RollBack { alias } if two_people.contains(alias) && !self.has_meant(alias, version) => {}
             Act::RollBack { alias } => self.moved(alias, version, vec![sequence]),
             Act::Approve { alias, of } => {
-                if self.is_approval(alias, *of, version, &statement.key) {
+                if self.is_approval(alias, *of, version, statement.person()) {
                     self.moved(alias, version, vec![*of, sequence]);
                 }
             }
@@ -309,11 +250,11 @@ impl Standing {
         self.waiting.remove(alias);
     }
 
-    /// Whether the holder of `key` can agree to what statement `of` asks for: it is the promotion that waits, of this
-    /// version, by somebody else.
-    pub(crate) fn is_approval(&self, alias: &VaultName, of: u64, version: VersionId, key: &str) -> bool {
+    /// Whether somebody can agree to what statement `of` asks for: it is the promotion that waits, of this version, by
+    /// somebody else.
+    pub(crate) fn is_approval(&self, alias: &VaultName, of: u64, version: VersionId, by: Person<'_>) -> bool {
         self.waiting(alias)
-            .is_some_and(|it| it.sequence == of && it.version == version && it.key != key)
+            .is_some_and(|it| it.sequence == of && it.version == version && !it.person().is(by))
     }
 
     /// The promotion of an alias that waits for a second approver.
@@ -551,6 +492,8 @@ impl Claims {
                 reason: text(predicate, "reason")?,
                 at: UnixMillis(number("at")?),
                 key: String::new(),
+                known_as: None,
+                void: false,
             },
         })
     }

@@ -9,8 +9,9 @@
 
 mod faulty;
 mod followed;
+mod former;
 mod held;
-mod rig;
+pub(super) mod rig;
 mod stated;
 mod touched;
 mod two_people;

@@ -1,7 +1,6 @@
 //! The door for MLflow clients.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use testudo_gateway::settings::{MLFLOW_PATH, MlflowSettings};
 use testudo_types::{RouteName, UpstreamName};
@@ -48,7 +47,7 @@ pub(super) fn mlflow(
         route: RouteName::parse(ROUTE).ok()?,
         vault: vault?.clone(),
         roles,
-        policies: rules.policies.map(Arc::new),
+        policies: rules.policies,
         labels: rules.labels,
         groups: groups.collect(),
         url,

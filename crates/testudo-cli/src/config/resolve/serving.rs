@@ -9,6 +9,7 @@ use testudo_types::UpstreamName;
 use testudo_vault::vault::{VaultName, VaultSettings};
 use url::Url;
 
+use super::vault::VaultRules;
 use crate::config::document::{At, shown};
 use crate::config::problem::Problems;
 use crate::config::suggest::did_you_mean;
@@ -201,11 +202,12 @@ fn version(text: &At<String>, problems: &mut Problems) -> Option<VersionBeginnin
 }
 
 /// The vault that routes follow.
-pub(super) fn follow(typed: &Typed, vault: Option<&VaultSettings>) -> Option<FollowSettings> {
+pub(super) fn follow(typed: &Typed, vault: Option<&VaultSettings>, rules: &VaultRules) -> Option<FollowSettings> {
     let value = |it: &Option<At<u64>>, default| it.as_ref().map_or(default, |it| it.value);
     let follow = &typed.vault.as_ref()?.follow;
     Some(FollowSettings {
         vault: vault?.clone(),
+        moves: rules.moves(),
         statements_every_ms: value(&follow.statements_every_ms, FollowSettings::STATEMENTS_EVERY_MS),
         upstreams_every_ms: value(&follow.upstreams_every_ms, FollowSettings::UPSTREAMS_EVERY_MS),
     })

@@ -1,12 +1,18 @@
 //! The vault: where it lies, who keeps its keys, and whose statements are believed.
 
+mod approvers;
+mod signers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
+use testudo_gateway::settings::MoveRules;
 use testudo_policy::artifacts::ArtifactPolicies;
-use testudo_vault::signing::VerifyingKey;
-use testudo_vault::vault::{Approvers, Gates, KeySettings, TokenSettings, VERDICTS, VaultName, VaultSettings};
+use testudo_vault::vault::{Gates, KeySettings, TokenSettings, VERDICTS, VaultName, VaultSettings};
 
+use self::approvers::approvers;
+use self::signers::signer;
 use super::stores::{self, Words};
 use crate::config::document::{At, shown};
 use crate::config::files::Files;
@@ -51,38 +57,15 @@ pub(super) fn vault(
     {
         settings.keys = keys;
     }
-    let agreeing = two_people(typed, problems);
-    settings.approvers = approvers(typed, files, problems).agreeing_on(agreeing);
+    settings.approvers = approvers(typed, files, problems);
     Some(settings)
-}
-
-/// The aliases that two people move; there have to be two.
-fn two_people(typed: &typed::Vault, problems: &mut Problems) -> BTreeSet<VaultName> {
-    let mut aliases = BTreeSet::new();
-    for alias in &typed.two_people {
-        match VaultName::parse(&alias.value) {
-            Ok(name) => drop(aliases.insert(name)),
-            Err(error) => problems.at(alias.line, error.to_string(), "name aliases as `--alias` does"),
-        }
-    }
-    if let (Some(alias), true) = (typed.two_people.first(), typed.approvers.len() < 2) {
-        problems.at(
-            alias.line,
-            format!(
-                "`{}` waits for two people, and there are not two approvers",
-                shown(&alias.value)
-            ),
-            "add another to [vault.approvers]",
-        );
-    }
-    aliases
 }
 
 /// Who may do what to which artifact, as the configuration says.
 #[derive(Debug, Default)]
 pub(crate) struct VaultRules {
     /// Without policies everything is permitted.
-    pub(crate) policies: Option<ArtifactPolicies>,
+    pub(crate) policies: Option<Arc<ArtifactPolicies>>,
     pub(crate) operators: BTreeMap<String, Operator>,
     pub(crate) labels: BTreeMap<VaultName, BTreeSet<String>>,
     /// How long versions stay at least; of all, and of some.
@@ -94,6 +77,19 @@ pub(crate) struct VaultRules {
 }
 
 impl VaultRules {
+    /// Who may move aliases; nothing without policies.
+    pub(crate) fn moves(&self) -> Option<MoveRules> {
+        let groups = self
+            .operators
+            .iter()
+            .map(|(name, it)| (name.clone(), it.groups.clone()));
+        Some(MoveRules {
+            policies: Arc::clone(self.policies.as_ref()?),
+            groups: groups.collect(),
+            labels: self.labels.clone(),
+        })
+    }
+
     /// What is asked of the versions of an artifact: its own gates stand in the place of the shared ones.
     pub(crate) fn gates(&self, artifact: &VaultName) -> &Gates {
         self.gates_of.get(artifact).unwrap_or(&self.gates)
@@ -121,7 +117,7 @@ pub(super) fn rules(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut 
         .flat_map(|pattern| files.policies(pattern, problems))
         .collect();
     let policies = match ArtifactPolicies::new(&sources) {
-        Ok(policies) => (!typed.policies.is_empty()).then_some(policies),
+        Ok(policies) => (!typed.policies.is_empty()).then(|| Arc::new(policies)),
         Err(found) => {
             found.iter().for_each(|it| problems.push(policy_problem(it)));
             None
@@ -210,15 +206,8 @@ fn gates(typed: &typed::Gates, files: &mut Files<'_>, problems: &mut Problems) -
         known
     });
     let scan = scan.map(|it| it.value.clone());
-    let mut signed_by = BTreeSet::new();
-    for file in &typed.signed_by {
-        let key = files.text(file, KEY_BYTES_MAX, "gates.signed_by", problems);
-        match key.map(|key| VerifyingKey::from_pem(key.as_bytes())) {
-            Some(Ok(key)) => drop(signed_by.insert(key.hint())),
-            Some(Err(error)) => problems.at(file.line, error.to_string(), "name files of public keys as PEM"),
-            None => {}
-        }
-    }
+    let signed_by = typed.signed_by.iter().filter_map(|it| signer(it, files, problems));
+    let signed_by = signed_by.collect();
     let mut metrics = BTreeMap::new();
     for text in &typed.metrics {
         let parts = text
@@ -304,40 +293,4 @@ fn token(typed: &typed::Keys, line: usize, files: &mut Files<'_>, problems: &mut
             .as_ref()
             .map_or_else(|| LABEL.to_owned(), |it| it.value.clone()),
     }))
-}
-
-fn approvers(typed: &typed::Vault, files: &mut Files<'_>, problems: &mut Problems) -> Approvers {
-    let mut approvers: BTreeMap<String, VerifyingKey> = BTreeMap::new();
-    for (name, file) in &typed.approvers {
-        if name.value.trim().is_empty() || name.value.len() > 64 || name.value.chars().any(char::is_control) {
-            problems.at(
-                name.line,
-                format!("an approver cannot be called `{}`", shown(&name.value)),
-                "use 1 to 64 bytes without control characters",
-            );
-        }
-        let setting = format!("vault.approvers.{}", shown(&name.value));
-        let Some(text) = files.text(file, KEY_BYTES_MAX, &setting, problems) else {
-            continue;
-        };
-        match VerifyingKey::from_pem(text.as_bytes()) {
-            Ok(key) => {
-                // One key is one person, or two of them would be one where two have to agree.
-                if let Some((other, _)) = approvers.iter().find(|(_, other)| **other == key) {
-                    problems.at(
-                        name.line,
-                        format!("`{}` and `{}` have the same key", shown(other), shown(&name.value)),
-                        "give each approver a key of their own",
-                    );
-                }
-                approvers.insert(name.value.clone(), key);
-            }
-            Err(error) => problems.at(
-                file.line,
-                format!("`{setting}` cannot be used: {error}"),
-                "name the file of a public key as PEM",
-            ),
-        }
-    }
-    Approvers::named(&approvers)
 }

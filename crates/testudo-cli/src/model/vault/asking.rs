@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::bail;
+use testudo_gateway::settings::RefusedMove;
 use testudo_ledger::entry::ActorProof;
 use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
-use testudo_vault::vault::{Act, Standing, VaultName, VersionId};
+use testudo_vault::vault::{Standing, VaultName, VersionId};
 
 use crate::config::VaultRules;
 
@@ -104,6 +105,17 @@ pub(super) struct Denied {
     why: String,
 }
 
+impl From<RefusedMove> for Denied {
+    fn from(refused: RefusedMove) -> Self {
+        Self {
+            who: refused.who,
+            act: refused.act,
+            artifact: refused.artifact,
+            why: refused.why,
+        }
+    }
+}
+
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -120,16 +132,4 @@ impl fmt::Display for Denied {
 pub(super) fn stages(standing: &Standing, version: VersionId) -> BTreeSet<String> {
     let aliases = standing.aliases().filter(|(_, meant)| *meant == version);
     aliases.map(|(alias, _)| alias.to_string()).collect()
-}
-
-/// What a statement does, to policies.
-pub(super) fn act_of(act: &Act) -> ArtifactAct {
-    match act {
-        Act::Promote { .. } => ArtifactAct::Promote,
-        Act::RollBack { .. } => ArtifactAct::RollBack,
-        Act::Approve { .. } => ArtifactAct::Approve,
-        Act::Revoke => ArtifactAct::Revoke,
-        Act::Hold => ArtifactAct::Hold,
-        Act::Release => ArtifactAct::Release,
-    }
 }

@@ -175,10 +175,11 @@ fn statement(it: &Statement) -> Value {
         "reason": it.reason,
         "at_ms": it.at.0,
         "key": it.key,
+        "void": it.void,
     })
 }
 
-fn row(it: &Statement) -> [String; 6] {
+fn row(it: &Statement) -> [String; 7] {
     [
         it.sequence.to_string(),
         day_and_time(it.at),
@@ -189,6 +190,7 @@ fn row(it: &Statement) -> [String; 6] {
         it.version.short(),
         printable(&it.approver),
         printable(&it.reason),
+        if it.void { "void".to_owned() } else { String::new() },
     ]
 }
 

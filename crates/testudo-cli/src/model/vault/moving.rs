@@ -8,7 +8,10 @@ use serde_json::json;
 use testudo_gateway::system_clock::SystemClock;
 use testudo_policy::artifacts::ArtifactAct;
 use testudo_types::{Clock as _, UnixMillis};
-use testudo_vault::signing::{HashKind, Links, Method, Model, SignOptions, Verified, digest};
+use testudo_vault::signing::{
+    Bundle, HashKind, Links, Lookup, Manifest, Method, Model, ResourceName, Scope, SignOptions, Unlisted, Verified,
+    digest,
+};
 use testudo_vault::vault::{Artifact, Push as Pushing, PushedSignature, Record, Sweep, Vault, VaultName, VersionId};
 
 use super::asking::stages;
@@ -19,7 +22,8 @@ use crate::arguments::vault::{Gc, Pull, Push};
 use crate::environment::Variables;
 use crate::exit::Exit;
 use crate::model::measured::{scope, watching};
-use crate::model::trusted::{Trusted, by};
+use crate::model::trusted::{self, Trusted};
+use crate::model::verify::list;
 use crate::output::{counted, printable, size};
 
 pub(crate) async fn push(arguments: &Push, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
@@ -33,6 +37,7 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
     let name = VaultName::parse(&arguments.artifact)?;
     opened.permit(ArtifactAct::Push, &name, None, &BTreeSet::new()).await?;
     let signature = signature(arguments)?;
+    let now = SystemClock::new().wall();
     let model = Model::open(&arguments.model, Links::Refuse)?;
     let own: Vec<_> = arguments.signature.iter().map(std::path::PathBuf::as_path).collect();
     let options = SignOptions {
@@ -42,23 +47,29 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
         links: Links::Refuse,
         reference_names: false,
         earlier: None,
-        now: SystemClock::new().wall(),
+        now,
     };
     let measured = watching(|watch| digest(&model, &options, watch))?;
+    if let Some(signature) = &signature {
+        signature.covers(&model, options.scope.clone(), &measured.manifest)?;
+    }
     let gates = opened.gates(&name);
     let shown = evidence(arguments, gates, &measured.manifest)?;
-    let signer = signature.as_ref().map(|(_, verified)| by(verified.by()));
+    let signed = signature.as_ref().is_some_and(|signature| {
+        let mut signers = gates.signed_by.iter();
+        signers.any(|signer| signer.verify(&signature.bundle, now).is_some())
+    });
     opened
-        .pass(&name, None, &shown.clone().unwrap_or_default(), signer.as_deref())
+        .pass(&name, None, &shown.clone().unwrap_or_default(), signed)
         .await?;
     let artifact = opened.vault().artifact_or_make(&name).await?;
     let pushing = Pushing {
         model: &model,
         manifest: &measured.manifest,
-        signature: signature.as_ref().map(|(bundle, verified)| PushedSignature {
-            bundle,
-            verified,
-            signer: by(verified.by()),
+        signature: signature.as_ref().map(|it| PushedSignature {
+            bundle: &it.bytes,
+            verified: &it.verified,
+            signer: trusted::by(it.verified.by()),
         }),
         evidence: shown.as_ref(),
     };
@@ -87,11 +98,55 @@ async fn push_in(opened: &mut Opened, arguments: &Push, out: &mut impl Write) ->
 }
 
 /// The signature to push with, and what it says once it is verified.
-fn signature(arguments: &Push) -> anyhow::Result<Option<(Vec<u8>, Verified)>> {
+fn signature(arguments: &Push) -> anyhow::Result<Option<Signature>> {
     let Some(path) = &arguments.signature else {
         return Ok(None);
     };
-    Ok(Some(Trusted::of(&arguments.trusting)?.signature(path)?))
+    let (bytes, verified) = Trusted::of(&arguments.trusting)?.signature(path)?;
+    let bundle = Bundle::parse(&bytes)?;
+    Ok(Some(Signature {
+        bytes,
+        bundle,
+        verified,
+    }))
+}
+
+/// A signature that was verified.
+struct Signature {
+    bytes: Vec<u8>,
+    bundle: Bundle,
+    verified: Verified,
+}
+
+impl Signature {
+    /// Refuses a model that was not signed as it is, and names the files that differ.
+    fn covers(&self, model: &Model, scope: Scope, measured: &Manifest) -> anyhow::Result<()> {
+        let signed = self.verified.manifest();
+        let comparison = if signed.hash == HashKind::Sha256 && signed.method == Method::Files {
+            signed.called_as(measured).difference(measured)
+        } else {
+            // What is compared here is compared again while it is sealed; here it is for the names.
+            let lookup = Lookup {
+                scope,
+                unlisted: Unlisted::Refuse,
+                links: Links::Refuse,
+            };
+            watching(|watch| self.verified.compare(model, &lookup, watch))?
+        };
+        if comparison.is_same() && comparison.excused.is_empty() {
+            return Ok(());
+        }
+        let mut told = Vec::new();
+        let names = |names: &[ResourceName]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        list(&mut told, "missing", &comparison.missing)?;
+        list(&mut told, "changed", &comparison.changed)?;
+        list(&mut told, "never signed", &names(&comparison.unsigned))?;
+        list(&mut told, "excused by the signer", &names(&comparison.excused))?;
+        bail!(
+            "the signature is over other files than those in the folder; --ignore-paths leaves files out\n{}",
+            String::from_utf8_lossy(&told).trim_end()
+        )
+    }
 }
 
 pub(crate) async fn pull(arguments: &Pull, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {

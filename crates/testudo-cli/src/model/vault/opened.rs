@@ -15,7 +15,7 @@ use testudo_vault::vault::{
     VaultSettings, VersionId,
 };
 
-use super::asking::{Asking, Denied, act_of};
+use super::asking::{Asking, Denied};
 use crate::arguments::vault::VaultPlace;
 use crate::config::VaultRules;
 use crate::environment::Variables;
@@ -97,13 +97,11 @@ impl Opened {
         alias: &VaultName,
         standing: &Standing,
     ) -> anyhow::Result<()> {
-        let stage = BTreeSet::from([alias.to_string()]);
-        for statement in standing.movers(alias) {
-            let known = self.open.approvers().name(&statement.key);
-            let signer = Asking::signer(known.unwrap_or(&statement.approver), known.is_some());
-            if let Some(denied) = signer.refusal(&self.rules, act_of(&statement.act), name, &stage) {
-                return self.deny(name, Some(statement.version), denied).await;
-            }
+        let moves = self.rules.moves();
+        let refused = moves.and_then(|rules| rules.refusal(self.open.approvers(), name, alias, standing));
+        if let Some(refused) = refused {
+            let version = refused.version;
+            return self.deny(name, Some(version), refused.into()).await;
         }
         Ok(())
     }
@@ -128,9 +126,9 @@ impl Opened {
         name: &VaultName,
         version: Option<VersionId>,
         evidence: &Evidence,
-        signer: Option<&str>,
+        signed: bool,
     ) -> anyhow::Result<()> {
-        let refusals = self.gates(name).refusals(evidence, signer);
+        let refusals = self.gates(name).refusals(evidence, signed);
         if refusals.is_empty() {
             return Ok(());
         }

@@ -1,15 +1,16 @@
-//! `testudo model promote`, `rollback` and `revoke`.
+//! `testudo model promote`, `rollback`, `approve`, `revoke`, `hold` and `release`.
 
 use std::io::Write;
 
 use anyhow::{Context as _, bail};
+use testudo_gateway::settings::act_of;
 use testudo_gateway::system_clock::SystemClock;
 use testudo_policy::artifacts::ArtifactAct;
 use testudo_types::{Clock as _, UnixMillis};
 use testudo_vault::signing::SigningKey;
 use testudo_vault::vault::{Act, Artifact, Proposed, Standing, Sweep, Vault, VaultName, VaultSettings, VersionId};
 
-use super::asking::{Asking, act_of, stages};
+use super::asking::{Asking, stages};
 use super::opened::{Missing, Opened, configured, within_configured};
 use crate::arguments::vault::{Approve, Hold, Promote, Release, Revoke, Rollback, Stating};
 use crate::environment::Variables;
@@ -17,7 +18,7 @@ use crate::exit::Exit;
 use crate::model::trusted::{place, private};
 
 /// What is to be stated about which artifact, and by whom.
-struct Wanted<'w> {
+pub(crate) struct Wanted<'w> {
     artifact: &'w str,
     act: WantedAct<'w>,
     stating: &'w Stating,
@@ -33,101 +34,88 @@ enum WantedAct<'w> {
     Release { version: &'w str },
 }
 
-pub(crate) async fn promote(
-    arguments: &Promote,
+/// What each command wants stated.
+pub(crate) trait States {
+    fn wanted(&self) -> anyhow::Result<Wanted<'_>>;
+}
+
+impl States for Promote {
+    fn wanted(&self) -> anyhow::Result<Wanted<'_>> {
+        let (alias, version) = (VaultName::parse(&self.alias)?, self.which.version.as_str());
+        let act = WantedAct::Promote { alias, version };
+        Ok(Wanted::new(&self.which.artifact, act, &self.stating))
+    }
+}
+
+impl States for Rollback {
+    fn wanted(&self) -> anyhow::Result<Wanted<'_>> {
+        let (alias, to) = (VaultName::parse(&self.alias)?, self.to.as_deref());
+        Ok(Wanted::new(
+            &self.artifact,
+            WantedAct::RollBack { alias, to },
+            &self.stating,
+        ))
+    }
+}
+
+impl States for Approve {
+    fn wanted(&self) -> anyhow::Result<Wanted<'_>> {
+        let (alias, version) = (VaultName::parse(&self.alias)?, self.version.as_str());
+        let act = WantedAct::Approve { alias, version };
+        Ok(Wanted::new(&self.artifact, act, &self.stating))
+    }
+}
+
+impl States for Revoke {
+    fn wanted(&self) -> anyhow::Result<Wanted<'_>> {
+        let act = WantedAct::Revoke {
+            version: &self.which.version,
+            delete: self.delete,
+        };
+        Ok(Wanted::new(&self.which.artifact, act, &self.stating))
+    }
+}
+
+impl States for Hold {
+    fn wanted(&self) -> anyhow::Result<Wanted<'_>> {
+        let version = self.which.version.as_str();
+        Ok(Wanted::new(
+            &self.which.artifact,
+            WantedAct::Hold { version },
+            &self.stating,
+        ))
+    }
+}
+
+impl States for Release {
+    fn wanted(&self) -> anyhow::Result<Wanted<'_>> {
+        let version = self.which.version.as_str();
+        Ok(Wanted::new(
+            &self.which.artifact,
+            WantedAct::Release { version },
+            &self.stating,
+        ))
+    }
+}
+
+/// Makes the statement that a command asks for.
+pub(crate) async fn state(
+    command: &(impl States + Sync),
     variables: &dyn Variables,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let wanted = Wanted {
-        artifact: &arguments.artifact,
-        act: WantedAct::Promote {
-            alias: VaultName::parse(&arguments.alias)?,
-            version: &arguments.version,
-        },
-        stating: &arguments.stating,
-    };
-    wanted.state(variables, out).await
+    command.wanted()?.state(variables, out).await
 }
 
-pub(crate) async fn rollback(
-    arguments: &Rollback,
-    variables: &dyn Variables,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let wanted = Wanted {
-        artifact: &arguments.artifact,
-        act: WantedAct::RollBack {
-            alias: VaultName::parse(&arguments.alias)?,
-            to: arguments.to.as_deref(),
-        },
-        stating: &arguments.stating,
-    };
-    wanted.state(variables, out).await
-}
+impl<'w> Wanted<'w> {
+    fn new(artifact: &'w str, act: WantedAct<'w>, stating: &'w Stating) -> Self {
+        Self { artifact, act, stating }
+    }
 
-pub(crate) async fn revoke(
-    arguments: &Revoke,
-    variables: &dyn Variables,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let wanted = Wanted {
-        artifact: &arguments.artifact,
-        act: WantedAct::Revoke {
-            version: &arguments.version,
-            delete: arguments.delete,
-        },
-        stating: &arguments.stating,
-    };
-    wanted.state(variables, out).await
-}
-
-pub(crate) async fn approve(
-    arguments: &Approve,
-    variables: &dyn Variables,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let wanted = Wanted {
-        artifact: &arguments.artifact,
-        act: WantedAct::Approve {
-            alias: VaultName::parse(&arguments.alias)?,
-            version: &arguments.version,
-        },
-        stating: &arguments.stating,
-    };
-    wanted.state(variables, out).await
-}
-
-pub(crate) async fn hold(arguments: &Hold, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let wanted = Wanted {
-        artifact: &arguments.artifact,
-        act: WantedAct::Hold {
-            version: &arguments.version,
-        },
-        stating: &arguments.stating,
-    };
-    wanted.state(variables, out).await
-}
-
-pub(crate) async fn release(
-    arguments: &Release,
-    variables: &dyn Variables,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let wanted = Wanted {
-        artifact: &arguments.artifact,
-        act: WantedAct::Release {
-            version: &arguments.version,
-        },
-        stating: &arguments.stating,
-    };
-    wanted.state(variables, out).await
-}
-
-impl Wanted<'_> {
     async fn state(&self, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
         let place = &self.stating.place;
         let mut configured = configured(place, variables)?;
-        let signer = Signer::of(self.stating, &mut configured.settings)?;
+        let signer = Signer::of(self.artifact, self.stating, &mut configured.settings)?;
         configured.signer = Some(Asking::signer(&signer.name, signer.known));
         within_configured(place, configured, variables, Missing::Refuse, async |opened| {
             self.state_in(opened, &signer, out).await
@@ -148,7 +136,12 @@ impl Wanted<'_> {
             // What was pushed before the gates were there has to pass them, too.
             let record = artifact.record(version).await?;
             let evidence = record.evidence().cloned().unwrap_or_default();
-            opened.pass(&name, Some(version), &evidence, record.signer()).await?;
+            let signers = &opened.gates(&name).signed_by;
+            let signed = !signers.is_empty()
+                && artifact
+                    .is_signed_by(signers, &record, SystemClock::new().wall())
+                    .await?;
+            opened.pass(&name, Some(version), &evidence, signed).await?;
         }
         let proposed = Proposed {
             act,
@@ -269,12 +262,16 @@ struct Signer {
 impl Signer {
     /// The holder of a private key, who has to be one of those that the configuration names, if it names any. Where it
     /// does not, the key's own statements are believed by this command beside those of `--approver-key`.
-    fn of(stating: &Stating, settings: &mut VaultSettings) -> anyhow::Result<Self> {
+    fn of(artifact: &str, stating: &Stating, settings: &mut VaultSettings) -> anyhow::Result<Self> {
         let key = private(&stating.key)?;
         let place = place(&stating.key);
         let configured = settings.approvers.names().next().is_some();
-        if configured && !settings.approvers.knows(key.public()) {
-            bail!("the key in {place} is of none of [vault.approvers]; nobody would believe the statement");
+        let artifact = VaultName::parse(artifact)?;
+        if configured && !settings.approvers.may_state(&artifact, key.public()) {
+            match settings.approvers.name(&key.public().hint()) {
+                Some(name) => bail!("`{name}` is no approver of `{artifact}`; nobody would believe the statement"),
+                None => bail!("the key in {place} is of none of [vault.approvers]; nobody would believe the statement"),
+            }
         }
         let known = settings.approvers.name(&key.public().hint()).map(ToOwned::to_owned);
         if let Some(said) = stating

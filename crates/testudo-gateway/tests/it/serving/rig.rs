@@ -13,7 +13,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use testudo_gateway::settings::{
-    Afterwards, Ask, AskWhat, FollowSettings, FollowedModel, Place, Serves, Settings, UpstreamBase, VersionBeginning,
+    Afterwards, Ask, AskWhat, FollowSettings, FollowedModel, MoveRules, Place, Serves, Settings, UpstreamBase,
+    VersionBeginning,
 };
 use testudo_testkit::mock::{MockSettings, MockUpstream};
 use testudo_types::{UnixMillis, UpstreamName};
@@ -191,6 +192,7 @@ pub(super) struct Shape {
     pub(super) green: Option<Serves>,
     pub(super) keep_ms: u64,
     pub(super) afterwards: Afterwards,
+    pub(super) moves: Option<MoveRules>,
 }
 
 impl Shape {
@@ -200,6 +202,7 @@ impl Shape {
             green: None,
             keep_ms: 60_000,
             afterwards: Afterwards::Refuse,
+            moves: None,
         }
     }
 }
@@ -212,6 +215,7 @@ impl Scene {
         let green_serves = shape.green.unwrap_or_else(|| stated(vault.two));
         let mut follow = FollowSettings {
             vault: vault.settings.clone(),
+            moves: shape.moves,
             statements_every_ms: 20,
             upstreams_every_ms: 20,
         };
@@ -259,7 +263,7 @@ impl Scene {
             settings.routes = routes;
         };
         let plan = Plan::with(&[]);
-        let (rig, notebook) = Rig::recording_with(&plan, &change).await;
+        let (rig, notebook) = Box::pin(Rig::recording_with(&plan, &change)).await;
         let blue = rig.mock.address;
         let settings = Box::new(move || {
             let mut settings = plan.settings(blue);

@@ -29,7 +29,7 @@ pub(super) fn name(text: &str) -> VaultName {
     VaultName::parse(text).unwrap()
 }
 
-pub(super) fn key() -> SigningKey {
+pub(in crate::vault) fn key() -> SigningKey {
     let pair =
         aws_lc_rs::signature::EcdsaKeyPair::generate(&aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     let document = pair.to_pkcs8v1().unwrap();
