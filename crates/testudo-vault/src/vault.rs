@@ -261,11 +261,20 @@ impl Vault {
     /// # Errors
     /// When the store fails.
     pub async fn artifacts(&self) -> Result<Vec<VaultName>, VaultError> {
-        let listed = self.objects.list("artifacts").await?;
-        let names = listed
-            .iter()
-            .filter_map(|it| VaultName::parse(it.name.strip_suffix("/key.json")?).ok());
-        Ok(names.collect())
+        let mut names = Vec::new();
+        for folder in self.objects.folders("artifacts").await? {
+            let Ok(name) = VaultName::parse(&folder) else { continue };
+            // Without its key it is none, or not yet.
+            if self
+                .objects
+                .bytes(&format!("artifacts/{name}/key.json"))
+                .await?
+                .is_some()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 
     /// One artifact.

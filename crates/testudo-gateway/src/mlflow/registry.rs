@@ -14,7 +14,7 @@ use crate::settings::{MlflowSettings, Settings};
 const ANSWER_MS_MAX: u64 = 10_000;
 /// Questions that are answered at once.
 const QUESTIONS_MAX: usize = 32;
-/// Files that are given out at once; each holds two blocks of 1 MiB at most.
+/// Files that are given out at once; each holds a few blocks of 1 MiB at most.
 const DOWNLOADS_MAX: usize = 64;
 
 /// What the door for MLflow clients needs.

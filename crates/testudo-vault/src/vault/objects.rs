@@ -186,6 +186,19 @@ impl Objects {
         Ok(below)
     }
 
+    /// The folders directly below a folder, without what is in them.
+    pub(crate) async fn folders(&self, folder: &str) -> Result<Vec<String>, VaultError> {
+        let listed = self.store.list_with_delimiter(Some(&self.at(folder))).await;
+        let listed = listed.map_err(|error| failed(folder, error))?;
+        let mut folders: Vec<String> = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|prefix| prefix.filename().map(str::to_owned))
+            .collect();
+        folders.sort_unstable();
+        Ok(folders)
+    }
+
     pub(crate) async fn remove(&self, name: &str) -> Result<(), VaultError> {
         match self.store.delete(&self.at(name)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),

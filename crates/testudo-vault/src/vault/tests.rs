@@ -10,6 +10,7 @@
 mod faulty;
 mod followed;
 mod former;
+mod handed;
 mod held;
 pub(super) mod rig;
 mod stated;

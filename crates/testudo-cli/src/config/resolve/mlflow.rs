@@ -80,6 +80,18 @@ fn path(typed: &typed::Mlflow, all: &Typed, problems: &mut Problems) -> String {
             "give one of them another path",
         );
     }
+    let mcp = all
+        .mcp
+        .path
+        .as_ref()
+        .filter(|mcp| !all.mcp.servers.is_empty() && below(&mcp.value));
+    if let Some(mcp) = mcp {
+        problems.at(
+            mcp.line,
+            format!("MCP servers and MLflow clients both claim `{}`", shown(path)),
+            "give one of them another path",
+        );
+    }
     if let Some(name) = all
         .routes
         .iter()
