@@ -236,9 +236,9 @@ impl Rig {
         let running = match recorder {
             None => match &plan.models {
                 Some(models) => start_scoring(startup, Arc::clone(models)).await.unwrap(),
-                None => start(startup).await.unwrap(),
+                None => Box::pin(start(startup)).await.unwrap(),
             },
-            Some(recorder) => start_recording(startup, recorder).await.unwrap(),
+            Some(recorder) => Box::pin(start_recording(startup, recorder)).await.unwrap(),
         };
         let client = Client::builder(TokioExecutor::new()).build_http();
         let key = created.token.expose().to_owned();

@@ -19,7 +19,7 @@ use crate::harness::chat;
 async fn a_route_goes_where_the_alias_says_and_back() {
     let vault = Vault::new().await;
     vault.promote(vault.one).await;
-    let scene = Scene::start(vault, Shape::plain()).await;
+    let scene = Box::pin(Scene::start(vault, Shape::plain())).await;
     // The first look is over before the gateway accepts anything.
     assert_eq!(scene.ask().await.status, 200);
     assert_eq!(scene.counts(), (1, 0));
@@ -89,7 +89,7 @@ async fn a_move_by_somebody_who_might_not_is_not_followed() {
         groups: BTreeMap::new(),
         labels: BTreeMap::new(),
     });
-    let scene = Scene::start(vault, shape).await;
+    let scene = Box::pin(Scene::start(vault, shape)).await;
     assert_eq!(scene.ask().await.status, 200);
     scene.vault.promote(scene.vault.two).await;
     scene.until_from(true).await;
@@ -107,7 +107,7 @@ async fn nothing_is_forwarded_while_the_alias_means_nothing_or_something_revoked
     let vault = Vault::new().await;
     let mut shape = Shape::plain();
     shape.green = Some(Serves::Stated(VersionBeginning::parse("00000000").unwrap()));
-    let scene = Scene::start(vault, shape).await;
+    let scene = Box::pin(Scene::start(vault, shape)).await;
     let refused = scene.ask().await;
     assert_eq!(refused.status, 503);
     assert!(refused.text().contains("no version of the model is released"));
@@ -147,7 +147,7 @@ async fn a_vault_that_is_gone_is_done_without_for_the_stated_time() {
     vault.promote(vault.one).await;
     let mut shape = Shape::plain();
     shape.keep_ms = 400;
-    let scene = Scene::start(vault, shape).await;
+    let scene = Box::pin(Scene::start(vault, shape)).await;
     assert_eq!(scene.ask().await.status, 200);
     scene.vault.rename("vault", "away");
     scene.until_alarm("model.vault-unreadable", "llama", true).await;
@@ -164,7 +164,7 @@ async fn a_route_that_is_to_go_on_without_the_vault_does() {
     let mut shape = Shape::plain();
     shape.keep_ms = 1;
     shape.afterwards = Afterwards::Continue;
-    let scene = Scene::start(vault, shape).await;
+    let scene = Box::pin(Scene::start(vault, shape)).await;
     scene.vault.rename("vault", "away");
     scene.until_alarm("model.vault-unreadable", "llama", true).await;
     for _ in 0..5 {
@@ -177,7 +177,7 @@ async fn yesterdays_statements_put_back_raise_an_alarm_and_move_nothing() {
     let vault = Vault::new().await;
     vault.promote(vault.one).await;
     vault.promote(vault.two).await;
-    let scene = Scene::start(vault, Shape::plain()).await;
+    let scene = Box::pin(Scene::start(vault, Shape::plain())).await;
     scene.until_from(true).await;
     let last = scene.vault.statements().join("0000000002.json");
     let away = scene.vault.folder.path().join("away.json");
@@ -207,12 +207,12 @@ async fn a_gateway_that_starts_on_yesterdays_statements_forwards_nothing() {
     let vault = Vault::new().await;
     vault.promote(vault.one).await;
     vault.promote(vault.two).await;
-    let scene = Scene::start(vault, Shape::plain()).await;
+    let scene = Box::pin(Scene::start(vault, Shape::plain())).await;
     scene.until_from(true).await;
     assert_eq!(scene.rig.running.stop().await.panicked, 0);
     let vault = scene.vault;
     fs::remove_file(vault.statements().join("0000000002.json")).unwrap();
-    let scene = Scene::start(vault, Shape::plain()).await;
+    let scene = Box::pin(Scene::start(vault, Shape::plain())).await;
     assert!(scene.ask().await.text().contains("was not verified yet"));
     scene.until_alarm("model.statements-refused", "llama", true).await;
     assert_eq!(scene.counts(), (0, 0));
@@ -228,7 +228,7 @@ async fn an_upstream_is_used_for_what_it_says_that_it_serves() {
         ask: teller.ask(),
         stated: None,
     });
-    let scene = Scene::start(vault, shape).await;
+    let scene = Box::pin(Scene::start(vault, shape)).await;
     assert!(scene.ask().await.text().contains("no upstream serves"));
     // It loads the version that the alias means.
     teller.serve(&scene.vault.one.short());
@@ -254,7 +254,7 @@ async fn an_upstream_that_contradicts_the_configuration_is_not_used() {
         ask: teller.ask(),
         stated: Some(version),
     });
-    let scene = Scene::start(vault, shape).await;
+    let scene = Box::pin(Scene::start(vault, shape)).await;
     assert_eq!(scene.ask().await.status, 200);
     teller.serve(&scene.vault.two.to_string());
     scene.until_alarm("model.upstream-contradicts", "openai", true).await;
@@ -277,7 +277,7 @@ async fn starting_and_reloading_are_no_reason_for_an_alarm() {
         ask: teller.ask(),
         stated: None,
     });
-    let scene = Scene::start(vault, shape).await;
+    let scene = Box::pin(Scene::start(vault, shape)).await;
     assert_eq!(scene.ask().await.status, 200);
     // What the upstream said still counts while nobody has asked it again.
     scene.reload();
@@ -291,7 +291,7 @@ async fn a_route_that_is_withheld_for_another_reason_still_is() {
     let vault = Vault::new().await;
     let mut shape = Shape::plain();
     shape.green = Some(Serves::Stated(VersionBeginning::parse("00000000").unwrap()));
-    let scene = Scene::start(vault, shape).await;
+    let scene = Box::pin(Scene::start(vault, shape)).await;
     scene.until_refused("no version of the model is released").await;
     scene.until_alarm("model.withheld", "openai", true).await;
     scene.vault.promote(scene.vault.two).await;
