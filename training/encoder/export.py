@@ -94,7 +94,7 @@ def build(model):
     pooled = graph.add("Concat", [mean, peak], "pooled", axis=1)
     graph.linear(graph.gelu(graph.linear(pooled, "head", model.head), "head.active"), "logits", model.last)
     ids = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "length"]) for n in ("input_ids", "attention_mask")]
-    out = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])]
+    out = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])]
     made = helper.make_graph(graph.nodes, "encoder", ids, out, graph.constants)
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 

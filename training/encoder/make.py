@@ -36,10 +36,15 @@ LEFT_OUT = ["bipia", "generated/planted_authority", "generated/stray", "benign:s
 # What the third round draws twice as often, because the rounds before it did not have it.
 TWICE = ["generated/" + it for it in ("planted_record", "jailbreak", "extraction", "framed")]
 TWICE += ["benign:generated/" + it for it in ("twin_ordinary", "twin_bulletin", "roleplay", "request", "framed")]
-# The same for the rows about what tools give back, which came after the mean; the weights that ship are those of this round.
+# The same for the rows about what tools give back, which came after the mean.
 ERRANDS = ["generated/" + it for it in ("planted_field", "planted_errand", "planted_marked", "tool_secret", "jailbreak_more")]
 ERRANDS += ["benign:generated/" + it for it in ("twin_field", "twin_errand", "result_whole", "result_more", "twin_secret", "persona_fine")]
 ERRAND_WINDOWS = 70000
+# The same for descriptions of tools, orders in the voice of data and the later jailbreaks; the weights that ship are those of this round.
+VOICES = ["generated/" + it for it in ("tool_described", "planted_voice", "jailbreak_coaxed", "planted_field", "planted_errand", "tool_secret", "jailbreak_more")]
+VOICES += ["benign:generated/" + it for it in ("twin_described", "twin_voice", "result_voice", "coaxed_fine", "twin_field", "twin_errand", "result_more")]
+VOICES += ["benign:generated/" + it for it in ("twin_secret", "persona_fine")] + ["benign:persona_prompts"]
+VOICE_WINDOWS = 40000
 LEFT_OUT += [part + "lang:" + code for code in ("th", "hu", "sw", "he", "ko", "pl") for part in ("", "benign:")]
 
 
@@ -101,7 +106,9 @@ def main():
     torch.save({name: (1 - AFTER) * before[name] + AFTER * after[name] for name in after}, work / "mean.pt")
     step("train.py", "--start", work / "mean.pt", *common, "--out", work / "last.pt", "--epochs", 1, "--rate", 2e-4,
          "--limit", ERRAND_WINDOWS, "--twice", *ERRANDS)
-    model.load_state_dict(torch.load(work / "last.pt"))
+    step("train.py", "--start", work / "last.pt", *common, "--out", work / "voices.pt", "--epochs", 1, "--rate", 2e-4,
+         "--limit", VOICE_WINDOWS, "--twice", *VOICES)
+    model.load_state_dict(torch.load(work / "voices.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
 
 

@@ -1,4 +1,4 @@
-"""The encoder: a short post-norm BERT over a pruned vocabulary, mean and maximum pooling, two logits."""
+"""The encoder: a short post-norm BERT over a pruned vocabulary, mean and maximum pooling, three logits."""
 
 import torch
 from torch import nn
@@ -28,7 +28,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """`forward` gives two logits for each text: as what a user asks, and as what a model is given to read."""
+    """`forward` gives three logits for each text: as what a user asks, as what a model is given to read, and as a description of a tool."""
 
     def __init__(self, vocabulary, positions=128, layers=4, hidden=384, heads=12, inner=1536, epsilon=1e-12):
         super().__init__()
@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(hidden, epsilon)
         self.layers = nn.ModuleList(Layer(hidden, heads, inner, epsilon) for _ in range(layers))
         self.head = nn.Linear(2 * hidden, 128)
-        self.last = nn.Linear(128, 2)
+        self.last = nn.Linear(128, 3)
         self.dropout = 0.0
 
     def embedded(self, ids):

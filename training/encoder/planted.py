@@ -3,7 +3,7 @@
 import json
 import re
 
-from rows import ASKED, crop, read_weight
+from rows import ASKED, ELSEWHERE, crop, read_weight
 
 OPENINGS = ["", "", "", "", "please ", "also, ", "then ", "now ", "next, ", "one more thing: ", "before you answer, ", "could you ", "you must ", "make sure to "]
 LENGTH = range(16, 201)
@@ -56,5 +56,5 @@ def planted(rows, count, choose):
         text = put(host["text"], sentence, choose)
         if text:
             target = 1.0 if asked else 0.0
-            made.append((text, (0.0, target), (0.0 if asked else 1.0, 0.7)))
+            made.append((text, (0.0, target, target), (0.0 if asked else 1.0, 0.7, 0.7 * ELSEWHERE)))
     return made

@@ -12,13 +12,13 @@ ATTACK_FAMILIES = {
 # Orders that are an attack only where a stranger's text gives them; alone they are what users write.
 PLAIN = {
     "bipia", "generated/stray", "generated/planted_plain", "generated/planted_field",
-    "generated/planted_errand", "generated/planted_output",
+    "generated/planted_errand", "generated/planted_output", "generated/planted_voice",
 }
 # What people write to a model. Where a model reads it, it may be an order that nobody gave, or part of a ticket.
 ASKED = {
     "alpaca_eval", "code_request", "deepset", "mitre_frr", "oai_guardrails", "p3", "persona_prompts", "self_instruct",
-    "user_scenario", "writingbench", "generated/framed", "generated/persona_fine", "generated/request",
-    "generated/roleplay",
+    "user_scenario", "writingbench", "generated/coaxed_fine", "generated/framed", "generated/persona_fine",
+    "generated/request", "generated/roleplay",
 }
 SAID = {"banking77", "chat_multilingual", "generated/hard_negative", "generated/lang_benign"}
 
@@ -26,8 +26,18 @@ SAID = {"banking77", "chat_multilingual", "generated/hard_negative", "generated/
 # Rows that are learned in the windows of the program: short texts in which the place of a sentence tells whom it speaks to.
 AS_CUT = {
     "generated/" + it
-    for it in ("planted_field", "planted_errand", "planted_marked", "twin_field", "twin_errand", "result_whole", "result_more", "tool_secret", "twin_secret")
+    for it in (
+        "planted_field", "planted_errand", "planted_marked", "planted_voice", "twin_field", "twin_errand", "twin_voice",
+        "result_whole", "result_more", "result_voice", "tool_secret", "tool_described", "twin_secret", "twin_described",
+    )
 }
+# Descriptions of tools, which may tell a model what to do.
+DESCRIBED = {
+    "generated/" + it
+    for it in ("tool_poisoning", "tool_secret", "tool_described", "twin_tool", "twin_secret", "twin_described")
+}
+# What other texts say about descriptions, and harmless descriptions about other texts, where the same words are orders.
+ELSEWHERE = 0.3
 # As in the program, in letters for bytes.
 WINDOW_MAX, STRIDE, PIECE_MIN = 600, 400, 16
 
@@ -115,6 +125,15 @@ def around(text, attack, choose, context):
 
 
 def window(row, choose):
+    """One text of a row, and targets and weights for what users ask, what a model reads, and descriptions of tools."""
+    text, (asked, read), (of_asked, of_read) = shown(row, choose)
+    described = row["meta"].get("family") in DESCRIBED
+    if described and row["label"] == "benign":
+        of_read *= ELSEWHERE
+    return text, (asked, read, read), (of_asked, of_read, 1.0 if described else ELSEWHERE * of_read)
+
+
+def shown(row, choose):
     """One text of a row and its targets; benign stretches of attack rows are used now and then."""
     text, attack = row["text"], row["meta"].get("attack")
     as_cut = row["meta"].get("family") in AS_CUT

@@ -45,7 +45,7 @@ def measure(model, tokenizer, rows, label):
         for piece in segments(row["text"])[:12]:
             pieces.append(piece)
             owner.append(i)
-    best = [(-99.0, -99.0)] * len(rows)
+    best = [(-99.0,) * 3] * len(rows)
     for i, pair in zip(owner, score(model, tokenizer, pieces)):
         best[i] = tuple(map(max, best[i], pair))
     report([pair[0] for pair in best], rows, label + " asked", lambda row: row["kind"] == "direct" or family_of(row) in ASKED | SAID)
@@ -108,8 +108,9 @@ def main():
     choose = random.Random(5)
     model = Encoder(tokenizer.get_vocab_size(), layers=given.layers)
     start = torch.load(given.start)
-    if start["last.weight"].shape[0] != 2:  # Distillation leaves the head as it began.
-        start["last.weight"], start["last.bias"] = model.last.weight.detach(), model.last.bias.detach()
+    if start["last.weight"].shape[0] == 2:  # Weights of before: descriptions of tools were what a model reads.
+        for part in ("last.weight", "last.bias"):
+            start[part] = torch.cat([start[part], start[part][1:]])
     model.load_state_dict(start)
     model.words.weight.requires_grad = False
     groups = rates(model, given.rate)

@@ -42,11 +42,12 @@ pub const NGRAM_SHARE: f32 = 0.5;
 const UNITS_PER_BYTE: usize = 4;
 
 /// The most suspect windows of a text that the encoder reads even where the n-grams call them harmless: a plain order in
-/// a tool's result has no words of its own.
+/// a tool's result has no words of its own, and a tool's description is read once and is short.
 #[must_use]
 pub fn encoded_windows_min(channel: Channel) -> usize {
     match channel {
-        Channel::ToolResult | Channel::ToolDescription => 2,
+        Channel::ToolDescription => 4,
+        Channel::ToolResult => 2,
         Channel::User | Channel::Document => 0,
     }
 }
@@ -68,6 +69,8 @@ pub struct Logits {
     pub asked: f32,
     /// As what a model is given to read.
     pub read: f32,
+    /// As the description of a tool, which may tell a model when and how to call it.
+    pub described: f32,
 }
 
 impl Logits {
@@ -75,14 +78,16 @@ impl Logits {
     pub const LOWEST: Self = Self {
         asked: f32::NEG_INFINITY,
         read: f32::NEG_INFINITY,
+        described: f32::NEG_INFINITY,
     };
 
-    /// The answer to the question of a head.
+    /// The one for a channel.
     #[must_use]
-    pub fn of(self, head: Head) -> f32 {
-        match head {
-            Head::Asked => self.asked,
-            Head::Read => self.read,
+    pub fn of(self, channel: Channel) -> f32 {
+        match channel {
+            Channel::User => self.asked,
+            Channel::ToolResult | Channel::Document => self.read,
+            Channel::ToolDescription => self.described,
         }
     }
 
@@ -92,13 +97,14 @@ impl Logits {
         Self {
             asked: self.asked.max(other.asked),
             read: self.read.max(other.read),
+            described: self.described.max(other.described),
         }
     }
 
-    /// Whether both are numbers.
+    /// Whether all are numbers.
     #[must_use]
     pub fn is_finite(self) -> bool {
-        self.asked.is_finite() && self.read.is_finite()
+        self.asked.is_finite() && self.read.is_finite() && self.described.is_finite()
     }
 }
 
@@ -330,7 +336,7 @@ impl InjectionModel {
         let mut encoded: usize = 0;
         for ((position, _), logits) in asked.iter().zip(logits) {
             if let (Some(window), Some(logits)) = (scored.get_mut(*position), logits) {
-                let logit = NGRAM_SHARE.mul_add(window.ngram_logit, logits.of(head));
+                let logit = NGRAM_SHARE.mul_add(window.ngram_logit, logits.of(channel));
                 window.logit = logit;
                 window.tier = Tier::Encoder;
                 window.score = second.calibration.score(channel, logit);

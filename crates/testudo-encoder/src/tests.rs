@@ -40,6 +40,7 @@ fn logits(sum: f32) -> Logits {
     Logits {
         asked: sum + FRAME,
         read: 2.0 * (sum + FRAME),
+        described: 4.0 * (sum + FRAME),
     }
 }
 

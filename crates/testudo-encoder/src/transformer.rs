@@ -182,11 +182,12 @@ impl Transformer {
             .map_err(|error| failed(&error))?;
         let (_, scores) = scores.into_shape_vec::<f32, 2>().map_err(|error| failed(&error))?;
         match scores.as_slice() {
-            [asked, read] if asked.is_finite() && read.is_finite() => Ok(Logits {
+            [asked, read, described] if scores.iter().all(|it| it.is_finite()) => Ok(Logits {
                 asked: *asked,
                 read: *read,
+                described: *described,
             }),
-            _ => Err(failed(&"the score is not two numbers")),
+            _ => Err(failed(&"the score is not three numbers")),
         }
     }
 

@@ -10,20 +10,21 @@ use crate::random::stable_hash;
 use crate::row::Row;
 
 /// What the lists hold: their name, label, kind, and how such a text reaches a model.
-const LISTS: [(&str, &str, &str, &str); 7] = [
+const LISTS: [(&str, &str, &str, &str); 8] = [
     ("calibrate", "benign", "benign_hard", "result"),
     ("measure", "benign", "benign_hard", "result"),
     ("planted", "injection", "indirect", "result"),
     ("jailbreak", "jailbreak", "direct", ""),
     ("fine", "benign", "benign_hard", ""),
+    ("calibrate_tools", "benign", "benign_hard", "tool"),
     ("tool_fine", "benign", "benign_hard", "tool"),
     ("tool_poisoned", "injection", "indirect", "tool"),
 ];
-const FILES: [&str; 2] = ["harmless_results.toml", "attacks.toml"];
+const FILES: [&str; 3] = ["harmless_results.toml", "harmless_descriptions.toml", "attacks.toml"];
 
 /// Whether rows of this family only measure: thresholds that they set would flatter them.
 pub(crate) fn only_measures(family: &str) -> bool {
-    family.starts_with("apart/") && family != "apart/calibrate"
+    family.starts_with("apart/") && !family.starts_with("apart/calibrate")
 }
 
 /// Every text in the folder `apart` of the templates.
@@ -91,6 +92,7 @@ mod tests {
     #[test]
     fn what_sets_thresholds_is_no_measure() {
         assert!(!only_measures("apart/calibrate") && !only_measures("tool_json"));
+        assert!(!only_measures("apart/calibrate_tools"));
         assert!(only_measures("apart/measure") && only_measures("apart/fine"));
     }
 }

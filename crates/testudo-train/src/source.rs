@@ -102,7 +102,7 @@ pub(crate) fn channel(row: &Row) -> Channel {
         "generated/twin_record" => Channel::ToolResult,
         _ if family.starts_with("generated/result") => Channel::ToolResult,
         _ if host.contains("result") => Channel::ToolResult,
-        "apart/tool_fine" | "apart/tool_poisoned" => Channel::ToolDescription,
+        _ if host == "tool" => Channel::ToolDescription,
         "generated/stray" if row.text.trim_start().starts_with(['{', '[', '|']) => Channel::ToolResult,
         "generated/stray" => Channel::Document,
         _ if host.starts_with("json") || host.starts_with("line") => Channel::ToolResult,

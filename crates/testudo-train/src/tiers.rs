@@ -157,17 +157,20 @@ fn pairs(
     asked.truncate(WINDOWS_MAX);
     let texts: Vec<&str> = asked.iter().map(|(_, text)| *text).collect();
     let logits: Vec<Logits> = encoder.score(&texts)?;
-    let pairs = asked.iter().zip(logits).map(|((ngram, _), it)| (*ngram, it.of(head)));
+    let pairs = asked
+        .iter()
+        .zip(logits)
+        .map(|((ngram, _), it)| (*ngram, it.of(channel)));
     Ok((scored.len(), pairs.collect()))
 }
 
-/// The share of harmless rows of a channel that a score of 70 stands for. Harmless results of tools are those of the corpora
-/// and texts chosen because they are hard: at one in a hundred, orders planted in languages left out would be found in 42
-/// instead of 72 of a hundred.
+/// The share of harmless rows of a channel that a score of 70 stands for. Those of tools are few and hard on purpose: most of the 99
+/// descriptions tell a model what to do, and what four of them reach, fewer than one in a hundred of published ones do.
 fn stopped_share(channel: Channel) -> f64 {
     match channel {
-        Channel::ToolResult => 0.0275,
-        Channel::User | Channel::Document | Channel::ToolDescription => 0.01,
+        Channel::ToolDescription => 0.04,
+        Channel::ToolResult => 0.02,
+        Channel::User | Channel::Document => 0.01,
     }
 }
 

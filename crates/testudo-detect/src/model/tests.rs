@@ -12,6 +12,11 @@ use super::{
 use crate::Budget;
 
 const BITS: u32 = 14;
+const ALIKE: Logits = Logits {
+    asked: 2.0,
+    read: 2.0,
+    described: 2.0,
+};
 
 /// Says the same about every window, and counts how many it was asked about.
 struct Fixed {
@@ -97,7 +102,7 @@ fn only_uncertain_windows_reach_the_encoder() {
         (9.0, PLAIN, false),
         (9.0, "эта фраза написана на языке, которого модель не видела", true),
     ] {
-        let encoder = Fixed::new(Ok(Logits { asked: 2.0, read: 2.0 }));
+        let encoder = Fixed::new(Ok(ALIKE));
         let second = CalibratedEncoder {
             encoder: encoder.clone(),
             calibration: calibration(0.0),
@@ -115,12 +120,12 @@ fn of_what_tools_give_back_the_encoder_reads_the_most_suspect_windows() {
     let long = format!("{PLAIN} ").repeat(9);
     for (origin, windows) in [
         (Origin::ToolResult { tool: None }, 2),
-        (Origin::ToolDefinition, 2),
+        (Origin::ToolDefinition, 4),
         (Origin::Document, 0),
         (Origin::User, 0),
     ] {
         let second = CalibratedEncoder {
-            encoder: Fixed::new(Ok(Logits { asked: 2.0, read: 2.0 })),
+            encoder: Fixed::new(Ok(ALIKE)),
             calibration: calibration(0.0),
         };
         let verdict = model(9.0)
@@ -131,9 +136,13 @@ fn of_what_tools_give_back_the_encoder_reads_the_most_suspect_windows() {
 }
 
 #[test]
-fn a_user_asks_and_everything_else_is_read() {
+fn a_user_asks_a_tool_is_described_and_everything_else_is_read() {
     let second = CalibratedEncoder {
-        encoder: Fixed::new(Ok(Logits { asked: 2.0, read: 7.0 })),
+        encoder: Fixed::new(Ok(Logits {
+            asked: 2.0,
+            read: 7.0,
+            described: 5.0,
+        })),
         calibration: calibration(0.0),
     };
     let model = model(-9.0).with_encoder(second);
@@ -141,7 +150,7 @@ fn a_user_asks_and_everything_else_is_read() {
         (Origin::User, 2.0),
         (Origin::Document, 7.0),
         (Origin::ToolResult { tool: None }, 7.0),
-        (Origin::ToolDefinition, 7.0),
+        (Origin::ToolDefinition, 5.0),
         (Origin::Unknown, 7.0),
     ] {
         let verdict = model.judge(&[ATTACK], &origin, &mut Budget::unlimited());

@@ -1,4 +1,4 @@
-"""Makes the network of the tests: a window's logits are the sum of the values of its pieces, and twice that.
+"""Makes the network of the tests: a window's logits are the sum of the values of its pieces, twice that, and four times.
 
     python make.py && python ../../weights/pack.py encoder.onnx tokenizer.json .
 """
@@ -30,9 +30,9 @@ constants = [
     numpy_helper.from_array(table, "table"),
     numpy_helper.from_array(np.array([2], np.int64), "last"),
     numpy_helper.from_array(np.array([1], np.int64), "first"),
-    numpy_helper.from_array(np.array([1, 2], np.float32), "factors"),
+    numpy_helper.from_array(np.array([1, 2, 4], np.float32), "factors"),
 ]
-out = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])]
+out = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])]
 graph = helper.make_graph(nodes, "tiny", ids, out, constants)
 onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), "encoder.onnx")
 with open("tokenizer.json", "w", encoding="utf-8") as file:

@@ -52,6 +52,7 @@ impl Encoder for Stub {
             Logits {
                 asked: logit,
                 read: logit,
+                described: logit,
             }
         };
         Ok(windows.iter().map(score).collect())
