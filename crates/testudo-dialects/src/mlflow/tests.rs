@@ -89,6 +89,10 @@ fn what_clients_ask_is_understood() {
     ] {
         assert_eq!(get(&path).unwrap(), wanted, "{path}");
     }
+}
+
+#[test]
+fn what_clients_ask_with_a_body_is_understood() {
     let body = br#"{"name": "llama", "stages": ["Staging"]}"#;
     let asked = read(
         "POST",
@@ -162,6 +166,10 @@ fn what_leads_elsewhere_or_is_no_question_is_refused() {
     for path in [format!("{FILES}/llama"), format!("{FILES}?path=llama")] {
         assert_eq!(code(get(&path)), "RESOURCE_DOES_NOT_EXIST", "{path}");
     }
+}
+
+#[test]
+fn bodies_that_are_no_question_are_refused() {
     for body in [
         &b""[..],
         b"{}",
