@@ -32,7 +32,7 @@ pub(super) fn read(settings: &MlflowSettings) -> String {
         let roles: Vec<&str> = settings.roles.iter().map(String::as_str).collect();
         format!("keys with the role {}", roles.join(" or "))
     };
-    let policies = if settings.policies.is_some() {
+    let policies = if settings.rules.is_some() {
         "as policies permit"
     } else {
         "without policies"

@@ -99,7 +99,7 @@ pub(crate) fn resolve(typed: &Typed, mut files: Files<'_>, problems: &mut Proble
     let rules = vault_rules(typed, &mut files, problems);
     let vault_policies = rules.policies.is_some();
     settings.follow = serving::follow(typed, vault.as_ref(), &rules);
-    settings.mlflow = mlflow::mlflow(typed, vault.as_ref(), rules, problems).map(Arc::new);
+    settings.mlflow = mlflow::mlflow(typed, vault.as_ref(), &rules, problems).map(Arc::new);
     Draft {
         listen,
         admin_token,

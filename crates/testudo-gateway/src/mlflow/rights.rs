@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
 use testudo_types::ModelName;
-use testudo_vault::vault::{Act, Standing, VaultName, VersionId};
+use testudo_vault::vault::{Standing, VaultName, VersionId};
 
 use crate::keys::Caller;
-use crate::settings::MlflowSettings;
+use crate::settings::{MlflowSettings, MoveRules};
 
 /// Whoever sent a key.
 #[derive(Debug, Clone)]
@@ -41,15 +41,20 @@ impl Asking {
         if !self.caller.models.covers(model.as_ref()) {
             return false;
         }
-        permits(
-            settings,
-            ArtifactAct::Read,
-            artifact,
+        let Some(rules) = &settings.rules else {
+            return true;
+        };
+        let nothing = BTreeSet::new();
+        let facts = ArtifactFacts {
+            act: ArtifactAct::Read,
+            operator: &self.name,
+            groups: &self.groups,
+            proof: Proof::Token,
+            artifact: artifact.as_str(),
+            labels: rules.labels.get(artifact).unwrap_or(&nothing),
             stages,
-            &self.name,
-            &self.groups,
-            Proof::Token,
-        )
+        };
+        rules.policies.decide(&facts).permitted
     }
 }
 
@@ -61,55 +66,12 @@ pub(super) fn may_follow(
     alias: &VaultName,
     standing: &Standing,
 ) -> bool {
-    let stage = BTreeSet::from([alias.to_string()]);
-    let nowhere = BTreeSet::new();
-    standing.movers(alias).all(|statement| {
-        let known = settings.vault.approvers.name(&statement.key);
-        let name = known.unwrap_or(&statement.approver);
-        let proof = if known.is_some() { Proof::Key } else { Proof::Said };
-        let groups = settings.groups.get(name).unwrap_or(&nowhere);
-        permits(settings, act_of(&statement.act), artifact, &stage, name, groups, proof)
-    })
-}
-
-fn permits(
-    settings: &MlflowSettings,
-    act: ArtifactAct,
-    artifact: &VaultName,
-    stages: &BTreeSet<String>,
-    operator: &str,
-    groups: &BTreeSet<String>,
-    proof: Proof,
-) -> bool {
-    let Some(policies) = &settings.policies else {
-        return true;
-    };
-    let nothing = BTreeSet::new();
-    let facts = ArtifactFacts {
-        act,
-        operator,
-        groups,
-        proof,
-        artifact: artifact.as_str(),
-        labels: settings.labels.get(artifact).unwrap_or(&nothing),
-        stages,
-    };
-    policies.decide(&facts).permitted
+    let refused = |rules: &MoveRules| rules.refusal(&settings.vault.approvers, artifact, alias, standing);
+    settings.rules.as_ref().and_then(refused).is_none()
 }
 
 /// The aliases that mean a version.
 pub(super) fn stages(standing: &Standing, version: VersionId) -> BTreeSet<String> {
     let aliases = standing.aliases().filter(|(_, meant)| *meant == version);
     aliases.map(|(alias, _)| alias.to_string()).collect()
-}
-
-fn act_of(act: &Act) -> ArtifactAct {
-    match act {
-        Act::Promote { .. } => ArtifactAct::Promote,
-        Act::RollBack { .. } => ArtifactAct::RollBack,
-        Act::Approve { .. } => ArtifactAct::Approve,
-        Act::Revoke => ArtifactAct::Revoke,
-        Act::Hold => ArtifactAct::Hold,
-        Act::Release => ArtifactAct::Release,
-    }
 }

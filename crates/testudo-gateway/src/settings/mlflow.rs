@@ -1,12 +1,12 @@
 //! The door for MLflow clients: which vault, which keys, who may read what.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use testudo_policy::artifacts::ArtifactPolicies;
 use testudo_types::RouteName;
-use testudo_vault::vault::{VaultName, VaultSettings};
+use testudo_vault::vault::VaultSettings;
 use url::Url;
+
+use super::MoveRules;
 
 /// What [`MlflowSettings::path`] is when the configuration says nothing.
 pub const MLFLOW_PATH: &str = "/mlflow";
@@ -21,12 +21,8 @@ pub struct MlflowSettings {
     pub vault: VaultSettings,
     /// A key needs one of these; none means that every key may ask, and policies decide.
     pub roles: BTreeSet<String>,
-    /// Who may read what; without policies every key that may ask.
-    pub policies: Option<Arc<ArtifactPolicies>>,
-    /// Of artifacts, for policies.
-    pub labels: BTreeMap<VaultName, BTreeSet<String>>,
-    /// The groups of those who make statements, for policies.
-    pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// Who may read what, and who might move aliases; without policies every key that may ask, and every approver.
+    pub rules: Option<MoveRules>,
     /// Where clients reach the gateway, for those whose tracking server is another one.
     pub url: Option<Url>,
 }

@@ -19,7 +19,7 @@ const ROUTE: &str = "mlflow";
 pub(super) fn mlflow(
     all: &Typed,
     vault: Option<&VaultSettings>,
-    rules: VaultRules,
+    rules: &VaultRules,
     problems: &mut Problems,
 ) -> Option<MlflowSettings> {
     let vault_section = all.vault.as_ref()?;
@@ -41,15 +41,12 @@ pub(super) fn mlflow(
     }
     let roles: BTreeSet<String> = typed.roles.iter().map(|it| it.value.clone()).collect();
     let url = typed.url.as_ref().and_then(|text| url(text, problems));
-    let groups = rules.operators.into_iter().map(|(name, it)| (name, it.groups));
     Some(MlflowSettings {
         path,
         route: RouteName::parse(ROUTE).ok()?,
         vault: vault?.clone(),
         roles,
-        policies: rules.policies,
-        labels: rules.labels,
-        groups: groups.collect(),
+        rules: rules.moves(),
         url,
     })
 }
