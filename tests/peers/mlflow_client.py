@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 TESTUDO, FOLDER = (str(pathlib.Path(it).absolute()) for it in sys.argv[1:])
 FOLDER = pathlib.Path(FOLDER)
@@ -94,6 +96,23 @@ def key(name, *more):
 def hashes(folder):
     files = [it for it in pathlib.Path(folder).rglob("*") if it.is_file()]
     return {it.relative_to(folder).as_posix(): hashlib.sha256(it.read_bytes()).hexdigest() for it in files}
+
+
+def wait_until_known(port, key):
+    """A key is known within a second of its making."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/mlflow/api/2.0/mlflow/registered-models/get?name=llama",
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(asked).close()
+            return
+        except urllib.error.HTTPError as error:
+            if error.code != 401:
+                return
+            time.sleep(0.05)
+    sys.exit("a new key is not known after ten seconds")
 
 
 def make_models():
@@ -352,6 +371,8 @@ def main():
             "route": key("elsewhere", "--role", "serving", "--route", "r"),
             "model": key("other", "--role", "serving", "--model", "gpt-*"),
         }
+        for made in keys.values():
+            wait_until_known(port, made)
         os.environ["MLFLOW_TRACKING_TOKEN"] = keys["serving"]
         mlflow.set_tracking_uri(f"http://127.0.0.1:{port}/mlflow")
         client = MlflowClient()
