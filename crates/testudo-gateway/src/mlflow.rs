@@ -25,7 +25,7 @@ use testudo_vault::vault::{Vault, VaultError, VaultName, VersionId};
 pub(crate) use self::registry::Registry;
 
 use self::registry::{Unanswered, in_time};
-use self::rights::{Asking, may_follow, stages};
+use self::rights::{Asking, may_follow};
 use self::view::View;
 use crate::auth::presented_key;
 use crate::exchange::collect;
@@ -222,7 +222,7 @@ impl Visit<'_> {
     /// Whether a version may be had: not revoked, and permitted. A refusal is in the ledger.
     async fn permit(&self, view: &View, version: VersionId) -> Result<(), Fault> {
         let name = view.name();
-        let meant = stages(&view.standing, version);
+        let meant = view.standing.stages(version);
         if !self.asking.may_read(self.settings(), name, &meant) {
             return Err(self.forbid(Some(name), Some(version)).await);
         }

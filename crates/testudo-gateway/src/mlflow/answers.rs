@@ -137,12 +137,7 @@ impl Visit<'_> {
     }
 
     async fn models(&self, search: &Search) -> Result<Value, Fault> {
-        let filter = search
-            .filter
-            .as_deref()
-            .map(Filter::read)
-            .transpose()?
-            .unwrap_or_default();
+        let filter = asked(search)?;
         let orders = orders(search)?;
         let mut found = self.every(|_| true).await?;
         let content = |view: &View, field: &Field| match field {
@@ -162,12 +157,7 @@ impl Visit<'_> {
     }
 
     async fn versions(&self, search: &Search) -> Result<Value, Fault> {
-        let filter = search
-            .filter
-            .as_deref()
-            .map(Filter::read)
-            .transpose()?
-            .unwrap_or_default();
+        let filter = asked(search)?;
         let orders = orders(search)?;
         let found = self.every(|name| filter.may_admit_name(name.as_str())).await?;
         let mut found: Vec<Told> = found.into_iter().flat_map(|(_, readable)| readable).collect();
@@ -237,14 +227,14 @@ impl View {
         settings: &crate::settings::MlflowSettings,
     ) -> bool {
         let mut versions = self.standing.numbered().into_iter();
-        versions.any(|it| {
-            asking.may_read(
-                settings,
-                self.name(),
-                &super::rights::stages(&self.standing, it.version),
-            )
-        })
+        versions.any(|it| asking.may_read(settings, self.name(), &self.standing.stages(it.version)))
     }
+}
+
+/// What a search asks for; everything without a filter.
+fn asked(search: &Search) -> Result<Filter, Fault> {
+    let read = search.filter.as_deref().map(Filter::read).transpose()?;
+    Ok(read.unwrap_or_default())
 }
 
 /// Every file by the name that clients see: those of the version, and the signature unless a file has its name.

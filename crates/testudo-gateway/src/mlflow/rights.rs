@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
 use testudo_types::ModelName;
-use testudo_vault::vault::{Standing, VaultName, VersionId};
+use testudo_vault::vault::{Standing, VaultName};
 
 use crate::keys::Caller;
 use crate::settings::{MlflowSettings, MoveRules};
@@ -68,10 +68,4 @@ pub(super) fn may_follow(
 ) -> bool {
     let refused = |rules: &MoveRules| rules.refusal(&settings.vault.approvers, artifact, alias, standing);
     settings.rules.as_ref().and_then(refused).is_none()
-}
-
-/// The aliases that mean a version.
-pub(super) fn stages(standing: &Standing, version: VersionId) -> BTreeSet<String> {
-    let aliases = standing.aliases().filter(|(_, meant)| *meant == version);
-    aliases.map(|(alias, _)| alias.to_string()).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use testudo_vault::vault::{Artifact, Numbered, Record, Standing, VaultName, VersionId};
 
-use super::rights::{Asking, may_follow, stages};
+use super::rights::{Asking, may_follow};
 use crate::settings::MlflowSettings;
 
 /// An artifact whose statements were verified.
@@ -49,7 +49,7 @@ impl View {
         let versions = self.standing.numbered().into_iter().filter(|it| {
             self.kept.contains(&it.version)
                 && !self.standing.is_revoked(it.version)
-                && asking.may_read(settings, self.name(), &stages(&self.standing, it.version))
+                && asking.may_read(settings, self.name(), &self.standing.stages(it.version))
         });
         versions.map(|it| self.told(&it, settings)).collect()
     }
@@ -64,7 +64,7 @@ impl View {
     fn told(&self, it: &Numbered<'_>, settings: &MlflowSettings) -> Told {
         let approvers = &settings.vault.approvers;
         let user = approvers.name(&it.first.key).unwrap_or(&it.first.approver);
-        let aliases = stages(&self.standing, it.version);
+        let aliases = self.standing.stages(it.version);
         let followed = |alias: &String| self.is_followed(alias, settings);
         Told {
             name: self.name().to_string(),

@@ -341,6 +341,13 @@ impl Standing {
             .filter_map(|(alias, versions)| Some((alias, *versions.last()?)))
     }
 
+    /// The aliases that mean a version: its stages, to policies.
+    #[must_use]
+    pub fn stages(&self, version: VersionId) -> BTreeSet<String> {
+        let aliases = self.aliases().filter(|(_, meant)| *meant == version);
+        aliases.map(|(alias, _)| alias.to_string()).collect()
+    }
+
     /// What an alias means.
     #[must_use]
     pub fn meaning(&self, alias: &VaultName) -> Option<VersionId> {

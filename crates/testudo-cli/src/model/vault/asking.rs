@@ -7,7 +7,7 @@ use anyhow::bail;
 use testudo_gateway::settings::RefusedMove;
 use testudo_ledger::entry::ActorProof;
 use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
-use testudo_vault::vault::{Standing, VaultName, VersionId};
+use testudo_vault::vault::VaultName;
 
 use crate::config::VaultRules;
 
@@ -126,10 +126,4 @@ impl fmt::Display for Denied {
         } = self;
         write!(f, "`{who}` may not {} `{artifact}`: {why}", act.as_str())
     }
-}
-
-/// The aliases that mean a version.
-pub(super) fn stages(standing: &Standing, version: VersionId) -> BTreeSet<String> {
-    let aliases = standing.aliases().filter(|(_, meant)| *meant == version);
-    aliases.map(|(alias, _)| alias.to_string()).collect()
 }

@@ -12,7 +12,6 @@ use testudo_vault::bill::SignatureEntry;
 use testudo_vault::vault::{Artifact, Record, StoredFile, Vault, VaultName, VersionId};
 use tokio::runtime::Handle;
 
-use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
 use crate::arguments::model::attest::Attest;
 use crate::arguments::model::bom::Bom;
@@ -115,7 +114,7 @@ pub(super) async fn choose(
     if let Err(error) = Vault::permit(&name, wanted, &standing) {
         return Err(opened.refused(&name, Some(wanted), error).await);
     }
-    let meant = stages(&standing, wanted);
+    let meant = standing.stages(wanted);
     opened.permit(ArtifactAct::Read, &name, Some(wanted), &meant).await?;
     if let Some(alias) = alias {
         opened.permit_move(&name, &VaultName::parse(alias)?, &standing).await?;

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use testudo_policy::artifacts::ArtifactAct;
 use testudo_vault::vault::{Evidence, Record, Statement, StoredFile, VaultName};
 
-use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
 use crate::arguments::Format;
 use crate::arguments::vault::{Diff, List, Show};
@@ -44,7 +43,7 @@ async fn list_in(opened: &mut Opened, arguments: &List, out: &mut impl Write) ->
     let mut values = Vec::new();
     for version in artifact.versions().await? {
         let record = artifact.record(version).await?;
-        let called: Vec<String> = stages(&standing, version).into_iter().collect();
+        let called: Vec<String> = standing.stages(version).into_iter().collect();
         values.push(json!({
             "version": version.to_string(),
             "root": record.root(),
@@ -88,7 +87,7 @@ async fn show_in(opened: &mut Opened, arguments: &Show, out: &mut impl Write) ->
     let standing = opened.standing(&name).await?;
     let artifact = opened.vault().artifact(&name).await?;
     let version = version(&artifact, &standing, &arguments.version).await?;
-    let meant = stages(&standing, version);
+    let meant = standing.stages(version);
     opened.permit(ArtifactAct::Read, &name, Some(version), &meant).await?;
     let record = artifact.record(version).await?;
     if arguments.asked.format == Format::Json {
@@ -208,7 +207,7 @@ async fn diff_in(opened: &mut Opened, arguments: &Diff, out: &mut impl Write) ->
     let from = version(&artifact, &standing, &arguments.from).await?;
     let to = version(&artifact, &standing, &arguments.to).await?;
     for version in [from, to] {
-        let meant = stages(&standing, version);
+        let meant = standing.stages(version);
         opened.permit(ArtifactAct::Read, &name, Some(version), &meant).await?;
     }
     let (from, to) = (artifact.record(from).await?, artifact.record(to).await?);

@@ -14,7 +14,6 @@ use testudo_vault::signing::{
 };
 use testudo_vault::vault::{Artifact, Push as Pushing, PushedSignature, Record, Sweep, Vault, VaultName, VersionId};
 
-use super::asking::stages;
 use super::opened::{Missing, Opened, version, within};
 use super::shown::evidence;
 use crate::arguments::Format;
@@ -215,7 +214,7 @@ pub(super) async fn permitted(
     let Some(wanted) = wanted else {
         bail!("there is nothing to have");
     };
-    let meant = stages(&standing, wanted);
+    let meant = standing.stages(wanted);
     opened.permit(ArtifactAct::Read, name, Some(wanted), &meant).await?;
     if let Some(alias) = alias {
         opened.permit_move(name, &VaultName::parse(alias)?, &standing).await?;

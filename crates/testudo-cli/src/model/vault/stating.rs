@@ -10,7 +10,7 @@ use testudo_types::{Clock as _, UnixMillis};
 use testudo_vault::signing::SigningKey;
 use testudo_vault::vault::{Act, Artifact, Proposed, Standing, Sweep, Vault, VaultName, VaultSettings, VersionId};
 
-use super::asking::{Asking, stages};
+use super::asking::Asking;
 use super::opened::{Missing, Opened, configured, within_configured};
 use crate::arguments::vault::{Approve, Hold, Promote, Release, Revoke, Rollback, Stating};
 use crate::environment::Variables;
@@ -130,7 +130,7 @@ impl<'w> Wanted<'w> {
         let (act, version) = self.act.resolve(&artifact, &standing).await?;
         let stages = act
             .alias()
-            .map_or_else(|| stages(&standing, version), |it| [it.to_string()].into());
+            .map_or_else(|| standing.stages(version), |it| [it.to_string()].into());
         opened.permit(act_of(&act), &name, Some(version), &stages).await?;
         if matches!(act, Act::Promote { .. } | Act::Approve { .. }) {
             // What was pushed before the gates were there has to pass them, too.
@@ -197,7 +197,7 @@ async fn delete(
 ) -> anyhow::Result<()> {
     let name = artifact.name();
     opened
-        .permit(ArtifactAct::Delete, name, Some(version), &stages(standing, version))
+        .permit(ArtifactAct::Delete, name, Some(version), &standing.stages(version))
         .await?;
     let sweep = Sweep {
         standing,

@@ -1,5 +1,8 @@
 //! The words of a text as the bits of its bytes tell them, held against a reading byte by byte.
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "sums of a test are of lengths that it chose; one that overflows fails it"
+)]
 
 use proptest::prelude::*;
 
