@@ -1,5 +1,6 @@
 //! `testudo ledger`: reads, proves, verifies and administers the record of what was done.
 
+mod begin;
 pub(crate) mod content;
 mod entries;
 mod export;
@@ -37,6 +38,7 @@ const OF_ONE_ID_MAX: usize = 256;
 
 pub(crate) async fn run(command: &Ledger, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
+        Ledger::Begin(arguments) => begin::run(arguments, variables, out).await,
         Ledger::Tail(arguments) => entries::tail(arguments, out).await,
         Ledger::Query(arguments) => entries::query(arguments, out).await,
         Ledger::Show(arguments) => show::run(arguments, variables, out).await,
@@ -60,7 +62,7 @@ pub(crate) fn folder(store: &Store) -> anyhow::Result<PathBuf> {
     let folder = crate::key::data_dir(store)?.join(LEDGER_FOLDER);
     if !folder.join(testudo_ledger::verify::CHECKPOINT).is_file() {
         bail!(
-            "there is no ledger in `{}`; `testudo serve` makes one at its first start, and --data-dir or --config names another place",
+            "there is no ledger in `{}`; `testudo serve` makes one at its first start, `testudo ledger begin` without a gateway, and --data-dir or --config names another place",
             folder.display()
         );
     }

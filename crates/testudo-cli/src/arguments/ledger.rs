@@ -27,6 +27,7 @@ const VERIFY_EXIT_CODES: &str = "Exit codes:
 /// one they do it themselves.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
+    Begin(Begin),
     Tail(Tail),
     Query(Query),
     Show(Show),
@@ -44,6 +45,16 @@ pub(crate) enum Ledger {
     Status(Status),
     Witness(Witness),
     WitnessKey(WitnessKey),
+}
+
+/// Makes a ledger in the data folder, on a machine where no gateway does
+///
+/// `testudo serve` makes one by itself at its first start. A machine that only signs, scans or keeps
+/// models has none until this command. A ledger that is there stays as it is.
+#[derive(Debug, Args)]
+pub(crate) struct Begin {
+    #[command(flatten)]
+    pub(crate) store: Store,
 }
 
 /// Shows the last entries

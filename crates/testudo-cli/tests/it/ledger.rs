@@ -115,6 +115,36 @@ impl Rig {
 }
 
 #[test]
+fn a_machine_without_a_gateway_begins_a_ledger_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = said(dir.path(), &["ledger", "begin"]);
+    assert!(made.contains("is made: testudo-data/ledger"), "{made}");
+    let folder = dir.path().join("testudo-data/ledger");
+    let key = fs::read(folder.join("log.key")).unwrap();
+    let again = said(dir.path(), &["ledger", "begin"]);
+    assert!(again.contains("is there already, and stays as it is"), "{again}");
+    assert_eq!(fs::read(folder.join("log.key")).unwrap(), key);
+    let verified = testudo(
+        dir.path(),
+        &[
+            "ledger",
+            "verify",
+            "--policy",
+            "testudo-data/ledger/policy",
+            "testudo-data/ledger",
+        ],
+    );
+    assert!(verified.status.success(), "{verified:?}");
+    fs::remove_file(folder.join("log.key")).unwrap();
+    fs::remove_file(folder.join("checkpoint")).unwrap();
+    let lost = testudo(dir.path(), &["ledger", "begin"]);
+    assert!(
+        !lost.status.success(),
+        "a ledger that lost its key is not begun anew: {lost:?}"
+    );
+}
+
+#[test]
 fn entries_are_found_while_the_gateway_runs() {
     let rig = Rig::start();
     rig.indexed();
