@@ -164,7 +164,7 @@ fn what_the_configuration_names_needs_no_flags() {
         "--reason",
         "worse",
     ]);
-    assert_eq!(rig.pull_prod("b").unwrap(), b"one");
+    assert_eq!(rig.pull_prod("serving/m/b").unwrap(), b"one");
     let shown: Value = serde_json::from_str(&rig.say(&["show", "m", "prod", "--format", "json"])).unwrap();
     let by: Vec<_> = shown["statements"]
         .as_array()

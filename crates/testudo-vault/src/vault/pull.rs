@@ -37,8 +37,8 @@ pub struct Pulled {
 }
 
 impl Artifact {
-    /// Opens every file of a version into the folder `to`, which must not be there. Until all is there and checked,
-    /// everything lies in `.NAME.part` beside it, where another attempt goes on.
+    /// Opens every file of a version into the folder `to`, which must not be there; folders above it are made. Until
+    /// all is there and checked, everything lies in `.NAME.part` beside it, where another attempt goes on.
     ///
     /// # Errors
     /// When something was changed, cut or exchanged in the store, or a file cannot be written.
@@ -53,6 +53,12 @@ impl Artifact {
             return Err(VaultError::Exists { path: to.to_owned() });
         }
         let part = part_folder(to)?;
+        if let Some(above) = to.parent() {
+            fs::create_dir_all(above).map_err(|source| VaultError::File {
+                path: above.to_owned(),
+                source,
+            })?;
+        }
         make_folder(&part)?;
         let all = record.bytes();
         let mut pulled = Pulled {
