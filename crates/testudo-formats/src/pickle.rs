@@ -7,6 +7,7 @@ mod hidden;
 mod machine;
 mod notes;
 mod policy;
+mod states;
 mod tensors;
 mod text;
 mod values;

@@ -2,6 +2,7 @@
 
 use super::machine::Machine;
 use super::policy::{Standing, Use};
+use super::states;
 use super::values::{Named, Value, Values};
 use crate::verdict::Verdict;
 
@@ -36,6 +37,7 @@ impl Machine<'_, '_> {
     pub(super) fn call(&mut self, callable: Value, args: Value, is_new: bool) -> Value {
         self.calls = self.calls.saturating_add(1);
         let callable = self.values.module_class(callable).unwrap_or(callable);
+        self.judge_loose_classes();
         let Some(named) = self.values.named(callable) else {
             let (what, with) = (self.values.describe(callable), self.values.describe(args));
             self.note("pickle.call", Verdict::Unknown, format!("calls {what} with {with}"));
@@ -64,14 +66,39 @@ impl Machine<'_, '_> {
             let reason = format!("calls {path}{}, {why}", self.values.describe(args));
             self.note("pickle.call", Verdict::Unknown, reason);
         }
+        let is_reconstructed = named_use(&self.values, callable) == Some(Use::Reconstructor);
+        if self.values.holds_stated(args) && !is_reconstructed {
+            self.values.has_loose_class = true;
+            self.judge_loose_classes();
+        }
         self.object(callable, args, takes_state && broken.is_none())
+    }
+
+    /// What has a class whose states are judged, and makes objects of it, gives them states that are not.
+    fn judge_loose_classes(&mut self) {
+        if std::mem::take(&mut self.values.has_loose_class) {
+            let reason = "keeps a class whose states are judged where others can make objects of it";
+            self.note("pickle.name", Verdict::Unknown, reason);
+        }
     }
 
     /// BUILD: gives `on` a state.
     pub(super) fn build(&mut self, on: Value, state: Value) {
+        self.values.loosen(&[state]);
+        self.judge_loose_classes();
         match on {
             Value::Object(_) if self.values.made(on).is_some_and(|object| object.takes_state) => {
-                if self.values.sets_dunder(state) {
+                let class = self
+                    .values
+                    .class_of(on)
+                    .filter(|class| self.values.holds_stated(*class));
+                if let Some(class) = class {
+                    if let Some(why) = states::wrong(&self.values, class, state) {
+                        let path = self.values.named(class).map_or_else(String::new, Named::path);
+                        let reason = format!("gives a {path} a state {why}");
+                        self.note("pickle.state", Verdict::Unknown, reason);
+                    }
+                } else if self.values.sets_dunder(state) {
                     let reason = "sets an attribute whose name begins with two underscores";
                     self.note("pickle.state", Verdict::Unknown, reason);
                 }
@@ -104,9 +131,14 @@ impl Machine<'_, '_> {
 
 fn takes_state(used: Use) -> bool {
     match used {
-        Use::Type | Use::Object | Use::CallBuild | Use::Ordered | Use::Reconstructor | Use::OfType | Use::Rebuild => {
-            true
-        }
+        Use::Type
+        | Use::Object
+        | Use::Stated
+        | Use::CallBuild
+        | Use::Ordered
+        | Use::Reconstructor
+        | Use::OfType
+        | Use::Rebuild => true,
         Use::Value | Use::Call | Use::Plain | Use::Latin1 | Use::Tensor | Use::Buffer | Use::Nested => false,
     }
 }
@@ -119,6 +151,7 @@ fn breaks(used: Use, values: &Values, args: Value, is_new: bool) -> Option<&'sta
         Use::Type => true,
         // What matters is that no constructor runs; `__new__` of these classes takes nothing or constants.
         Use::Object => is_new,
+        Use::Stated => is_new && matches!(items, Some([])),
         Use::Value => return Some("which savers name but never call"),
         Use::Call | Use::CallBuild => !is_new,
         Use::Plain => constants,
@@ -145,7 +178,7 @@ fn breaks(used: Use, values: &Values, args: Value, is_new: bool) -> Option<&'sta
             None => false,
         },
         Use::Reconstructor => matches!(items, Some([class, base, state])
-            if is_used_as(values, *class, &[Use::Type, Use::Object])
+            if is_used_as(values, *class, &[Use::Type, Use::Object, Use::Stated])
                 && (values.is_named(*base, "builtins", "object") || values.is_named(*base, "__builtin__", "object"))
                 && *state == Value::None),
         Use::OfType => matches!(items, Some([class, rest @ ..])
@@ -159,15 +192,19 @@ fn breaks(used: Use, values: &Values, args: Value, is_new: bool) -> Option<&'sta
     (!fine).then_some("and not in the way that savers do")
 }
 
+fn named_use(values: &Values, value: Value) -> Option<Use> {
+    match values.named(value)?.standing {
+        Standing::Allowed(used) => Some(used),
+        _ => None,
+    }
+}
+
 fn is_class(values: &Values, value: Value) -> bool {
     is_used_as(values, value, &[Use::Type, Use::Object, Use::Ordered])
 }
 
 fn is_used_as(values: &Values, value: Value, uses: &[Use]) -> bool {
-    match values.named(value).map(|named| &named.standing) {
-        Some(Standing::Allowed(used)) => uses.contains(used),
-        _ => false,
-    }
+    named_use(values, value).is_some_and(|used| uses.contains(&used))
 }
 
 /// Storages, numbers, tuples of those, empty dictionaries, names of types, and tensors made of the same.

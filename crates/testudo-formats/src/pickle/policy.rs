@@ -17,6 +17,8 @@ pub(super) enum Use {
     Type,
     /// A class that is made without being called, and given a state.
     Object,
+    /// The same, with the state that `states.rs` asks of its class; the class itself is given to nothing else.
+    Stated,
     /// Named only, never called.
     Value,
     /// A function that is harmless with whatever else this list allows.
@@ -79,6 +81,7 @@ fn allowed_row(line: &'static str) -> Option<((&'static str, &'static str), Use)
     let used = match word {
         "type" => Use::Type,
         "object" => Use::Object,
+        "stated" => Use::Stated,
         "value" => Use::Value,
         "call" => Use::Call,
         "call+build" => Use::CallBuild,
@@ -110,8 +113,12 @@ fn denied() -> BTreeMap<&'static str, Vec<(&'static str, &'static str)>> {
 /// What is known about a name, or about one of those that the caller allows beside the list.
 pub(super) fn standing(module: &str, name: &str, also: &[(String, String)]) -> Standing {
     let (module, name) = renamed(module, name);
-    if let Some(used) = lists().allowed.get(&(module, name)) {
-        return Standing::Allowed(*used);
+    let is_vouched = || also.iter().any(|(m, n)| m == module && n == name);
+    match lists().allowed.get(&(module, name)) {
+        // Whoever vouches for the class vouches for any state.
+        Some(Use::Stated) if is_vouched() => return Standing::Allowed(Use::Object),
+        Some(used) => return Standing::Allowed(*used),
+        None => {}
     }
     // Classes of TorchScript, which are defined beside the pickle; Python has no module of this name.
     if module == "__torch__" || module.starts_with("__torch__.") {
@@ -120,7 +127,7 @@ pub(super) fn standing(module: &str, name: &str, also: &[(String, String)]) -> S
     if let Some(reason) = reason_against(module, name) {
         return Standing::Denied(reason);
     }
-    if also.iter().any(|(m, n)| m == module && n == name) {
+    if is_vouched() {
         return Standing::Allowed(Use::Type);
     }
     Standing::Unlisted
@@ -137,9 +144,10 @@ pub(crate) enum Known {
 /// The same judgement for formats that name classes as pickles do.
 pub(crate) fn known(module: &str, name: &str, also: &[(String, String)]) -> Known {
     match standing(module, name, also) {
+        // How these formats give states is not judged.
+        Standing::Allowed(Use::Stated) | Standing::Unlisted => Known::Unlisted,
         Standing::Allowed(_) => Known::Allowed,
         Standing::Denied(why) => Known::Dangerous(why),
-        Standing::Unlisted => Known::Unlisted,
     }
 }
 

@@ -80,6 +80,8 @@ struct Container {
     mixed: bool,
     /// A key that begins with two underscores.
     dunder: bool,
+    /// Not all entries were kept.
+    is_cut: bool,
 }
 
 /// The arenas.
@@ -95,6 +97,8 @@ pub(super) struct Values {
     spans: Vec<(u64, u64)>,
     /// Which container holds which other, as often as it does.
     held: Vec<(Node, Node)>,
+    /// A class whose states are judged was put where another call could get at it.
+    pub(super) has_loose_class: bool,
     bytes_left: usize,
 }
 
@@ -110,6 +114,7 @@ impl Values {
             persistent: Vec::new(),
             spans: Vec::new(),
             held: Vec::new(),
+            has_loose_class: false,
             bytes_left: bytes_max,
         }
     }
@@ -163,6 +168,11 @@ impl Values {
 
     pub(super) fn tuple(&mut self, items: &[Value]) -> Value {
         let cost = items.len().saturating_add(1).saturating_mul(VALUE_BYTES);
+        let is_loose = |item: &Value| {
+            let is_inner = matches!(item, Value::Tuple(_));
+            (is_inner || items.len() > KEPT_ITEMS_MAX) && self.holds_stated(*item)
+        };
+        self.has_loose_class |= items.iter().any(is_loose);
         if items.len() > KEPT_ITEMS_MAX || !self.spend(cost) {
             return Value::LongTuple;
         }
@@ -192,6 +202,7 @@ impl Values {
 
     /// Puts items into a list or set.
     pub(super) fn append(&mut self, container: Value, items: &[Value]) {
+        self.loosen(items);
         self.hold(container, items);
         let mixed = items.iter().any(|item| !self.is_plain(*item));
         if let Value::List(id) | Value::Set(id) = container
@@ -199,6 +210,23 @@ impl Values {
         {
             container.mixed |= mixed;
         }
+    }
+
+    /// Whether it is a class whose states are judged, or a tuple with one in it.
+    pub(super) fn holds_stated(&self, value: Value) -> bool {
+        let is_stated = |value: Value| {
+            self.named(value)
+                .is_some_and(|named| named.standing == Standing::Allowed(Use::Stated))
+        };
+        is_stated(value)
+            || self
+                .items(value)
+                .is_some_and(|items| items.iter().any(|item| is_stated(*item)))
+    }
+
+    /// Notes that whoever gets at the container of these items gets at the classes among them.
+    pub(super) fn loosen(&mut self, items: &[Value]) {
+        self.has_loose_class |= items.iter().any(|item| self.holds_stated(*item));
     }
 
     /// Notes which of the items are containers, too.
@@ -230,6 +258,7 @@ impl Values {
 
     /// Puts keys and values, one after the other, into a dictionary.
     pub(super) fn set_items(&mut self, dict: Value, pairs: &[Value]) {
+        self.loosen(pairs);
         let Value::Dict(id) = dict else { return };
         self.hold(dict, pairs);
         let mut mixed = false;
@@ -251,6 +280,7 @@ impl Values {
         if let Some(container) = at_mut(&mut self.containers, id) {
             container.mixed |= mixed;
             container.dunder |= dunder;
+            container.is_cut |= room < pairs.len().div_ceil(2);
             for pair in pairs.chunks_exact(2).take(room) {
                 if let [key, value] = pair {
                     container.entries.push((*key, *value));
@@ -292,6 +322,7 @@ impl Values {
     }
 
     pub(super) fn persistent(&mut self, id: Value) -> Value {
+        self.loosen(&[id]);
         if !self.spend(VALUE_BYTES) {
             return Value::Unknown;
         }
@@ -328,6 +359,22 @@ impl Values {
         let entries = &at(&self.containers, id)?.entries;
         let found = entries.iter().rev().find(|(name, _)| self.str(*name) == Some(key));
         found.map(|(_, value)| *value)
+    }
+
+    /// Every entry of a dictionary, if all were kept.
+    pub(super) fn entries(&self, dict: Value) -> Option<&[(Value, Value)]> {
+        let Value::Dict(id) = dict else { return None };
+        let container = at(&self.containers, id)?;
+        (!container.is_cut).then_some(container.entries.as_slice())
+    }
+
+    /// The class of an object that was made without calling its class.
+    pub(super) fn class_of(&self, value: Value) -> Option<Value> {
+        let object = self.made(value)?;
+        match self.named(object.callable)?.standing {
+            Standing::Allowed(Use::Reconstructor) => self.items(object.args)?.first().copied(),
+            _ => Some(object.callable),
+        }
     }
 
     /// Whether a state sets an attribute whose name begins with two underscores, or may.

@@ -9,6 +9,7 @@ mod narrow;
 mod pickles;
 mod savers;
 mod sevenz;
+mod states;
 mod torch;
 mod walks;
 
