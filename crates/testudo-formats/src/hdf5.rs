@@ -1,6 +1,7 @@
 //! HDF5: the objects that links reach, their attributes, and what they take from other files.
 
 mod blocks;
+mod data;
 mod groups;
 mod heaps;
 mod objects;
@@ -10,14 +11,16 @@ use std::collections::{BTreeSet, VecDeque};
 
 use self::blocks::{File, Wrong};
 use self::groups::Target;
-use crate::judge::leads_outside;
+use crate::documents;
+use crate::judge::{leads_outside, may_be_old_pickle};
 use crate::pickle::{self, Surely};
 use crate::scan::{Place, Scan};
-use crate::source::{Source, read_up_to};
+use crate::source::{Source, Window, read_up_to};
 use crate::verdict::{Verdict, shown};
-use crate::{documents, source};
 
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+/// Stands at the top of files of hickle.
+const HICKLE: &str = "hickle_types_table";
 /// Places where the library looks first; further ones are powers of two.
 const NEAR: [u64; 6] = [0, 512, 1024, 2048, 4096, 8192];
 
@@ -97,8 +100,7 @@ fn walk(scan: &mut Scan<'_>, source: &dyn Source, at: u64, place: &Place) -> Res
         }
     }
     scan.fact(place, "objects", &seen.len().to_string());
-    collections(scan, &file, place);
-    first_wrong
+    first_wrong.and(collections(scan, &file, place))
 }
 
 /// One object; gives the objects that it links to.
@@ -113,6 +115,9 @@ fn object(
     let mut children = Vec::new();
     let links = groups::links(file, &messages);
     for link in links.as_ref().map(Vec::as_slice).unwrap_or_default() {
+        if path.is_empty() && link.name == HICKLE {
+            file.is_hickle.set(true);
+        }
         match &link.target {
             Target::Object(address) => children.push((link.name.clone(), *address)),
             Target::Path => {}
@@ -134,8 +139,42 @@ fn object(
             text(scan, value, &inner);
         }
     }
-    links.map(drop).and(files.map(drop)).and(attributes.map(drop))?;
+    let is_hickle = file.is_hickle.get();
+    let is_unpickled = attributes
+        .as_ref()
+        .is_ok_and(|all| values::is_unpickled(all, is_hickle));
+    let read = data(scan, file, &messages, path, is_unpickled, place);
+    links
+        .map(drop)
+        .and(files.map(drop))
+        .and(attributes.map(drop))
+        .and(read)?;
     Ok(children)
+}
+
+/// Data that is bytes to HDF5, and that a program may unpickle: hickle says in an attribute which is that.
+fn data(
+    scan: &mut Scan<'_>,
+    file: &File<'_>,
+    messages: &[objects::Message],
+    path: &str,
+    is_unpickled: bool,
+    place: &Place,
+) -> Result<(), Wrong> {
+    let inner = place.member(path.trim_start_matches('/'));
+    let surely = if is_unpickled { Surely::Tried } else { Surely::Perhaps };
+    match data::bytes(file, messages) {
+        Ok(Some(bytes)) => may_be_loaded(scan, file, &bytes, surely, &inner)?,
+        Ok(None) if is_unpickled && data::is_bytes(file, messages) => {
+            let reason = "its data is a pickle to hickle, and is packed as is not read";
+            scan.find(&inner, "hdf5.data", Verdict::Unknown, reason, None);
+        }
+        Ok(None) => {}
+        Err(wrong) if is_unpickled => return Err(wrong),
+        // Numbers, whose loader says what is wrong with them.
+        Err(_) => {}
+    }
+    Ok(())
 }
 
 /// Data that lies in another file, which whoever loads this one reads unasked.
@@ -162,24 +201,35 @@ fn text(scan: &mut Scan<'_>, value: &[u8], place: &Place) {
     if documents::is_json(bare) {
         documents::json(scan, &bare, place);
     } else {
-        pickle::judge(scan, &bare, 0, place, Surely::Perhaps);
+        pickle::judge(scan, &bare, 0, place, Surely::Tried);
     }
 }
 
-/// Every collection of the global heap, also those that no attribute names: lists of bytes in data lie there.
-fn collections(scan: &mut Scan<'_>, file: &File<'_>, place: &Place) {
+/// Every collection of the global heap, also those that no attribute names: lists of bytes in data lie there, in which
+/// PyTables and pandas keep pickles.
+fn collections(scan: &mut Scan<'_>, file: &File<'_>, place: &Place) -> Result<(), Wrong> {
     let inner = place.member("global heap");
-    let mut seen = BTreeSet::new();
-    documents::search(file.source, b"GCOL", |at, _| {
-        seen.insert(at);
-    });
-    for at in seen {
-        let window = source::Window::new(file.source, at, u64::MAX);
-        let Ok(own) = File::new(&window, 0, 8, 8) else { return };
-        for (_, object) in heaps::collection(&own, 0).unwrap_or_default() {
-            if matches!(object.as_slice(), [0x80, 0..=5, ..]) || object.starts_with(b"c") || object.starts_with(b"(") {
-                pickle::judge(scan, &object.as_slice(), 0, &inner, Surely::Perhaps);
-            }
+    file.find(b"GCOL", |at| {
+        for (start, bytes) in heaps::places(file, at)? {
+            let object = Window::new(file.source, start, bytes);
+            may_be_loaded(scan, file, &object, Surely::Tried, &inner)?;
         }
+        Ok(())
+    })
+}
+
+/// Bytes that some program unpickles.
+fn may_be_loaded(
+    scan: &mut Scan<'_>,
+    file: &File<'_>,
+    data: &dyn Source,
+    surely: Surely,
+    place: &Place,
+) -> Result<(), Wrong> {
+    file.spend(2)?;
+    let head = read_up_to(data, 0, 2).unwrap_or_default();
+    if matches!(head.as_slice(), [0x80, 0..=5]) || may_be_old_pickle(&head) {
+        pickle::judge(scan, data, 0, place, surely);
     }
+    Ok(())
 }

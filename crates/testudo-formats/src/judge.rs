@@ -258,11 +258,13 @@ fn by_content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Pla
 }
 
 /// Opcodes with which pickles without PROTO begin.
-fn may_be_old_pickle(head: &[u8]) -> bool {
+pub(crate) fn may_be_old_pickle(head: &[u8]) -> bool {
     matches!(
         head.first(),
         Some(
-            b'c' | b'('
+            b'B' | b'C'
+                | b'c'
+                | b'('
                 | b']'
                 | b'}'
                 | b')'

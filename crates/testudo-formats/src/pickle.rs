@@ -1,11 +1,13 @@
 //! Pickles: one or several in a row, with arrays of joblib between their opcodes and storages of PyTorch after them.
 
 mod arrays;
+mod broken;
 mod calls;
 mod expansion;
 mod hidden;
 mod machine;
 mod notes;
+mod numbers;
 mod policy;
 mod states;
 mod tensors;
@@ -16,7 +18,8 @@ pub(crate) use self::hidden::{after, search};
 pub(crate) use self::policy::{Known, known, reason_against};
 pub(crate) use self::tensors::{Described, tensors};
 
-use self::machine::{Bounds, Broken, Machine, Next};
+use self::broken::Broken;
+use self::machine::{Bounds, Machine, Next};
 use self::values::Value;
 use crate::scan::{Place, Scan};
 use crate::source::{Cursor, Source, Window, read_up_to};
@@ -39,6 +42,8 @@ pub(crate) enum Surely {
     Pickle,
     /// A call loads it as an old PyTorch file of one storage: what is not that is a finding, too.
     Storage,
+    /// A loader takes it for one if it can be read: what it names is a finding, too.
+    Tried,
     /// Nothing says so: only what runs something is a finding.
     Perhaps,
 }
@@ -60,12 +65,14 @@ struct Ended {
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, start: u64, place: &Place, surely: Surely) -> Was {
     let mut at = start;
     let mut storages = None;
+    // Pickles in front of the first that is sure to be one are pickles only together with it.
+    let mut is_one = false;
     if surely == Surely::Storage && !read_up_to(source, start, OLD_TORCH.len()).is_ok_and(|head| head == OLD_TORCH) {
         let reason = "what a tensor's bytes are loaded from is no storage as PyTorch writes it";
         scan.find(place, "pickle.nested", Verdict::Unknown, reason, Some(start));
     }
     for count in 0..IN_A_ROW_MAX {
-        let is_first = count == 0;
+        let is_first = !is_one;
         let mut machine = Machine::new(Cursor::new(source, at), bounds(scan));
         let ended = run(scan, &mut machine, place);
         scan.opcodes = scan.opcodes.saturating_add(machine.opcodes);
@@ -73,31 +80,33 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, start: u64, place:
             let reason = "what a tensor's bytes are loaded from calls something, which a storage does not";
             scan.find(place, "pickle.nested", Verdict::Unknown, reason, Some(at));
         }
-        let ran = machine.calls > 0 || machine.notes.worst() >= Some(Verdict::Unknown);
-        if let Some(broken) = ended.broken {
-            let is_pickle = is_first && surely != Surely::Perhaps;
-            if !is_pickle && !runs_something(&machine) {
-                if !is_first {
-                    after(scan, source, at, place, "follow the last pickle");
+        if let Some(broken) = &ended.broken {
+            let is_pickle = count == 0 && matches!(surely, Surely::Pickle | Surely::Storage);
+            if is_pickle || broken.is_limit || runs_something(&machine) {
+                if is_first {
+                    list(scan, place, source);
                 }
-                return if is_first { Was::Nothing } else { Was::Pickle };
+                broken_off(scan, source, &machine, &ended, place);
+                return Was::Pickle;
             }
-            if is_first {
-                list(scan, place, source);
+            if !is_first {
+                after(scan, source, at, place, "follow the last pickle");
             }
-            report(scan, &machine, place, "");
-            loads(scan, source, &machine, place);
-            let done = if ran { "; what it did until then is done" } else { "" };
-            let reason = format!("the pickle cannot be read on from here: {}{done}", broken.0);
-            scan.find(place, "pickle.broken", Verdict::Unknown, reason, Some(ended.at));
-            search(scan, source, ended.at, place);
-            return Was::Pickle;
+            return if is_first { Was::Nothing } else { Was::Pickle };
         }
-        if is_first && surely == Surely::Perhaps && !is_believable(&machine, ended.at.saturating_sub(start)) {
-            return Was::Nothing;
+        let is_tried = surely == Surely::Tried && machine.notes.worst() >= Some(Verdict::Unknown);
+        let is_sure = matches!(surely, Surely::Pickle | Surely::Storage) || is_tried;
+        if is_first && !is_sure && !is_believable(&machine, ended.at.saturating_sub(start)) {
+            at = ended.at;
+            // Loaders stop at one that leaves nothing.
+            if at >= source.size() || machine.stack.is_empty() {
+                return Was::Nothing;
+            }
+            continue;
         }
         if is_first {
             list(scan, place, source);
+            is_one = true;
         }
         scan.opcodes = scan.opcodes.saturating_add(machine.judge_counts());
         report(scan, &machine, place, "");
@@ -126,6 +135,18 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, start: u64, place:
         Some(at),
     );
     Was::Pickle
+}
+
+/// Says what a pickle did until it broke, and that it did.
+fn broken_off(scan: &mut Scan<'_>, source: &dyn Source, machine: &Machine<'_, '_>, ended: &Ended, place: &Place) {
+    report(scan, machine, place, "");
+    loads(scan, source, machine, place);
+    let ran = machine.calls > 0 || machine.notes.worst() >= Some(Verdict::Unknown);
+    let done = if ran { "; what it did until then is done" } else { "" };
+    let why = ended.broken.as_ref().map_or("", |broken| broken.why.as_str());
+    let reason = format!("the pickle cannot be read on from here: {why}{done}");
+    scan.find(place, "pickle.broken", Verdict::Unknown, reason, Some(ended.at));
+    search(scan, source, ended.at, place);
 }
 
 fn list(scan: &mut Scan<'_>, place: &Place, source: &dyn Source) {

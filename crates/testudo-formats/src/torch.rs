@@ -151,7 +151,7 @@ fn tokens(text: &str) -> Vec<(usize, &str)> {
 
 /// Bytecode for small devices names operators as texts in a pickle.
 fn bytecode(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
-    for namespace in operators::JUDGED {
+    for namespace in operators::judged() {
         let start = format!("{namespace}::");
         let mut all = Vec::new();
         documents::search(source, start.as_bytes(), |at, text| {

@@ -2,10 +2,13 @@
 
 use std::cell::Cell;
 
-use crate::source::{Source, read_exact};
+use crate::source::{Source, read_exact, read_up_to};
 
 /// Longest block that is read whole.
 const BLOCK_BYTES_MAX: u64 = 64 << 20;
+
+/// How much is searched at a time.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Why the structure was not followed to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(super) struct File<'s> {
     pub(super) length_bytes: usize,
     /// How much more may be read: what points to the same place again and again does not cost more than this.
     left: Cell<u64>,
+    /// Whether hickle wrote it.
+    pub(super) is_hickle: Cell<bool>,
 }
 
 impl<'s> File<'s> {
@@ -35,14 +40,13 @@ impl<'s> File<'s> {
             address_bytes: usize::from(address_bytes),
             length_bytes: usize::from(length_bytes),
             left: Cell::new(source.size().saturating_mul(16).saturating_add(64 << 20)),
+            is_hickle: Cell::new(false),
         })
     }
 
     /// A block, which must be there.
     pub(super) fn block(&self, address: u64, bytes: u64) -> Result<Vec<u8>, Wrong> {
-        let left = self.left.get().checked_sub(bytes.saturating_add(64));
-        self.left
-            .set(left.ok_or(Wrong("it points to the same places again and again"))?);
+        self.spend(bytes)?;
         let at = self.base.checked_add(address);
         let bytes = usize::try_from(bytes.min(BLOCK_BYTES_MAX.saturating_add(1)))
             .ok()
@@ -51,6 +55,38 @@ impl<'s> File<'s> {
             return Err(Wrong("a block of it is over the limit"));
         };
         read_exact(self.source, at, bytes).map_err(|_| Wrong("a block of it lies outside the file"))
+    }
+
+    /// Counts bytes that are read or unpacked.
+    pub(super) fn spend(&self, bytes: u64) -> Result<(), Wrong> {
+        let left = self.left.get().checked_sub(bytes.saturating_add(64));
+        self.left
+            .set(left.ok_or(Wrong("it points to the same places again and again"))?);
+        Ok(())
+    }
+
+    /// A number at a place of the source.
+    pub(super) fn number_at(&self, at: u64, bytes: usize) -> Result<u64, Wrong> {
+        self.spend(0)?;
+        let read = read_exact(self.source, at, bytes).map_err(|_| Wrong("a block of it lies outside the file"))?;
+        self.fields(&read).number(bytes)
+    }
+
+    /// Calls back for each place of a needle in the source, until it gives an error.
+    pub(super) fn find(&self, needle: &[u8], mut found: impl FnMut(u64) -> Result<(), Wrong>) -> Result<(), Wrong> {
+        let mut at = 0_u64;
+        while at < self.source.size() {
+            let overlap = needle.len().saturating_sub(1);
+            let piece = read_up_to(self.source, at, PIECE_BYTES.saturating_add(overlap))
+                .map_err(|_| Wrong("a block of it cannot be read"))?;
+            for (start, window) in piece.windows(needle.len()).enumerate().take(PIECE_BYTES) {
+                if window == needle {
+                    found(at.saturating_add(u64::try_from(start).unwrap_or(u64::MAX)))?;
+                }
+            }
+            at = at.saturating_add(u64::try_from(PIECE_BYTES).unwrap_or(u64::MAX));
+        }
+        Ok(())
     }
 
     /// A block as far as it is there.

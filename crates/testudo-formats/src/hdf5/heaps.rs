@@ -52,6 +52,34 @@ pub(super) fn collection(file: &File<'_>, address: u64) -> Result<Vec<(u64, Vec<
     Ok(out)
 }
 
+/// Where the objects of a collection lie in the source, and how long they are, as far as they can be followed. Unlike
+/// [`collection`] it reads none of them: one may be longer than what is read whole.
+pub(super) fn places(file: &File<'_>, start: u64) -> Result<Vec<(u64, u64)>, Wrong> {
+    let number = |at: u64, bytes: usize| file.number_at(at, bytes);
+    let width = u64::try_from(file.length_bytes).unwrap_or(8);
+    let end = start.saturating_add(number(start.saturating_add(8), file.length_bytes)?);
+    let head = width.saturating_add(8).next_multiple_of(8);
+    let mut at = start.saturating_add(head);
+    let mut out = Vec::new();
+    while at.saturating_add(head) < end.min(file.source.size()) {
+        let index = number(at, 2)?;
+        if index == 0 {
+            break;
+        }
+        let bytes = number(at.saturating_add(8), file.length_bytes)?;
+        let object = at.saturating_add(head);
+        out.push((object, bytes));
+        at = match object
+            .checked_add(bytes)
+            .and_then(|end| end.checked_next_multiple_of(8))
+        {
+            Some(next) => next,
+            None => break,
+        };
+    }
+    Ok(out)
+}
+
 /// A heap for many small objects: links or attributes of one object.
 pub(super) struct Fractal {
     id_bytes: usize,

@@ -7,10 +7,13 @@ use super::blocks::{Fields, File, Wrong};
 /// Blocks that one header is spread over.
 const BLOCKS_MAX: usize = 10_000;
 
+pub(super) const DATASPACE: u16 = 0x01;
 pub(super) const LINK_INFO: u16 = 0x02;
+pub(super) const DATATYPE: u16 = 0x03;
 pub(super) const LINK: u16 = 0x06;
 pub(super) const EXTERNAL_FILES: u16 = 0x07;
 pub(super) const LAYOUT: u16 = 0x08;
+pub(super) const FILTERS: u16 = 0x0b;
 pub(super) const ATTRIBUTE: u16 = 0x0c;
 const CONTINUATION: u16 = 0x10;
 pub(super) const SYMBOL_TABLE: u16 = 0x11;

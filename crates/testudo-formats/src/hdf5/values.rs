@@ -14,6 +14,15 @@ pub(super) struct Attribute {
     pub(super) values: Vec<Vec<u8>>,
 }
 
+/// Whether hickle unpickles the data of an object with these attributes: what it knows how to keep otherwise says so.
+pub(super) fn is_unpickled(attributes: &[Attribute], is_hickle: bool) -> bool {
+    let is_pickle = |value: &Vec<u8>| value.windows(6).any(|part| part.eq_ignore_ascii_case(b"pickle"));
+    match attributes.iter().find(|attribute| attribute.name == "base_type") {
+        Some(kind) => kind.values.iter().any(is_pickle),
+        None => is_hickle,
+    }
+}
+
 /// Every attribute of an object.
 pub(super) fn attributes(file: &File<'_>, messages: &[Message]) -> Result<Vec<Attribute>, Wrong> {
     let mut out = Vec::new();

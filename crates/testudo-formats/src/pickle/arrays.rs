@@ -1,6 +1,7 @@
 //! Bytes that lie between and after opcodes: joblib's arrays, PyTorch's storages.
 
-use super::machine::{Broken, Machine};
+use super::broken::Broken;
+use super::machine::Machine;
 use super::values::{Value, Values};
 use super::{hidden, suppose};
 use crate::scan::{Place, Scan};
@@ -17,7 +18,7 @@ pub(super) fn skip(
     place: &Place,
 ) -> Result<(), Broken> {
     let Some(array) = described(&machine.values, wrapper) else {
-        return Err(Broken("an array of joblib does not say how long it is".to_owned()));
+        return Err(Broken::new("an array of joblib does not say how long it is"));
     };
     plain_reading(scan, machine, place);
     if array.has_objects {
@@ -34,7 +35,7 @@ pub(super) fn skip(
 /// An array of objects is another pickle in the place of the bytes.
 fn objects(scan: &mut Scan<'_>, machine: &mut Machine<'_, '_>, place: &Place) -> Result<(), Broken> {
     if place.depth >= scan.limits().depth_max {
-        return Err(Broken("pickles lie too deep in each other".to_owned()));
+        return Err(Broken::new("pickles lie too deep in each other"));
     }
     let source = machine.cursor.source();
     let at = machine.cursor.position();

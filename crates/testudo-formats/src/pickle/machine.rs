@@ -2,27 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::broken::Broken;
 use super::expansion::SHARED_MIN;
 use super::notes::Notes;
 use super::tensors::Put;
 use super::values::{Object, Value, Values};
-use crate::source::{Cursor, Fault};
+use crate::source::Cursor;
 use crate::verdict::{Verdict, shown};
 
 /// Longest line of an opcode of protocol 0.
 const LINE_BYTES_MAX: usize = 1 << 20;
 /// Memo slots that may lie far beyond the others.
 const SPARSE_MAX: usize = 100_000;
-
-/// Why a pickle stopped before its STOP. What came before has been done by then, by whoever loads it.
-#[derive(Debug)]
-pub(super) struct Broken(pub(super) String);
-
-impl From<Fault> for Broken {
-    fn from(fault: Fault) -> Self {
-        Self(fault.to_string())
-    }
-}
 
 /// How the machine goes on after an opcode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,11 +99,11 @@ impl<'s, 'b> Machine<'s, 'b> {
             self.frame_end = None;
         }
         let Some(opcode) = self.cursor.next_byte()? else {
-            return Err(Broken("it ends before its STOP".to_owned()));
+            return Err(Broken::new("it ends before its STOP"));
         };
         self.opcodes = self.opcodes.saturating_add(1);
         if self.opcodes > self.bounds.opcodes_max {
-            return Err(Broken("it has more opcodes than the limit".to_owned()));
+            return Err(Broken::limit("it has more opcodes than the limit"));
         }
         let next = self.carry_out(opcode)?;
         if let Some(end) = self.frame_end
@@ -134,7 +125,7 @@ impl<'s, 'b> Machine<'s, 'b> {
             b'.' => return Ok(Next::Stop),
             b'\x80' => self.protocol()?,
             b'\x95' => self.frame()?,
-            b'(' => self.marks.push(self.stack.len()),
+            b'(' => self.mark()?,
             b'0' => self.pop_or_mark()?,
             b'1' => {
                 self.pop_to_mark()?;
@@ -181,7 +172,7 @@ impl<'s, 'b> Machine<'s, 'b> {
                 let on = self.stack.last().copied().ok_or_else(underflow)?;
                 self.build(on, state);
             }
-            _ => return Err(Broken(format!("byte {opcode:#04x} is no opcode"))),
+            _ => return Err(Broken::new(format!("byte {opcode:#04x} is no opcode"))),
         }
         Ok(Next::Step)
     }
@@ -226,7 +217,7 @@ impl<'s, 'b> Machine<'s, 'b> {
         // What is popped is not given back: a stack that breathes is paid for at its widest.
         if self.stack.len() == self.stack.capacity() && !self.values.spend(self.stack.len().max(64).saturating_mul(16))
         {
-            return Err(Broken("its values need more memory than the limit".to_owned()));
+            return Err(Broken::limit("its values need more memory than the limit"));
         }
         self.stack.push(value);
         Ok(())
@@ -239,6 +230,14 @@ impl<'s, 'b> Machine<'s, 'b> {
         self.stack.pop().ok_or_else(underflow)
     }
 
+    fn mark(&mut self) -> Result<(), Broken> {
+        if self.marks.len() == self.marks.capacity() && !self.values.spend(self.marks.len().max(64).saturating_mul(8)) {
+            return Err(Broken::limit("its values need more memory than the limit"));
+        }
+        self.marks.push(self.stack.len());
+        Ok(())
+    }
+
     fn pop_or_mark(&mut self) -> Result<(), Broken> {
         if self.marks.last().is_some_and(|mark| *mark >= self.stack.len()) {
             self.marks.pop();
@@ -248,7 +247,7 @@ impl<'s, 'b> Machine<'s, 'b> {
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Value>, Broken> {
-        let mark = self.marks.pop().ok_or_else(|| Broken("there is no mark".to_owned()))?;
+        let mark = self.marks.pop().ok_or_else(|| Broken::new("there is no mark"))?;
         if mark > self.stack.len() {
             return Err(underflow());
         }
@@ -283,29 +282,7 @@ impl<'s, 'b> Machine<'s, 'b> {
                     Value::Int(i64::from_le_bytes(wide))
                 }
             }
-            _ => {
-                let line = self.cursor.line(LINE_BYTES_MAX)?;
-                let text = String::from_utf8_lossy(&line);
-                let text = text.trim().trim_end_matches('L');
-                match (opcode, text) {
-                    (b'I', "00") => Value::Bool(false),
-                    (b'I', "01") => Value::Bool(true),
-                    (b'I' | b'L', _) => {
-                        let is_number = text
-                            .trim_start_matches(['-', '+'])
-                            .bytes()
-                            .all(|byte| byte.is_ascii_digit());
-                        if !is_number || text.is_empty() {
-                            return Err(Broken(format!("`{}` is no number", shown(text))));
-                        }
-                        text.parse().map_or(Value::Number, Value::Int)
-                    }
-                    _ if text.parse::<f64>().is_err() => {
-                        return Err(Broken(format!("`{}` is no number", shown(text))));
-                    }
-                    _ => Value::Number,
-                }
-            }
+            _ => self.written_number(opcode)?,
         };
         self.push(value)
     }
@@ -399,7 +376,7 @@ impl<'s, 'b> Machine<'s, 'b> {
             };
             if !self.values.is_plain(value) {
                 if !self.values.spend(size_of::<Put>()) {
-                    return Err(Broken("its values need more memory than the limit".to_owned()));
+                    return Err(Broken::limit("its values need more memory than the limit"));
                 }
                 noted.push((into, key, value));
             }
@@ -414,7 +391,7 @@ impl<'s, 'b> Machine<'s, 'b> {
             .and_then(|key| self.memo.get(key).copied().flatten());
         let value = near
             .or_else(|| self.far_memo.get(&key).copied())
-            .ok_or_else(|| Broken(format!("memo {key} was never filled")))?;
+            .ok_or_else(|| Broken::new(format!("memo {key} was never filled")))?;
         if matches!(
             value,
             Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Set(_) | Value::LongTuple
@@ -434,7 +411,7 @@ impl<'s, 'b> Machine<'s, 'b> {
         };
         self.puts = self.puts.saturating_add(1);
         let value = self.stack.last().copied().ok_or_else(underflow)?;
-        let full = || Broken("its memo has more slots than the limit".to_owned());
+        let full = || Broken::limit("its memo has more slots than the limit");
         let near = usize::try_from(key)
             .ok()
             .filter(|key| *key <= self.memo.len().saturating_add(4096));
@@ -445,7 +422,7 @@ impl<'s, 'b> Machine<'s, 'b> {
                 }
                 let grown = key.saturating_add(1).saturating_sub(self.memo.len());
                 if !self.values.spend(grown.saturating_mul(24)) {
-                    return Err(Broken("its values need more memory than the limit".to_owned()));
+                    return Err(Broken::limit("its values need more memory than the limit"));
                 }
                 if grown > 0 {
                     self.memo.resize(key.saturating_add(1), None);
@@ -473,9 +450,11 @@ impl<'s, 'b> Machine<'s, 'b> {
             _ => {
                 let line = self.cursor.line(64)?;
                 let text = String::from_utf8_lossy(&line);
-                text.trim()
+                // Python takes underscores between digits.
+                let digits: String = text.trim().chars().filter(|digit| *digit != '_').collect();
+                digits
                     .parse()
-                    .map_err(|_| Broken(format!("`{}` is no memo key", shown(&text))))
+                    .map_err(|_| Broken::new(format!("`{}` is no memo key", shown(&text))))
             }
         }
     }
@@ -483,7 +462,7 @@ impl<'s, 'b> Machine<'s, 'b> {
     fn two_lines(&mut self) -> Result<(String, String), Broken> {
         let mut line = || -> Result<String, Broken> {
             let bytes = self.cursor.line(LINE_BYTES_MAX)?;
-            String::from_utf8(bytes).map_err(|_| Broken("a name is not UTF-8".to_owned()))
+            String::from_utf8(bytes).map_err(|_| Broken::new("a name is not UTF-8"))
         };
         Ok((line()?, line()?))
     }
@@ -591,5 +570,5 @@ impl<'s, 'b> Machine<'s, 'b> {
 }
 
 pub(super) fn underflow() -> Broken {
-    Broken("it takes more from the stack than is there".to_owned())
+    Broken::new("it takes more from the stack than is there")
 }

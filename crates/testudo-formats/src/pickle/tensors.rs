@@ -42,7 +42,7 @@ pub(crate) fn tensors(source: &dyn Source) -> Result<Vec<Described>, String> {
     };
     let mut machine = Machine::new(Cursor::new(source, 0), bounds);
     machine.puts_noted = Some(Vec::new());
-    while machine.step().map_err(|broken| broken.0)? == Next::Step {}
+    while machine.step().map_err(|broken| broken.why)? == Next::Step {}
     let mut inside: BTreeMap<Key, Vec<(Value, Value)>> = BTreeMap::new();
     for (into, key, value) in machine.puts_noted.take().unwrap_or_default() {
         if let Some(id) = Key::of(into) {

@@ -1,6 +1,7 @@
 //! Texts and bytes of a pickle: read, decoded and kept if they are short.
 
-use super::machine::{Broken, Machine};
+use super::broken::Broken;
+use super::machine::Machine;
 use super::values::KEPT_BYTES_MAX;
 
 /// Longest line of a text in protocol 0.
@@ -20,13 +21,13 @@ impl Machine<'_, '_> {
             b'\x8d' | b'\x8e' | b'\x96' => self.cursor.u64_le()?,
             b'T' => {
                 let count = i32::from_le_bytes(self.cursor.array()?);
-                u64::try_from(count).map_err(|_| Broken("a text has a negative length".to_owned()))?
+                u64::try_from(count).map_err(|_| Broken::new("a text has a negative length"))?
             }
             _ => u64::from(self.cursor.u32_le()?),
         };
         let at = self.cursor.position();
         if bytes > self.cursor.left() {
-            return Err(Broken("a text is longer than the data".to_owned()));
+            return Err(Broken::new("a text is longer than the data"));
         }
         self.look_into(at, bytes);
         let is_text = !matches!(opcode, b'B' | b'C' | b'\x8e' | b'\x96');
@@ -56,7 +57,7 @@ impl Machine<'_, '_> {
         let content = if opcode == b'V' {
             raw_unicode(&line)
         } else {
-            quoted(&line).ok_or_else(|| Broken("a text has no quotes".to_owned()))?
+            quoted(&line).ok_or_else(|| Broken::new("a text has no quotes"))?
         };
         let value = self.values.text(&content);
         self.push(value)

@@ -49,21 +49,6 @@ const HARMFUL: [(&str, &str, &str); 9] = [
     ("prim", "rpc_remote", "has other machines run code"),
     ("prim", "load", "reads files"),
 ];
-/// Namespaces that are looked for where names of operators are texts among others.
-pub(super) const JUDGED: [&str; 11] = [
-    "aten",
-    "prim",
-    "c10d",
-    "_c10d_functional",
-    "_c10d_functional_autograd",
-    "c10d_functional",
-    "symm_mem",
-    "dist_rpc",
-    "debugprims",
-    "fsdp",
-    "rpc",
-];
-
 fn listed() -> &'static BTreeMap<&'static str, BTreeSet<&'static str>> {
     static LISTED: OnceLock<BTreeMap<&'static str, BTreeSet<&'static str>>> = OnceLock::new();
     LISTED.get_or_init(|| {
@@ -76,6 +61,11 @@ fn listed() -> &'static BTreeMap<&'static str, BTreeSet<&'static str>> {
         }
         listed
     })
+}
+
+/// Namespaces that are looked for where names of operators are texts among others.
+pub(super) fn judged() -> impl Iterator<Item = &'static str> {
+    ["aten", "prim"].into_iter().chain(REACHES_OUT)
 }
 
 /// Whether the operators or classes of a library reach other machines or other memory.

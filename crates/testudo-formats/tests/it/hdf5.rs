@@ -6,6 +6,7 @@
     reason = "sizes of what is made here are small"
 )]
 
+use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
 use testudo_formats::Verdict;
 
@@ -173,7 +174,146 @@ fn it_may_stand_behind_something_else() {
     }
 }
 
+/// A collection of the global heap with one object.
+fn heap(object: &[u8]) -> Vec<u8> {
+    let bytes = u64::try_from(object.len()).unwrap();
+    let whole = bytes.next_multiple_of(8) + 64;
+    let mut heap = [
+        b"GCOL\x01\0\0\0".as_slice(),
+        &whole.to_le_bytes(),
+        &[1, 0, 1, 0, 0, 0, 0, 0],
+        &bytes.to_le_bytes(),
+        object,
+    ]
+    .concat();
+    heap.resize(usize::try_from(whole).unwrap(), 0);
+    heap
+}
+
+#[test]
+fn what_pytables_unpickles_is_a_pickle_however_it_begins() {
+    let call = b"cos\nsystem\n(S'marker'\ntR.";
+    for start in [
+        &b""[..],
+        b"N0",
+        b"I1\n0",
+        b"]0",
+        b"}0",
+        b"U\x01a0",
+        b"C\x01a0",
+        b"B\x01\0\0\0a0",
+        b"I0x1\n0",
+        b"N.N.",
+    ] {
+        let pickle = [start, call].concat();
+        check("x.h5", &file(&[], &heap(&pickle)), Verdict::Malicious);
+        check("x.h5", &file(&[attribute("a", 0x13, &pickle)], b""), Verdict::Malicious);
+    }
+    // Importing runs a module already.
+    let import = b"cmy_module\nx\n.";
+    check("x.h5", &file(&[], &heap(import)), Verdict::Unknown);
+    check("x.h5", &file(&[attribute("a", 0x13, import)], b""), Verdict::Unknown);
+    // Longer than any block that is read whole.
+    let long = [
+        b"\x80\x02B".as_slice(),
+        &(65_u32 << 20).to_le_bytes(),
+        &vec![0; 65 << 20],
+        b"0",
+        call,
+    ]
+    .concat();
+    check("x.h5", &file(&[], &heap(&long)), Verdict::Malicious);
+    for fine in [
+        &b"cat\ndog\nbird"[..],
+        b"(in brackets)",
+        b"\x80\x02]q\0.",
+        b"Indeed.",
+        b"C is a language.",
+    ] {
+        check(
+            "x.h5",
+            &file(&[attribute("a", 0x13, fine)], &heap(fine)),
+            Verdict::Allowed,
+        );
+    }
+}
+
+/// An object with data of these bytes: a type, a row, and where it lies.
+fn data(kind: &[u8], count: u64, layout: &[u8], filters: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut messages = vec![
+        (3, kind.to_vec()),
+        (1, [&[2, 1, 0, 1][..], &count.to_le_bytes()].concat()),
+        (8, layout.to_vec()),
+    ];
+    if !filters.is_empty() {
+        messages.push((0x0b, filters.to_vec()));
+    }
+    messages
+}
+
+const BYTES: [u8; 12] = [0x10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 8, 0];
+
+#[test]
+fn bytes_that_may_be_unpickled_are_read() {
+    let pickle = b"N0cos\nsystem\n(S'marker'\ntR.";
+    let count = u64::try_from(pickle.len()).unwrap();
+    let compact = [&[3, 0][..], &u16::try_from(count).unwrap().to_le_bytes(), pickle].concat();
+    check(
+        "x.h5",
+        &file(&data(&BYTES, count, &compact, b""), b""),
+        Verdict::Malicious,
+    );
+    let at = |messages: &dyn Fn(u64) -> Vec<(u8, Vec<u8>)>| u64::try_from(file(&messages(0), b"").len()).unwrap();
+    let row = |address: u64| {
+        data(
+            &BYTES,
+            count,
+            &[&[3, 1][..], &address.to_le_bytes(), &count.to_le_bytes()].concat(),
+            b"",
+        )
+    };
+    check("x.h5", &file(&row(at(&row)), pickle), Verdict::Malicious);
+    // Numbers of eight bytes are numbers.
+    let mut wide = BYTES;
+    wide[4] = 8;
+    check("x.h5", &file(&data(&wide, count, &compact, b""), b""), Verdict::Allowed);
+    // One chunk, which zlib packed.
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packer, pickle).unwrap();
+    let packed = packer.finish().unwrap();
+    let bytes = u64::try_from(packed.len()).unwrap();
+    let size = u8::try_from(count).unwrap();
+    let chunk = |filters: &'static [u8]| {
+        let packed_bytes = bytes;
+        move |address: u64| {
+            let layout = [
+                &[4, 2, 2, 2, 1, size, 1, 1][..],
+                &packed_bytes.to_le_bytes(),
+                &[0; 4],
+                &address.to_le_bytes(),
+            ]
+            .concat();
+            data(&BYTES, count, &layout, filters)
+        }
+    };
+    let deflate = chunk(&[2, 1, 1, 0, 0, 0, 1, 0, 6, 0, 0, 0]);
+    check("x.h5", &file(&deflate(at(&deflate)), &packed), Verdict::Malicious);
+    // Packed as is not read: hickle would unpickle it.
+    let other = chunk(&[2, 1, 0x01, 0x7d, 0, 0, 0, 0, 0, 0]);
+    let mut messages = other(at(&other));
+    check("x.h5", &file(&messages, &packed), Verdict::Allowed);
+    messages.push(attribute("base_type", 0x13, b"pickle"));
+    check("x.h5", &file(&messages, &packed), Verdict::Unknown);
+}
+
 proptest! {
+    #[test]
+    fn any_layout_of_data_is_read_or_refused(layout in vec(any::<u8>(), 0..60), filters in vec(any::<u8>(), 0..40), kind in vec(any::<u8>(), 0..20), version in 0..6_u8, class in 0..4_u8) {
+        let layout = [&[version, class][..], &layout].concat();
+        judged("x.h5", &file(&data(&kind, 40, &layout, &filters), &[0x80; 200]));
+        judged("x.h5", &file(&data(&BYTES, 40, &layout, &filters), &[0x80; 200]));
+    }
+
     #[test]
     fn a_cut_or_changed_file_is_read_as_far_as_it_goes(end in 0..300_usize, at in 0..300_usize, byte in any::<u8>()) {
         let messages = [attribute("a", 0x13, b"{\"a\": 1}"), external("../x"), link(0, &48_u64.to_le_bytes())];
