@@ -192,43 +192,40 @@ impl Kinds {
         mut take: impl FnMut(Range<usize>, usize),
     ) {
         let mut base = 0_usize;
-        // A run that goes on from one block to the next: where it begins, and what was counted in it.
+        // The run that is read: where it begins, and what was counted in it in the blocks before.
         let mut open: Option<(usize, usize)> = None;
-        for block in &self.blocks {
-            let mut bits = kind(block);
+        // A block of nothing ends a run at the end of the text.
+        for block in self.blocks.iter().chain([&[0; KINDS]]) {
+            let bits = kind(block);
             let counted = counted(block);
-            let count = |within: u64| match counted & within {
-                0 => 0,
-                some => some.count_ones() as usize,
-            };
-            if let Some((start, before)) = open {
-                let end = bits.trailing_ones();
+            let mut unread = u64::MAX;
+            loop {
+                let (start, before) = match open {
+                    Some(run) => run,
+                    None if bits & unread == 0 => break,
+                    None => {
+                        let start = (bits & unread).trailing_zeros();
+                        unread = u64::MAX.wrapping_shl(start);
+                        (base.wrapping_add(start as usize), 0)
+                    }
+                };
+                let gaps = !bits & unread;
+                let end = gaps.trailing_zeros();
                 let behind = u64::MAX.checked_shl(end).unwrap_or(0);
-                let before = before.wrapping_add(count(!behind));
-                open = (behind == 0).then_some((start, before));
-                if behind != 0 {
-                    take(start..base.wrapping_add(end as usize), before);
-                }
-                bits &= behind;
-            }
-            while bits != 0 {
-                let start = bits.trailing_zeros();
-                let from = u64::MAX.wrapping_shl(start);
-                let gaps = !bits & from;
-                let at = base.wrapping_add(start as usize);
+                let within = counted & unread & !behind;
+                let count = match within {
+                    0 => before,
+                    some => before.wrapping_add(some.count_ones() as usize),
+                };
                 if gaps == 0 {
-                    open = Some((at, count(from)));
+                    open = Some((start, count));
                     break;
                 }
-                let end = gaps.trailing_zeros();
-                let behind = u64::MAX.wrapping_shl(end);
-                take(at..base.wrapping_add(end as usize), count(from & !behind));
-                bits &= behind;
+                open = None;
+                unread = behind;
+                take(start..base.wrapping_add(end as usize), count);
             }
             base = base.wrapping_add(BLOCK_BYTES);
-        }
-        if let Some((start, counted)) = open {
-            take(start..self.len, counted);
         }
     }
 

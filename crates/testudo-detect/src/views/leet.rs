@@ -23,8 +23,7 @@ pub(super) fn read(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
         let Some(word) = text.get(range.clone()) else {
             continue;
         };
-        let ends = word.trim_end_matches(['!', '+', '$', '|']);
-        let inner = ends.trim_start_matches(['|', '+', '!', '$']);
+        let (ends, inner) = without_signs(word);
         let trimmed = (ends.len() < word.len()).then_some(ends);
         let inside = (inner.len() < ends.len()).then_some(inner);
         let tries = std::iter::once(word).chain(trimmed).chain(inside);
@@ -35,10 +34,9 @@ pub(super) fn read(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
         };
         let Some((body, (meant, attack))) = found else {
             row.take(range, word);
-            unknown.extend(sounded(word).map(|text| Edit {
-                range: range.clone(),
-                text: text.into(),
-            }));
+            if may_sound(word) {
+                unknown.push(range);
+            }
             continue;
         };
         attacks = attacks.saturating_add(usize::from(attack));
@@ -61,7 +59,10 @@ pub(super) fn read(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
     }
     // Where most such words are known, the others are words too; so are those of a row in a language without a list.
     if row || (lettered >= THICK && lettered > unknown.len()) {
-        edits.append(&mut unknown);
+        edits.extend(unknown.into_iter().map(|range| Edit {
+            range: range.clone(),
+            text: sounded(text.get(range.clone()).unwrap_or_default()).into(),
+        }));
         edits.sort_by_key(|edit| edit.range.start);
     }
     edits
@@ -104,16 +105,31 @@ fn legible(word: &str) -> bool {
             .all(|byte| byte.is_ascii_alphabetic() || b"013457".contains(byte))
 }
 
+/// A word without signs at its end, and without those at its beginning besides.
+fn without_signs(word: &str) -> (&str, &str) {
+    let bytes = word.as_bytes();
+    let sign = |byte: &u8| matches!(byte, b'!' | b'+' | b'$' | b'|');
+    if !bytes.first().is_some_and(sign) && !bytes.last().is_some_and(sign) {
+        return (word, word);
+    }
+    let ends = word.trim_end_matches(['!', '+', '$', '|']);
+    (ends, ends.trim_start_matches(['|', '+', '!', '$']))
+}
+
+/// Whether an unknown word may be read aloud with letters for its digits.
+fn may_sound(word: &str) -> bool {
+    word.len() <= LEXICON.longest()
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
 /// An unknown word with letters for its digits, by what each stands for mostly; an `@` stays, as addresses have one.
-fn sounded(word: &str) -> Option<String> {
-    let digits = word.bytes().any(|byte| byte.is_ascii_digit());
-    let letters = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+fn sounded(word: &str) -> String {
     let letter = |byte: u8| match byte {
         b'0'..=b'9' => letter_for(byte, b'i', b't'),
         other => other,
     };
-    (digits && letters && word.len() <= LEXICON.longest())
-        .then(|| word.bytes().map(|byte| char::from(letter(byte))).collect())
+    word.bytes().map(|byte| char::from(letter(byte))).collect()
 }
 
 /// The known word that signs in a word stand for, and whether attacks use it.

@@ -43,6 +43,8 @@ pub(super) struct Lexicon {
     words: Vec<&'static str>,
     /// By length and first letter, the last letters of words.
     shapes: Vec<u32>,
+    /// Which bits of the hashes of what words end with occur.
+    endings: Vec<u64>,
     /// Open addressing by high bits of the hash; an entry holds low bits of it and whether attacks use the word.
     senses: Vec<u32>,
     /// Sorted by hash.
@@ -54,6 +56,7 @@ pub(super) struct Lexicon {
 
 const SLOTS: usize = 4096;
 const PRESENT_BLOCKS: usize = 4096;
+const ENDING_BLOCKS: usize = 1024;
 const FREE: u32 = 0;
 
 impl Lexicon {
@@ -67,6 +70,7 @@ impl Lexicon {
         let mut lexicon = Self {
             words: Vec::new(),
             shapes: Vec::new(),
+            endings: vec![0; ENDING_BLOCKS],
             senses: vec![FREE; SLOTS],
             disguises: Vec::new(),
             present: vec![0; PRESENT_BLOCKS],
@@ -84,6 +88,7 @@ impl Lexicon {
                     *shape |= bit_of(*last);
                 }
             }
+            lexicon.end(word);
             lexicon.insert(hash(word.bytes()), sense);
             lexicon.disguise(word, index, sense == Sense::Attack);
         }
@@ -105,6 +110,16 @@ impl Lexicon {
                 return;
             }
             slot = slot.saturating_add(1) % SLOTS;
+        }
+    }
+
+    /// Notes what is left of a word when its first letters are gone.
+    fn end(&mut self, word: &str) {
+        for from in 1..word.len() {
+            let hash = hash(word.bytes().skip(from));
+            if let Some(block) = self.endings.get_mut(ending_block_of(hash)) {
+                *block |= bits_of(hash);
+            }
         }
     }
 
@@ -137,6 +152,12 @@ impl Lexicon {
     pub(super) fn may_know(&self, first: u8, last: u8, len: usize) -> bool {
         let shape = self.shapes.get(shape_of(first, len)).copied().unwrap_or(0);
         shape & bit_of(last) != 0
+    }
+
+    /// Whether some word ends with the letters of a hash, and has more.
+    pub(super) fn may_end(&self, hash: u64) -> bool {
+        let block = self.endings.get(ending_block_of(hash)).copied().unwrap_or(0);
+        block & bits_of(hash) == bits_of(hash)
     }
 
     /// What is known about the word of a hash.
@@ -205,6 +226,10 @@ fn bits_of(hash: u64) -> u64 {
 
 fn block_of(hash: u64) -> usize {
     usize::try_from(hash >> 36).unwrap_or(0) % PRESENT_BLOCKS
+}
+
+fn ending_block_of(hash: u64) -> usize {
+    block_of(hash) % ENDING_BLOCKS
 }
 
 /// The letters of a word of at most sixteen, one byte each, the first in the lowest.

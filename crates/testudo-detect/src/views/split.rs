@@ -51,20 +51,18 @@ pub(super) fn joined(text: &str, signs: &Signs) -> Option<Derived> {
 
 /// A space in the place of each gap that phrases do not allow, near words of attacks.
 fn wide_gaps(text: &str, gaps: &[Gap]) -> Vec<Edit> {
-    let blanks: Vec<(Range<usize>, bool)> = gaps
-        .iter()
-        .filter_map(|gap| Some((blank_in(text, &gap.range)?, gap.attack)))
-        .collect();
-    let attacks = blanks
-        .iter()
-        .filter(|(_, attack)| *attack)
-        .map(|(range, _)| range.clone());
-    let mut near = Near::new(attacks);
+    let attacks = gaps.iter().filter(|gap| gap.attack);
+    let mut near = Near::new(attacks.filter_map(|gap| blank_in(text, &gap.range)));
     let mut edits = Vec::new();
-    for (range, _) in &blanks {
-        if near.holds(range) {
+    for gap in gaps {
+        if near.is_over() {
+            break;
+        }
+        if let Some(range) = blank_in(text, &gap.range)
+            && near.holds(&range)
+        {
             edits.push(Edit {
-                range: range.clone(),
+                range,
                 text: " ".into(),
             });
         }

@@ -165,9 +165,6 @@ struct Word {
     /// Zero where no word is.
     end: usize,
     letters: Letters,
-    /// Its first letter and its last, small.
-    first: u8,
-    last: u8,
     is_known: bool,
     /// Attacks use it.
     is_attack: bool,
@@ -181,6 +178,16 @@ impl Word {
     fn is_none(&self) -> bool {
         self.end == 0
     }
+
+    /// Its last letter, small.
+    fn last(&self, text: &[u8]) -> u8 {
+        small(text, self.end.wrapping_sub(1))
+    }
+}
+
+/// The letter at a place, small.
+fn small(text: &[u8], at: usize) -> u8 {
+    text.get(at).map_or(0, |byte| byte | 0x20)
 }
 
 /// The pass over the words.
@@ -190,6 +197,8 @@ struct Scan<'l> {
     words: usize,
     /// The last words, of letters only, without one of another kind between them.
     recent: [Word; 2],
+    /// Which of the two is the last.
+    last: usize,
     spelled: Option<(Range<usize>, usize)>,
 }
 
@@ -199,6 +208,7 @@ impl<'l> Scan<'l> {
             lexicon,
             words: 0,
             recent: [Word::default(); 2],
+            last: 0,
             spelled: None,
         }
     }
@@ -221,36 +231,41 @@ impl<'l> Scan<'l> {
             if (others < len || others <= 4) && signs.leet.len() < KEPT_MAX {
                 signs.leet.push(start..end);
             }
-            self.recent = [Word::default(); 2];
+            for word in &mut self.recent {
+                word.end = 0;
+            }
             return;
         }
         let letters = Letters::small(text, start, len);
         let hash = letters.hash();
         let sense = if len > 1 { self.lexicon.sense(hash) } else { None };
-        let letter = |at: usize| text.get(at).map_or(0, |byte| byte | 0x20);
         let word = Word {
             start,
             end,
             letters,
-            first: letter(start),
-            last: letter(end.wrapping_sub(1)),
             is_known: sense.is_some(),
             is_attack: sense == Some(Sense::Attack),
         };
         if len > 2 && !word.is_known {
-            self.unmask(&word, hash, signs);
+            self.unmask(&word, hash, text, signs);
         }
-        let [before, _] = &self.recent;
+        let [one, other] = &self.recent;
+        let (before, oldest) = if self.last == 0 { (one, other) } else { (other, one) };
         if !before.is_none() {
             self.gap(&word, before, signs);
-            self.split(&word, signs);
+            if self.lexicon.may_end(hash) {
+                self.split(&word, [before, oldest], text, signs);
+            }
         }
-        self.recent = [word, *before];
+        self.last ^= 1;
+        if let Some(slot) = self.recent.get_mut(self.last) {
+            *slot = word;
+        }
     }
 
     /// Notes a word that is none of the lexicon and may be one in disguise.
     #[inline]
-    fn unmask(&self, word: &Word, hash: u64, signs: &mut Signs) {
+    fn unmask(&self, word: &Word, hash: u64, text: &[u8], signs: &mut Signs) {
         let len = word.len();
         if len > self.lexicon.longest() {
             return;
@@ -259,7 +274,7 @@ impl<'l> Scan<'l> {
             let found = self.lexicon.unmask(hash).filter(|found| found.how != How::Shuffled);
             self.keep(word, found, signs);
         }
-        if len >= SHUFFLED_LEN_MIN && self.lexicon.may_know(word.first, word.last, len) {
+        if len >= SHUFFLED_LEN_MIN && self.lexicon.may_know(small(text, word.start), word.last(text), len) {
             let key = Shuffle::of(word.letters.each()).key();
             let found = self.lexicon.unmask(key).filter(|found| found.how == How::Shuffled);
             self.keep(word, found, signs);
@@ -290,12 +305,14 @@ impl<'l> Scan<'l> {
         }
     }
 
-    /// Looks for a word of the lexicon in this word and those before it.
-    #[inline]
-    fn split(&self, word: &Word, signs: &mut Signs) {
+    /// Looks for a word of the lexicon in this word and those before it, the last of them first.
+    #[cold]
+    #[inline(never)]
+    fn split(&self, word: &Word, recent: [&Word; 2], text: &[u8], signs: &mut Signs) {
         let mut hard = !word.is_known;
         let mut letters = word.len();
-        for (between, before) in self.recent.iter().enumerate() {
+        let mut whole = word.letters;
+        for before in recent {
             if before.is_none() {
                 break;
             }
@@ -307,14 +324,15 @@ impl<'l> Scan<'l> {
                 break;
             }
             letters = longer;
+            whole = before.letters.then(before.len(), whole);
             if letters < SHUFFLED_LEN_MIN
                 || signs.split.len() >= KEPT_MAX
-                || !self.lexicon.may_know(before.first, word.last, letters)
+                || !self
+                    .lexicon
+                    .may_know(small(text, before.start), word.last(text), letters)
             {
                 continue;
             }
-            let parts = self.recent.iter().take(between.saturating_add(1));
-            let whole = parts.fold(word.letters, |behind, part| part.letters.then(part.len(), behind));
             if let Some(joined) = self.lexicon.sense(whole.hash()) {
                 let start = before.start;
                 while signs.split.last().is_some_and(|last| last.range.end > start) {
@@ -405,6 +423,11 @@ impl<I: Iterator<Item = Range<usize>>> Near<I> {
     pub(super) fn new(mut places: I) -> Self {
         let current = places.next();
         Self { places, current }
+    }
+
+    /// Whether nothing that is asked about from now on is near a place.
+    pub(super) fn is_over(&self) -> bool {
+        self.current.is_none()
     }
 
     /// Whether a place is near; those asked about later do not begin before it.
