@@ -6,7 +6,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::dfa::DFA;
-use testudo_types::RefIdError;
+use testudo_types::{RefIdError, ThreatKind};
 
 pub(crate) use self::pattern::WORD_MIN;
 pub(crate) use self::text::{Cases, PackText};
@@ -80,11 +80,32 @@ pub(crate) struct Compiled {
     /// Context words of all rules, and by word the slots of its rules.
     pub(crate) context_words: Option<DFA>,
     pub(crate) word_slots: Vec<Vec<u16>>,
-    /// Words that make rules candidates, and by word the indices of their matchers.
-    pub(crate) prefilter: Option<DFA>,
-    pub(crate) prefilter_matchers: Vec<Vec<u32>>,
-    /// The words of the prefilter.
+    /// Words that make rules candidates which apply without a declaration.
+    pub(crate) ordinary: Prefilter,
+    /// Of these, the words of planted instructions.
+    pub(crate) phrases: Prefilter,
+    /// Words that make the others candidates: signs of code and markup, which stand everywhere.
+    pub(crate) declared: Prefilter,
+    /// The words of all.
     pub(crate) words: Vec<String>,
+}
+
+/// Words that make rules candidates, and by word the indices of their matchers.
+#[derive(Debug)]
+pub(crate) struct Prefilter {
+    pub(crate) words: Option<DFA>,
+    pub(crate) matchers: Vec<Vec<u32>>,
+}
+
+impl Prefilter {
+    fn new(all: &BTreeMap<String, Vec<u32>>, wanted: impl Fn(u32) -> bool) -> Result<Self, RuleProblem> {
+        let kept = |(word, matchers): (&String, &Vec<u32>)| {
+            let matchers: Vec<u32> = matchers.iter().copied().filter(|matcher| wanted(*matcher)).collect();
+            (!matchers.is_empty()).then(|| (word.clone(), matchers))
+        };
+        let (words, matchers) = words(all.iter().filter_map(kept).collect())?;
+        Ok(Self { words, matchers })
+    }
 }
 
 /// How a rule is followed in a stream.
@@ -210,7 +231,15 @@ impl Building {
     fn finish(self) -> Result<Compiled, RuleProblem> {
         let prefilter_words = self.prefilter.keys().cloned().collect();
         let (context_words, word_slots) = words(self.context_words)?;
-        let (prefilter, prefilter_matchers) = words(self.prefilter)?;
+        let rule = |matcher: u32| {
+            let matcher = self.matchers.get(matcher as usize)?;
+            self.rules.get(matcher.rule.position())
+        };
+        let prefilter =
+            |wanted: fn(&Rule) -> bool| Prefilter::new(&self.prefilter, |matcher| rule(matcher).is_some_and(wanted));
+        let ordinary = prefilter(|rule| !rule.is_declared())?;
+        let phrases = prefilter(|rule| !rule.is_declared() && rule.kind == ThreatKind::Injection)?;
+        let declared = prefilter(Rule::is_declared)?;
         Ok(Compiled {
             rules: self.rules,
             matchers: self.matchers,
@@ -219,8 +248,9 @@ impl Building {
             slots: self.slots,
             context_words,
             word_slots,
-            prefilter,
-            prefilter_matchers,
+            ordinary,
+            phrases,
+            declared,
             words: prefilter_words,
         })
     }

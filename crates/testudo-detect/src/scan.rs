@@ -8,15 +8,16 @@ use std::ops::Range;
 use aho_corasick::Anchored;
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::dfa::DFA;
+use testudo_types::ThreatKind;
 
 use crate::digits::{Digits, DigitsNeeded};
 use crate::exempt::Exempt;
 use crate::kinds::{Kinds, alphanumeric, wide};
-use crate::load::{Compiled, WORD_MIN};
+use crate::load::{Compiled, Prefilter, WORD_MIN};
 use crate::matching::{Gate, Matcher, Stretch};
 use crate::prefix::Prefix;
 use crate::required::Run;
-use crate::{Budget, Hit, RuleIndex, Scan, Selection};
+use crate::{Budget, Hit, Rule, RuleIndex, Scan, Selection};
 
 /// A character may be needed behind a match to decide that it ends.
 const LOOKAHEAD: usize = 4;
@@ -157,6 +158,16 @@ pub(crate) struct Gates {
     digits: Vec<(u32, usize)>,
     wide: Vec<(u32, usize)>,
     words: Vec<(u32, usize)>,
+    /// Which words make rules candidates.
+    prefilters: Prefilters,
+}
+
+/// The prefilters that a selection reads texts with.
+#[derive(Debug, Clone, Copy)]
+struct Prefilters {
+    ordinary: bool,
+    phrases: bool,
+    declared: bool,
 }
 
 /// Where the matches of a rule may lie around what makes it a candidate.
@@ -181,6 +192,33 @@ impl Reach {
     }
 }
 
+impl Prefilters {
+    fn of(compiled: &Compiled, reads: impl Fn(RuleIndex) -> bool) -> Self {
+        let has = |wanted: fn(&Rule) -> bool| {
+            let rules = compiled.matchers.iter().filter(|matcher| reads(matcher.rule));
+            rules
+                .filter_map(|matcher| compiled.rules.get(matcher.rule.position()))
+                .any(wanted)
+        };
+        let ordinary = has(|rule| !rule.is_declared() && rule.kind != ThreatKind::Injection);
+        Self {
+            ordinary,
+            phrases: !ordinary && has(|rule| !rule.is_declared()),
+            declared: has(Rule::is_declared),
+        }
+    }
+
+    fn chosen(self, compiled: &Compiled) -> impl Iterator<Item = &Prefilter> {
+        [
+            (self.ordinary, &compiled.ordinary),
+            (self.phrases, &compiled.phrases),
+            (self.declared, &compiled.declared),
+        ]
+        .into_iter()
+        .filter_map(|(chosen, prefilter)| chosen.then_some(prefilter))
+    }
+}
+
 impl Gates {
     pub(crate) fn new(compiled: &Compiled, reads: impl Fn(RuleIndex) -> bool) -> Self {
         let chosen = |matcher: &Matcher| reads(matcher.rule).then(|| Reach::of(matcher));
@@ -191,6 +229,7 @@ impl Gates {
             digits: Vec::new(),
             wide: Vec::new(),
             words: Vec::new(),
+            prefilters: Prefilters::of(compiled, &reads),
         };
         let chosen = (0_u32..)
             .zip(&compiled.matchers)
@@ -223,12 +262,13 @@ fn candidates(gates: &Gates, compiled: &Compiled, (text, kinds, digits): (&str, 
     let mut open = Open {
         reaches: &gates.reaches,
         digits,
-        compiled,
         windows: gates.open.iter().map(anywhere).collect(),
         latest: vec![None; compiled.matchers.len()],
         touched: Vec::new(),
     };
-    open.words(text);
+    for prefilter in gates.prefilters.chosen(compiled) {
+        open.words(text, prefilter);
+    }
     open.runs(&gates.digits, digits.rows().iter().cloned());
     open.runs(&gates.wide, kinds.runs(1, wide));
     open.runs(&gates.words, kinds.runs(WORD_MIN, alphanumeric));
@@ -284,67 +324,64 @@ const LANE_BYTES_MIN: usize = 256;
 ///
 /// Four parts of a text are read side by side: each step waits for memory, and they wait together. A part begins so
 /// far before its first byte that no word which ends in it is missed.
+#[inline(never)]
 fn word_ends(words: &DFA, text: &[u8]) -> Vec<(usize, StateID)> {
     let Ok(start) = words.start_state(Anchored::No) else {
         return Vec::new();
     };
     let part = text.len() / 4;
     let before = words.max_pattern_len();
+    let mut found = Vec::new();
     if part < LANE_BYTES_MIN || part < before {
-        let mut all = Lane::new(start, 0);
-        all.read_on(words, text, 0, text.len());
-        return all.found;
+        read_on(words, text, (0, start), &mut found);
+        return found;
     }
     let firsts = [0, 1, 2, 3_usize].map(|index| index.saturating_mul(part));
     let froms = firsts.map(|first| first.saturating_sub(before));
     let [a, b, c, d] = froms.map(|from| text.get(from..from.saturating_add(part)).unwrap_or_default());
-    let [mut one, mut two, mut three, mut four] = firsts.map(|first| Lane::new(start, first));
-    let [from_one, from_two, from_three, from_four] = froms;
-    for (at, (((a, b), c), d)) in (1_usize..).zip(a.iter().zip(b).zip(c).zip(d)) {
-        one.step(words, *a, from_one.wrapping_add(at));
-        two.step(words, *b, from_two.wrapping_add(at));
-        three.step(words, *c, from_three.wrapping_add(at));
-        four.step(words, *d, from_four.wrapping_add(at));
+    let (mut one, mut two, mut three, mut four) = (start, start, start, start);
+    // By part, where words end in it, from its beginning on.
+    let mut ends: [Vec<(usize, StateID)>; 4] = Default::default();
+    let [in_one, in_two, in_three, in_four] = &mut ends;
+    let mut at = 0_usize;
+    for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+        at = at.wrapping_add(1);
+        one = words.next_state(Anchored::No, one, *a);
+        two = words.next_state(Anchored::No, two, *b);
+        three = words.next_state(Anchored::No, three, *c);
+        four = words.next_state(Anchored::No, four, *d);
+        if words.is_special(one) {
+            in_one.push((at, one));
+        }
+        if words.is_special(two) {
+            in_two.push((at, two));
+        }
+        if words.is_special(three) {
+            in_three.push((at, three));
+        }
+        if words.is_special(four) {
+            in_four.push((at, four));
+        }
     }
-    let [_, second, third, fourth] = firsts;
-    two.read_on(words, text, from_two.saturating_add(part), third);
-    three.read_on(words, text, from_three.saturating_add(part), fourth);
-    four.read_on(words, text, from_four.saturating_add(part), text.len());
-    let mut found = one.found;
-    debug_assert!(found.iter().all(|(end, _)| *end <= second));
-    found.extend(two.found.into_iter().chain(three.found).chain(four.found));
+    let lasts = [one, two, three, four];
+    let tos = [part, part.saturating_mul(2), part.saturating_mul(3), text.len()];
+    for ((ends, state), ((first, from), to)) in ends.iter().zip(lasts).zip(firsts.into_iter().zip(froms).zip(tos)) {
+        let placed = ends.iter().map(|(end, state)| (from.saturating_add(*end), *state));
+        // Words that end here or before belong to the part before.
+        found.extend(placed.filter(|(end, state)| *end > first && words.is_match(*state)));
+        let read_to = from.saturating_add(part);
+        read_on(words, text.get(..to).unwrap_or_default(), (read_to, state), &mut found);
+    }
     found
 }
 
-/// A part of a text that is read.
-struct Lane {
-    state: StateID,
-    /// Words that end here or before belong to the part before.
-    first: usize,
-    found: Vec<(usize, StateID)>,
-}
-
-impl Lane {
-    fn new(state: StateID, first: usize) -> Self {
-        Self {
-            state,
-            first,
-            found: Vec::new(),
-        }
-    }
-
-    #[inline]
-    fn step(&mut self, words: &DFA, byte: u8, end: usize) {
-        self.state = words.next_state(Anchored::No, self.state, byte);
-        if words.is_special(self.state) && words.is_match(self.state) && end > self.first {
-            self.found.push((end, self.state));
-        }
-    }
-
-    fn read_on(&mut self, words: &DFA, text: &[u8], from: usize, to: usize) {
-        let rest = text.get(from..to).unwrap_or_default();
-        for (end, byte) in (from.saturating_add(1)..).zip(rest) {
-            self.step(words, *byte, end);
+/// The words that end behind a place at which the automaton is in a state.
+fn read_on(words: &DFA, text: &[u8], (from, mut state): (usize, StateID), found: &mut Vec<(usize, StateID)>) {
+    let rest = text.get(from..).unwrap_or_default();
+    for (end, byte) in (from.saturating_add(1)..).zip(rest) {
+        state = words.next_state(Anchored::No, state, *byte);
+        if words.is_special(state) && words.is_match(state) {
+            found.push((end, state));
         }
     }
 }
@@ -353,7 +390,6 @@ impl Lane {
 struct Open<'a> {
     reaches: &'a [Option<Reach>],
     digits: &'a Digits,
-    compiled: &'a Compiled,
     windows: Vec<Window>,
     /// By matcher, the window that may still grow.
     latest: Vec<Option<Window>>,
@@ -362,21 +398,15 @@ struct Open<'a> {
 }
 
 impl Open<'_> {
-    fn words(&mut self, text: &str) {
-        let Some(words) = &self.compiled.prefilter else {
+    fn words(&mut self, text: &str, prefilter: &Prefilter) {
+        let Some(words) = &prefilter.words else {
             return;
         };
         for (end, state) in word_ends(words, text.as_bytes()) {
             for index in 0..words.match_len(state) {
                 let word = words.match_pattern(state, index);
                 let start = end.saturating_sub(words.pattern_len(word));
-                for candidate in self
-                    .compiled
-                    .prefilter_matchers
-                    .get(word.as_usize())
-                    .into_iter()
-                    .flatten()
-                {
+                for candidate in prefilter.matchers.get(word.as_usize()).into_iter().flatten() {
                     self.add(*candidate, |reach| around(reach, *candidate, start, end));
                 }
             }

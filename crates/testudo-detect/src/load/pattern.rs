@@ -15,8 +15,9 @@ use crate::search::Search;
 use crate::{PATTERN_BYTES_MAX, RuleIndex};
 
 const NEST_MAX: u32 = 40;
-/// Literals of this length are everywhere; a run of digits is a better prefilter.
-const WEAK_LITERAL: usize = 1;
+/// Literals of this length are everywhere, or are there by the hundred for all pairs of digits; a run of digits is a
+/// better prefilter.
+const WEAK_LITERAL: usize = 2;
 /// The longest run of digits that a prefilter looks for.
 const DIGITS_MAX: usize = 4;
 /// Longer rows of digits are not asked for.
