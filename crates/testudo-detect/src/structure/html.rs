@@ -1,6 +1,7 @@
 //! HTML as far as it matters here: what a reader of the page sees, and what stands in it besides.
 
 pub(crate) mod entities;
+mod families;
 mod look;
 mod parts;
 mod sheet;

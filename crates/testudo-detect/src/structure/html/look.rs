@@ -18,6 +18,51 @@ pub(super) struct Look {
     styled_elsewhere: bool,
 }
 
+/// What the attributes of a tag say about its look, as written; browsers ignore a second one of a name.
+#[derive(Debug, Default)]
+struct Own<'t> {
+    class: Option<&'t str>,
+    id: Option<&'t str>,
+    style: Option<&'t str>,
+    /// The attribute `color`.
+    colour: Option<&'t str>,
+    /// The attribute `bgcolor`.
+    background_colour: Option<&'t str>,
+    has_background: bool,
+    hidden: bool,
+    aria_hidden: Option<&'t str>,
+}
+
+impl<'t> Own<'t> {
+    fn of(text: &'t str, tag: &Tag) -> Self {
+        let mut own = Self::default();
+        for attribute in &tag.attributes {
+            let name = text.get(attribute.name.clone()).unwrap_or_default();
+            let value = text.get(attribute.value.clone());
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            let slot = match name.len() {
+                2 if is("id") => &mut own.id,
+                5 if is("class") => &mut own.class,
+                5 if is("style") => &mut own.style,
+                5 if is("color") => &mut own.colour,
+                6 if is("hidden") => {
+                    own.hidden = true;
+                    continue;
+                }
+                7 if is("bgcolor") => &mut own.background_colour,
+                10 if is("background") => {
+                    own.has_background = true;
+                    continue;
+                }
+                11 if is("aria-hidden") => &mut own.aria_hidden,
+                _ => continue,
+            };
+            *slot = slot.or(value);
+        }
+        own
+    }
+}
+
 impl Look {
     pub(super) const PLAIN: Self = Self {
         gone: None,
@@ -47,22 +92,22 @@ impl Look {
     /// The look inside of a tag; `element` is its name in lower case.
     pub(super) fn inside(&self, text: &str, tag: &Tag, element: &str, sheet: &Sheet) -> Self {
         let mut look = *self;
-        let value = |name: &str| tag.attribute(text, name).map(decode);
-        let (class, id) = (value("class"), value("id"));
-        look.styled_elsewhere |= class.is_some() || id.is_some() || value("background").is_some();
-        if let Some(raw) = value("style") {
-            look.apply(&style(&raw));
+        let own = Own::of(text, tag);
+        let (class, id) = (own.class.map(decode), own.id.map(decode));
+        look.styled_elsewhere |= class.is_some() || id.is_some() || own.has_background;
+        if let Some(raw) = own.style {
+            look.apply(&style(&decode(raw)));
         }
-        if let Some(own) = value("color").filter(|_| element == "font") {
-            look.colour = Some(colour(&own));
+        if let Some(own) = own.colour.filter(|_| element == "font") {
+            look.colour = Some(colour(&decode(own)));
         }
-        if let Some(own) = value("bgcolor") {
-            look.background = Some(colour(&own));
+        if let Some(own) = own.background_colour {
+            look.background = Some(colour(&decode(own)));
         }
         let hidden_by = match element {
             "template" => Some(Hiding::Template),
             "noscript" => Some(Hiding::NoScript),
-            _ if tag.attribute(text, "hidden").is_some() => Some(Hiding::Attribute),
+            _ if own.hidden => Some(Hiding::Attribute),
             _ if sheet.hides(
                 element,
                 class.as_deref().unwrap_or_default(),
@@ -71,7 +116,10 @@ impl Look {
             {
                 Some(Hiding::StyleSheet)
             }
-            _ if value("aria-hidden").is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) => {
+            _ if own
+                .aria_hidden
+                .is_some_and(|value| decode(value).trim().eq_ignore_ascii_case("true")) =>
+            {
                 Some(Hiding::Aria)
             }
             _ => None,

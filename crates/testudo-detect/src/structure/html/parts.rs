@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::entities::decode;
+use super::families::Families;
 use super::look::Look;
 use super::sheet::Sheet;
 use super::tokens::{Attribute, Tag, Token, Tokens};
@@ -106,7 +107,10 @@ impl Part {
     fn push(&mut self, page: &str, original: Range<usize>) {
         let raw = page.get(original.clone()).unwrap_or_default();
         let decoded = decode(raw);
-        let is_copy = *decoded == *raw;
+        let is_copy = match &decoded {
+            Cow::Borrowed(_) => true,
+            Cow::Owned(decoded) => decoded == raw,
+        };
         if self.pieces.is_empty() {
             self.range = original.clone();
         }
@@ -169,19 +173,58 @@ impl Part {
 /// A text without tags is one visible part.
 #[must_use]
 pub fn parts(page: &str) -> Vec<Part> {
-    let mut reader = Reader::new(page);
-    for token in Tokens::new(page) {
-        reader.token(token);
-    }
+    let (sheet, kept, rest) = sheet_of(page);
+    let mut reader = Reader::new(page, sheet);
+    kept.into_iter().for_each(|token| reader.token(token));
+    rest.for_each(|token| reader.token(token));
     let Reader { visible, parts, .. } = reader;
     let mut all = vec![visible];
     all.extend(parts);
     all
 }
 
+/// So many tokens are kept rather than read again.
+const KEPT_MAX: usize = 8 * 1024;
+
+/// What the style sheets of a page say, the tokens that were read to know it, and all those behind them.
+fn sheet_of(page: &str) -> (Sheet, Vec<Token>, Tokens<'_>) {
+    let mut sheet = Sheet::default();
+    let mut kept = Vec::new();
+    let mut tokens = Tokens::new(page);
+    if !page.contains("</style") && !page.contains("</STYLE") {
+        return (sheet, kept, tokens);
+    }
+    let last = last_style_end(page);
+    let mut in_style = false;
+    let mut at = 0;
+    let mut all = true;
+    while at <= last
+        && let Some(token) = tokens.next()
+    {
+        at = token.range().end;
+        match &token {
+            Token::Open(tag) => in_style = tag.is(page, &["style"]),
+            Token::Raw(range) if in_style => sheet.read(page.get(range.clone()).unwrap_or_default()),
+            _ => {}
+        }
+        all &= kept.len() < KEPT_MAX;
+        if all {
+            kept.push(token);
+        }
+    }
+    if all {
+        (sheet, kept, tokens)
+    } else {
+        (sheet, Vec::new(), Tokens::new(page))
+    }
+}
+
 struct Element<'a> {
     name: Cow<'a, str>,
+    families: Families,
     look: Look,
+    /// Why text in it cannot be seen.
+    hiding: Option<Hiding>,
     /// Where text of this look belongs, when it is hidden.
     region: usize,
 }
@@ -197,30 +240,20 @@ struct Reader<'a> {
     parts: Vec<Part>,
     /// The part of each hidden region.
     by_region: BTreeMap<usize, usize>,
-    raw: Option<Cow<'a, str>>,
+    raw: Option<&'static str>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(page: &'a str) -> Self {
-        let mut sheet = Sheet::default();
-        if page.contains("</style") || page.contains("</STYLE") {
-            let mut in_style = false;
-            let last = last_style_end(page);
-            for token in Tokens::new(page).take_while(|token| token.range().start <= last) {
-                match token {
-                    Token::Open(tag) => in_style = tag.is(page, &["style"]),
-                    Token::Raw(range) if in_style => sheet.read(page.get(range).unwrap_or_default()),
-                    _ => {}
-                }
-            }
-        }
+    fn new(page: &'a str, sheet: Sheet) -> Self {
+        let mut visible = Part::new(PartKind::Visible);
+        visible.text.reserve(page.len());
         Self {
             page,
             sheet,
             stack: Vec::new(),
             deeper: 0,
             regions: 0,
-            visible: Part::new(PartKind::Visible),
+            visible,
             parts: Vec::new(),
             by_region: BTreeMap::new(),
             raw: None,
@@ -232,14 +265,10 @@ impl<'a> Reader<'a> {
             Token::Text(range) => self.text(range),
             Token::Raw(range) => {
                 // A title is shown in another place; scripts and styles are no text.
-                if self
-                    .raw
-                    .as_deref()
-                    .is_some_and(|name| matches!(name, "textarea" | "xmp"))
-                {
-                    self.text(range);
-                } else if self.raw.as_deref() == Some("title") {
-                    self.own(PartKind::Attribute, range);
+                match self.raw {
+                    Some("textarea" | "xmp") => self.text(range),
+                    Some("title") => self.own(PartKind::Attribute, range),
+                    _ => {}
                 }
             }
             Token::Open(tag) => self.open(&tag),
@@ -248,12 +277,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn look(&self) -> Look {
-        self.stack.last().map_or(Look::PLAIN, |element| element.look)
+    /// How text looks here, and why it cannot be seen.
+    fn look(&self) -> (Look, Option<Hiding>) {
+        let plain = || (Look::PLAIN, Look::PLAIN.hiding());
+        self.stack
+            .last()
+            .map_or_else(plain, |element| (element.look, element.hiding))
     }
 
     fn text(&mut self, range: Range<usize>) {
-        let Some(hiding) = self.look().hiding() else {
+        let (_, Some(hiding)) = self.look() else {
             return self.visible.push(self.page, range);
         };
         let region = self.stack.last().map_or(0, |element| element.region);
@@ -281,38 +314,45 @@ impl<'a> Reader<'a> {
     fn open(&mut self, tag: &Tag) {
         let page = self.page;
         let name = small(tag.name(page));
-        let block = is_block(&name);
+        let families = Families::of(&name);
         for attribute in &tag.attributes {
             if speaks(page, attribute) {
                 self.own(PartKind::Attribute, attribute.value.clone());
             }
         }
-        self.raw = Some(name.clone());
-        self.end_before(&name, block);
-        if block {
+        self.raw = ["textarea", "xmp", "title"].into_iter().find(|raw| *raw == name);
+        self.end_before(families);
+        if families.any(Families::BLOCK) {
             self.gap(tag.range.end);
         }
-        if is_void(&name) {
+        if families.any(Families::VOID) {
             return;
         }
         if self.stack.len() >= DEPTH_MAX {
             self.deeper = self.deeper.saturating_add(1);
             return;
         }
-        let outer = self.look();
+        let (outer, hidden) = self.look();
         let look = outer.inside(page, tag, &name, &self.sheet);
-        let region = if look.hiding() == outer.hiding() {
+        let hiding = look.hiding();
+        let region = if hiding == hidden {
             self.stack.last().map_or(0, |element| element.region)
         } else {
             self.regions = self.regions.saturating_add(1);
             self.regions
         };
-        self.stack.push(Element { name, look, region });
+        self.stack.push(Element {
+            name,
+            families,
+            look,
+            hiding,
+            region,
+        });
     }
 
     fn close(&mut self, name: Range<usize>) {
         let name = small(self.page.get(name).unwrap_or_default());
-        if is_block(&name) {
+        if Families::of(&name).any(Families::BLOCK) {
             self.gap(self.visible.range.end);
         }
         if self.deeper > 0 {
@@ -336,23 +376,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Closes what an opening tag closes without saying so: a paragraph before a block, an item before an item.
-    fn end_before(&mut self, name: &str, block: bool) {
-        let (ended, within): (&[&str], &[&str]) = match name {
-            "li" => (&["li"], &["ul", "ol", "menu"]),
-            "dt" | "dd" => (&["dt", "dd"], &["dl"]),
-            "option" => (&["option"], &["select", "datalist"]),
-            "tr" => (&["tr", "td", "th"], &["table"]),
-            "td" | "th" => (&["td", "th"], &["table", "tr"]),
-            "thead" | "tbody" | "tfoot" => (&["thead", "tbody", "tfoot", "tr", "td", "th"], &["table"]),
-            _ if block => (&["p"], &["table", "td", "th", "button", "template", "object"]),
-            _ => return,
-        };
+    fn end_before(&mut self, families: Families) {
+        let (ended, within) = families.ends();
+        if ended == Families::NONE {
+            return;
+        }
         let mut outermost = None;
         for (at, element) in self.stack.iter().enumerate().rev() {
-            if within.contains(&&*element.name) {
+            if element.families.any(within) {
                 break;
             }
-            if ended.contains(&&*element.name) {
+            if element.families.any(ended) {
                 outermost = Some(at);
             }
         }
@@ -386,71 +420,16 @@ fn last_style_end(page: &str) -> usize {
 
 const STYLE_END: &[u8] = b"</style";
 
-fn is_void(name: &str) -> bool {
-    matches!(
-        name,
-        "area"
-            | "base"
-            | "br"
-            | "col"
-            | "embed"
-            | "hr"
-            | "img"
-            | "input"
-            | "keygen"
-            | "link"
-            | "meta"
-            | "param"
-            | "source"
-            | "track"
-            | "wbr"
-    )
-}
-
-fn is_block(name: &str) -> bool {
-    matches!(
-        name,
-        "address"
-            | "article"
-            | "aside"
-            | "blockquote"
-            | "br"
-            | "center"
-            | "details"
-            | "dialog"
-            | "div"
-            | "dl"
-            | "fieldset"
-            | "figure"
-            | "footer"
-            | "form"
-            | "h1"
-            | "h2"
-            | "h3"
-            | "h4"
-            | "h5"
-            | "h6"
-            | "header"
-            | "hr"
-            | "li"
-            | "main"
-            | "menu"
-            | "nav"
-            | "ol"
-            | "p"
-            | "pre"
-            | "section"
-            | "table"
-            | "td"
-            | "tr"
-            | "ul"
-    )
-}
+/// Three words of one letter and the gaps between them.
+const WORDS_BYTES_MIN: usize = 5;
 
 /// Whether the value of an attribute holds words for somebody: not an address, a style, a script or a list of names.
 fn speaks(page: &str, attribute: &Attribute) -> bool {
-    let name = page.get(attribute.name.clone()).unwrap_or_default();
     let value = page.get(attribute.value.clone()).unwrap_or_default();
+    if value.len() < WORDS_BYTES_MIN {
+        return false;
+    }
+    let name = page.get(attribute.name.clone()).unwrap_or_default();
     let technical = [
         "style",
         "class",
