@@ -1,6 +1,8 @@
 //! Documents beside and inside models: configurations, tokenizers, templates, Keras architectures, skops schemas.
 
 mod keras;
+mod patterns;
+mod settings;
 mod spelling;
 
 use testudo_bounded::json::{Document, Limits as JsonLimits, Node};
@@ -125,7 +127,12 @@ fn value(scan: &mut Scan<'_>, node: Node<'_>, place: &Place) {
         }
         _ => {}
     }
+    settings::value(scan, node, key.as_deref(), place);
     let Some(text) = node.as_str() else { return };
+    if key.as_deref() == Some("Regex") && patterns::explodes(&text) {
+        let reason = format!("the pattern `{}` may take longer than anybody waits", shown(&text));
+        scan.find(place, "tokenizer.pattern", Verdict::Suspicious, reason, at);
+    }
     if template::is_template(&text)
         && let Some((verdict, reason)) = template::judge(&text)
     {
@@ -197,6 +204,7 @@ pub(crate) fn texts(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
         let reason = "`auto_map` has loaders run code that lies beside the model, if they trust it";
         scan.find(place, "config.code", Verdict::Suspicious, reason, Some(at));
     });
+    settings::text(scan, source, place);
     let text = read_up_to(source, 0, TEXT_BYTES_MAX).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let holds_templates = place.ends_with(&[".json", ".jinja", ".jinja2", ".j2", ".template", ".yaml", ".yml"]);

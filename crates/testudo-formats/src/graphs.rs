@@ -230,17 +230,41 @@ pub(crate) fn tensorflow(scan: &mut Scan<'_>, source: &dyn Source, place: &Place
         );
     }
     for operator in &operators {
-        let (verdict, what) = match operator.as_str() {
-            "PyFunc" | "PyFuncStateless" | "EagerPyFunc" => (Verdict::Malicious, "runs Python"),
-            "WriteFile" | "WriteImageSummary" | "DebugIdentityV3" => (Verdict::Malicious, "writes files"),
-            "ShellExecute" | "LoadLibrary" => (Verdict::Malicious, "runs native code"),
-            "ReadFile" | "WholeFileReader" | "WholeFileReaderV2" | "MatchingFiles" => (Verdict::Unknown, "reads files"),
-            _ => continue,
-        };
-        let reason = format!("operator `{}` {what}", shown(operator));
-        scan.find(place, "tensorflow.operator", verdict, reason, None);
+        self::operator(scan, operator, place);
     }
     true
+}
+
+/// What an operator of TensorFlow does beside calculating.
+pub(crate) fn operator(scan: &mut Scan<'_>, operator: &str, place: &Place) {
+    let (verdict, what) = match operator {
+        "PyFunc" | "PyFuncStateless" | "EagerPyFunc" => (Verdict::Malicious, "runs Python"),
+        "WriteFile" | "WriteImageSummary" | "DebugIdentityV3" => (Verdict::Malicious, "writes files"),
+        "ShellExecute" | "LoadLibrary" => (Verdict::Malicious, "runs native code"),
+        "ReadFile"
+        | "WholeFileReader"
+        | "WholeFileReaderV2"
+        | "MatchingFiles"
+        | "TFRecordDataset"
+        | "TFRecordDatasetV2"
+        | "TextLineDataset"
+        | "FixedLengthRecordDataset"
+        | "FixedLengthRecordDatasetV2" => (Verdict::Unknown, "reads files"),
+        "PrintV2"
+        | "DebugIdentity"
+        | "DebugIdentityV2"
+        | "DebugNanCount"
+        | "DebugNumericSummary"
+        | "DebugNumericSummaryV2"
+        | "CreateSummaryFileWriter"
+        | "CreateSummaryDbWriter" => (Verdict::Unknown, "may write files"),
+        "RpcCall" | "RpcClient" | "DataServiceDataset" | "DataServiceDatasetV2" => {
+            (Verdict::Unknown, "speaks to other machines")
+        }
+        _ => return,
+    };
+    let reason = format!("operator `{}` {what}", shown(operator));
+    scan.find(place, "tensorflow.operator", verdict, reason, None);
 }
 
 fn graph_def(source: &dyn Source, operators: &mut BTreeSet<String>) {

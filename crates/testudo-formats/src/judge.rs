@@ -2,10 +2,10 @@
 
 use crate::pickle::{self, Surely, Was};
 use crate::scan::{Place, Scan};
-use crate::source::{Source, read_up_to};
+use crate::source::{Source, Window, read_up_to};
 use crate::unpack::{Packing, Unpacked};
 use crate::verdict::Verdict;
-use crate::{documents, gguf, graphs, hdf5, numpy, safetensors, sevenz, tar, torch, zip};
+use crate::{documents, gguf, graphs, hdf5, lite, numpy, safetensors, sevenz, tar, torch, zip};
 
 /// What the data was found in.
 #[derive(Clone, Copy)]
@@ -19,6 +19,8 @@ pub(crate) enum Inside<'n> {
     Stream,
 }
 
+/// `ZF`, and the longest number of 64 bits in hexadecimal digits.
+const ZFILE_HEAD_BYTES: u64 = 21;
 /// Names under which people keep pickles and nothing else.
 const PICKLES: [&str; 7] = [".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".pck"];
 /// Names under which pickles are kept, among other things.
@@ -148,6 +150,15 @@ fn archive(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place)
         sevenz::judge(scan, source, place);
         return true;
     }
+    if head.starts_with(b"ZF0x") {
+        // joblib before 0.10: the size in hexadecimal digits, padded, then zlib.
+        scan.part(place, "joblib zfile", source.size());
+        let packed = Window::new(source, ZFILE_HEAD_BYTES, u64::MAX);
+        let unpacked = Unpacked::open(scan, &packed, Packing::Zlib, place);
+        judge(scan, &unpacked, &place.unpacked(), Inside::Stream);
+        unpacked.close(scan, place);
+        return true;
+    }
     let Some((packing, is_sure)) = packing(head) else {
         return false;
     };
@@ -168,7 +179,7 @@ fn packing(head: &[u8]) -> Option<(Packing, bool)> {
         [0x1f, 0x8b, 8, ..] => (Packing::Gzip, true),
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, ..] => (Packing::Bzip2, true),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => (Packing::Xz, true),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => (Packing::Zstd, true),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => (Packing::Zstd, true),
         [0x04, 0x22, 0x4d, 0x18, ..] => (Packing::Lz4, true),
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => (Packing::Zlib, false),
         [0x5d, 0, 0, _, _, size @ ..] if matches!(size.get(..8), Some([0xff, ..] | [.., 0, 0])) => {
@@ -228,7 +239,7 @@ fn content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Place,
     }
     let is_text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
     scan.part(place, if is_text { "text" } else { "data" }, source.size());
-    if is_text {
+    if is_text || place.ends_with(&[".yaml", ".yml"]) {
         documents::texts(scan, source, place);
     }
     named_otherwise(scan, place);
@@ -249,7 +260,11 @@ fn by_content(scan: &mut Scan<'_>, source: &dyn Source, head: &[u8], place: &Pla
         documents::json(scan, source, place);
     } else if graphs::is_onnx(source, head) || (place.ends_with(&[".onnx"]) && head.first() == Some(&8)) {
         graphs::onnx(scan, source, place);
+    } else if lite::is_one(head) {
+        lite::judge(scan, source, place);
     } else if place.ends_with(&[".pb"]) {
+        // Keras keeps its architecture beside the graph.
+        documents::classes(scan, source, place);
         return graphs::tensorflow(scan, source, place);
     } else {
         return false;

@@ -21,6 +21,7 @@ mod hdf5;
 mod index;
 mod judge;
 mod limits;
+mod lite;
 mod numpy;
 mod pickle;
 mod protobuf;

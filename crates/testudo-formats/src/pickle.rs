@@ -63,8 +63,7 @@ struct Ended {
 
 /// Reads pickles from `start` on and says what loading them would do.
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, start: u64, place: &Place, surely: Surely) -> Was {
-    let mut at = start;
-    let mut storages = None;
+    let (mut at, mut storages) = (start, None);
     // Pickles in front of the first that is sure to be one are pickles only together with it.
     let mut is_one = false;
     if surely == Surely::Storage && !read_up_to(source, start, OLD_TORCH.len()).is_ok_and(|head| head == OLD_TORCH) {
@@ -94,8 +93,10 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, start: u64, place:
             }
             return if is_first { Was::Nothing } else { Was::Pickle };
         }
-        let is_tried = surely == Surely::Tried && machine.notes.worst() >= Some(Verdict::Unknown);
-        let is_sure = matches!(surely, Surely::Pickle | Surely::Storage) || is_tried;
+        // A file that is a name and nothing else imports it; words of a text end that way by chance only.
+        let is_named = surely == Surely::Tried || (count == 0 && ended.at == source.size());
+        let is_sure = matches!(surely, Surely::Pickle | Surely::Storage)
+            || (is_named && machine.notes.worst() >= Some(Verdict::Unknown));
         if is_first && !is_sure && !is_believable(&machine, ended.at.saturating_sub(start)) {
             at = ended.at;
             // Loaders stop at one that leaves nothing.

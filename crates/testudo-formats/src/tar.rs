@@ -47,6 +47,8 @@ struct Before {
     name: Option<String>,
     link: Option<String>,
     bytes: Option<u64>,
+    /// What is stored are pieces around holes.
+    is_sparse: bool,
 }
 
 /// Reads every member.
@@ -138,6 +140,10 @@ fn header(
         let reason = format!("`{}` would be unpacked outside its folder", shown(&name));
         scan.find(place, "archive.path", Verdict::Malicious, reason, Some(data_at));
     }
+    if said.is_sparse {
+        let reason = format!("`{}` is stored with holes, which were not filled", shown(&name));
+        scan.find(place, "archive.type", Verdict::Unknown, reason, Some(data_at));
+    }
     match kind {
         b'1' | b'2' => {
             let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -205,6 +211,7 @@ fn pax(content: &[u8], before: &mut Before) {
             match record.get(..split) {
                 Some(b"path") => before.name = Some(value),
                 Some(b"linkpath") => before.link = Some(value),
+                Some(key) if key.starts_with(b"GNU.sparse.") => before.is_sparse = true,
                 Some(b"size") => before.bytes = value.parse().ok(),
                 _ => {}
             }

@@ -1,5 +1,7 @@
 //! Compressed streams, as sources of what they unpack to: held in memory if short, unpacked again where needed if long.
 
+mod frames;
+
 use std::cell::RefCell;
 use std::io::{self, BufReader, Read};
 
@@ -66,8 +68,7 @@ impl Packing {
             Self::LzmaInZip => Box::new(lzma_in_zip(packed)?),
             Self::Zstd => {
                 let window_bytes = u64::from(WINDOW_KIB_MAX).saturating_mul(1024);
-                let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(packed, window_bytes);
-                Box::new(decoder.map_err(|error| io::Error::other(error.to_string()))?)
+                Box::new(frames::Frames::new(packed, window_bytes))
             }
             Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
         })

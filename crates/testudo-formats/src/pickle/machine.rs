@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::broken::Broken;
 use super::expansion::SHARED_MIN;
 use super::notes::Notes;
+use super::numbers::may_be_in_key;
 use super::tensors::Put;
 use super::values::{Object, Value, Values};
 use crate::source::Cursor;
@@ -150,7 +151,8 @@ impl<'s, 'b> Machine<'s, 'b> {
             b'g' | b'h' | b'j' => self.recall(opcode)?,
             b'p' | b'q' | b'r' | b'\x94' => self.remember(opcode)?,
             b'P' => {
-                self.cursor.line(LINE_BYTES_MAX)?;
+                let id_line = self.cursor.line(LINE_BYTES_MAX);
+                id_line.map_err(|fault| Broken::new(fault.to_string()))?;
                 let id = self.values.persistent(Value::LongText);
                 self.push(id)?;
             }
@@ -448,7 +450,7 @@ impl<'s, 'b> Machine<'s, 'b> {
             b'h' | b'q' => Ok(u64::from(self.cursor.byte()?)),
             b'j' | b'r' => Ok(u64::from(self.cursor.u32_le()?)),
             _ => {
-                let line = self.cursor.line(64)?;
+                let line = self.number_line(may_be_in_key)?;
                 let text = String::from_utf8_lossy(&line);
                 // Python takes underscores between digits.
                 let digits: String = text.trim().chars().filter(|digit| *digit != '_').collect();
@@ -461,7 +463,11 @@ impl<'s, 'b> Machine<'s, 'b> {
 
     fn two_lines(&mut self) -> Result<(String, String), Broken> {
         let mut line = || -> Result<String, Broken> {
-            let bytes = self.cursor.line(LINE_BYTES_MAX)?;
+            // Nothing is called by a longer name.
+            let bytes = self
+                .cursor
+                .line(LINE_BYTES_MAX)
+                .map_err(|fault| Broken::new(fault.to_string()))?;
             String::from_utf8(bytes).map_err(|_| Broken::new("a name is not UTF-8"))
         };
         Ok((line()?, line()?))

@@ -12,16 +12,7 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 impl Machine<'_, '_> {
     /// The number of an INT, LONG or FLOAT.
     pub(super) fn written_number(&mut self, opcode: u8) -> Result<Value, Broken> {
-        // What is no number from its beginning on may be a text with a long line.
-        let start = read_up_to(self.cursor.source(), self.cursor.position(), 64)?;
-        if let Some(wrong) = start
-            .iter()
-            .take_while(|byte| **byte != b'\n')
-            .find(|byte| !may_be_in(**byte))
-        {
-            return Err(Broken::new(format!("byte {wrong:#04x} is in no number")));
-        }
-        let line = self.cursor.line(LINE_BYTES_MAX)?;
+        let line = self.number_line(may_be_in)?;
         let text = String::from_utf8_lossy(&line);
         let text = text.trim().trim_end_matches('L');
         match (opcode, text) {
@@ -35,6 +26,21 @@ impl Machine<'_, '_> {
             _ => Err(Broken::new(format!("`{}` is no number", shown(text)))),
         }
     }
+
+    /// A line that may be a number. What is none from its beginning on may be a text with a long line.
+    pub(super) fn number_line(&mut self, may_be_in: fn(u8) -> bool) -> Result<Vec<u8>, Broken> {
+        let start = read_up_to(self.cursor.source(), self.cursor.position(), 64)?;
+        let mut number = start.iter().take_while(|byte| **byte != b'\n');
+        match number.find(|byte| !may_be_in(**byte)) {
+            Some(wrong) => Err(Broken::new(format!("byte {wrong:#04x} is in no number"))),
+            None => Ok(self.cursor.line(LINE_BYTES_MAX)?),
+        }
+    }
+}
+
+/// Whether a memo key may be written with this byte.
+pub(super) fn may_be_in_key(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte.is_ascii_whitespace() || matches!(byte, b'_' | b'+' | b'-')
 }
 
 /// Whether a number may be written with this byte.

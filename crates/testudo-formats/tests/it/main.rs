@@ -1,5 +1,6 @@
 //! Whole files, as they are, damaged, and made to deceive.
 
+mod asked;
 mod delivery;
 mod hdf5;
 mod headers;
