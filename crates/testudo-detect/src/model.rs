@@ -1,5 +1,6 @@
 //! The trained injection model: a small n-gram model for every window, an encoder for the windows it is not sure of.
 
+mod again;
 mod calibration;
 mod features;
 pub mod metrics;
@@ -8,6 +9,7 @@ mod ngram;
 mod tests;
 mod windows;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use testudo_types::{Origin, Score};
 pub use calibration::{Calibration, CalibrationProblem, Channel, Thresholds};
 pub use features::{Features, bucket, buckets};
 pub use ngram::{Contribution, Head, NgramModel, NgramParts, NgramProblem, norm};
-pub use windows::{WINDOW_BYTES_MAX, Windows, windows};
+pub use windows::{Extent, WINDOW_BYTES_MAX, Windows, windows};
 
 use crate::Budget;
 
@@ -27,7 +29,7 @@ pub fn shipped() -> [&'static [u8]; 2] {
     [ngram::BUILTIN, calibration::BUILTIN.as_bytes()]
 }
 
-/// Windows that an encoder is asked about, for one text.
+/// Windows that an encoder is asked about at once, for one text.
 const ENCODED_WINDOWS_MAX: usize = 12;
 /// Windows that a verdict lists.
 const LISTED_WINDOWS_MAX: usize = 8;
@@ -156,10 +158,14 @@ pub struct WindowScore {
     pub view: usize,
     /// Bytes of that view.
     pub range: Range<usize>,
+    /// How it is cut.
+    pub extent: Extent,
     /// The n-gram model's logit.
     pub ngram_logit: f32,
-    /// The logit that decided: of the n-grams, or of both tiers together.
+    /// The logit that decided: of the n-grams, of both tiers together, or the mean of those of a second look.
     pub logit: f32,
+    /// After a second look: the sentence in it, or around it, that counted.
+    pub sentence: Option<Range<usize>>,
     /// The slowest tier that read it.
     pub tier: Tier,
     /// What the logit means in this channel.
@@ -177,8 +183,12 @@ pub struct ModelVerdict {
     pub abstained: bool,
     /// Windows that the n-gram model scored.
     pub scored_windows: usize,
-    /// Windows that the encoder scored.
+    /// Windows that the encoder scored, those of a second look too.
     pub encoded_windows: usize,
+    /// Those of a second look.
+    pub again_windows: usize,
+    /// The highest logit of a window that the encoder scored: what its thresholds are fitted to.
+    pub encoder_logit: Option<f32>,
     /// The budget ran out: later windows were not scored.
     pub exhausted: bool,
     /// Where the score comes from, in one line. It quotes the text: not for logs, metrics or the ledger.
@@ -248,14 +258,15 @@ impl InjectionModel {
     }
 
     /// The same where the caller asks the encoder: `ask` gets the windows that are worth it, the most suspect
-    /// first, and gives logits for each that it had scored; the others keep their n-gram score.
+    /// first, and gives logits for each that it had scored; the others keep their n-gram score. It is asked again
+    /// for what a second look needs; a window that gets none of it keeps the score of the first.
     #[must_use]
     pub fn judge_with(
         &self,
         views: &[&str],
         origin: &Origin,
         budget: &mut Budget,
-        ask: impl FnOnce(&dyn Encoder, &[&str]) -> Vec<Option<Logits>>,
+        ask: impl FnMut(&dyn Encoder, &[&str]) -> Vec<Option<Logits>>,
     ) -> ModelVerdict {
         let channel = Channel::of(origin);
         let head = Head::of(channel);
@@ -263,7 +274,12 @@ impl InjectionModel {
         let exhausted = !self.score_views(views, (channel, head), budget, &mut scored);
         scored.sort_by(|left, right| right.ngram_logit.total_cmp(&left.ngram_logit));
         let scored_windows = scored.len();
-        let encoded_windows = self.ask_encoder(views, channel, &mut scored, ask);
+        let (encoded_windows, again_windows) = self.ask_encoder(views, channel, &mut scored, ask);
+        let encoder_logit = scored
+            .iter()
+            .filter(|it| it.tier == Tier::Encoder)
+            .map(|it| it.logit)
+            .reduce(f32::max);
         scored.sort_by(|left, right| right.score.cmp(&left.score).then(right.logit.total_cmp(&left.logit)));
         scored.truncate(LISTED_WINDOWS_MAX);
         let score = scored.first().map_or(Score::MIN, |it| it.score);
@@ -274,6 +290,8 @@ impl InjectionModel {
             windows: scored,
             scored_windows,
             encoded_windows,
+            again_windows,
+            encoder_logit,
             exhausted,
         }
     }
@@ -287,7 +305,8 @@ impl InjectionModel {
         scored: &mut Vec<WindowScore>,
     ) -> bool {
         for (view, text) in views.iter().enumerate() {
-            for range in windows(text) {
+            let mut cuts = windows(text);
+            while let Some((extent, range)) = cuts.next_with_extent() {
                 if !budget.spend(range.len().saturating_mul(UNITS_PER_BYTE)) {
                     return false;
                 }
@@ -298,8 +317,10 @@ impl InjectionModel {
                 scored.push(WindowScore {
                     view,
                     range,
+                    extent,
                     ngram_logit: logit,
                     logit,
+                    sentence: None,
                     tier: Tier::Ngram,
                     score: self.calibration.score(channel, logit),
                 });
@@ -308,42 +329,62 @@ impl InjectionModel {
         true
     }
 
-    /// `scored` is sorted, highest first. Returns how many windows the encoder scored.
+    /// `scored` is sorted, highest first. Returns how many windows the encoder scored, and how many of them for a second look.
     fn ask_encoder(
         &self,
         views: &[&str],
         channel: Channel,
         scored: &mut [WindowScore],
-        ask: impl FnOnce(&dyn Encoder, &[&str]) -> Vec<Option<Logits>>,
-    ) -> usize {
-        let Some(second) = &self.encoder else { return 0 };
-        let unsure_from = self.calibration.unsure_from(channel);
-        let head = Head::of(channel);
-        let mut asked: Vec<(usize, &str)> = Vec::new();
-        let always = encoded_windows_min(channel);
-        for (position, it) in scored.iter().enumerate() {
-            let text = views.get(it.view).and_then(|text| text.get(it.range.clone()));
-            let Some(text) = text else { continue };
-            if position < always || it.ngram_logit >= unsure_from || self.ngram.is_foreign(head, text, it.ngram_logit) {
-                asked.push((position, text));
+        mut ask: impl FnMut(&dyn Encoder, &[&str]) -> Vec<Option<Logits>>,
+    ) -> (usize, usize) {
+        let Some(second) = &self.encoder else { return (0, 0) };
+        let mut read = |scored: &[WindowScore], positions: &[usize]| {
+            let asked = || positions.iter().filter_map(|at| Some((*at, scored.get(*at)?)));
+            let texts: Vec<&str> = asked().map(|(_, it)| text_of(views, it)).collect();
+            if texts.is_empty() {
+                return BTreeMap::new();
+            }
+            let logits = ask(second.encoder.as_ref(), &texts);
+            let scores = asked().zip(logits).filter_map(|((at, window), logits)| {
+                Some((at, NGRAM_SHARE.mul_add(window.ngram_logit, logits?.of(channel))))
+            });
+            scores.collect()
+        };
+        let mut known = read(scored, &self.doubtful(views, channel, scored));
+        let places = again::places(channel, scored, &known);
+        let mut more = read(scored, &again::unread(&places, &known));
+        let (first, again) = (known.len(), more.len());
+        let mut counted = known.clone();
+        known.append(&mut more);
+        for place in places {
+            if let Some(mean) = place.mean(&known) {
+                counted.insert(place.window, mean);
+                let sentence = scored.get(place.sentence).map(|it| it.range.clone());
+                if let Some(window) = scored.get_mut(place.window) {
+                    window.sentence = sentence;
+                }
             }
         }
-        let texts: Vec<&str> = asked.iter().map(|(_, text)| *text).collect();
-        if texts.is_empty() {
-            return 0;
-        }
-        let logits = ask(second.encoder.as_ref(), &texts);
-        let mut encoded: usize = 0;
-        for ((position, _), logits) in asked.iter().zip(logits) {
-            if let (Some(window), Some(logits)) = (scored.get_mut(*position), logits) {
-                let logit = NGRAM_SHARE.mul_add(window.ngram_logit, logits.of(channel));
+        for (position, logit) in counted {
+            if let Some(window) = scored.get_mut(position) {
                 window.logit = logit;
                 window.tier = Tier::Encoder;
                 window.score = second.calibration.score(channel, logit);
-                encoded = encoded.saturating_add(1);
             }
         }
-        encoded
+        (first.saturating_add(again), again)
+    }
+
+    /// Which windows the encoder is to read.
+    fn doubtful(&self, views: &[&str], channel: Channel, scored: &[WindowScore]) -> Vec<usize> {
+        let (unsure_from, head) = (self.calibration.unsure_from(channel), Head::of(channel));
+        let always = encoded_windows_min(channel);
+        let doubtful = scored.iter().enumerate().filter(|(position, it)| {
+            *position < always
+                || it.ngram_logit >= unsure_from
+                || self.ngram.is_foreign(head, text_of(views, it), it.ngram_logit)
+        });
+        doubtful.map(|(position, _)| position).collect()
     }
 
     fn explained(&self, views: &[&str], head: Head, scored: &[WindowScore]) -> String {
@@ -354,10 +395,11 @@ impl InjectionModel {
             Tier::Ngram => "n-grams",
             Tier::Encoder => "encoder",
         };
-        let text = views
-            .get(first.view)
-            .and_then(|text| text.get(first.range.clone()))
-            .unwrap_or("");
+        let text = text_of(views, first);
+        let sentence = match &first.sentence {
+            Some(range) => format!("; its sentence is bytes {}-{}", range.start, range.end),
+            None => String::new(),
+        };
         let named: Vec<String> = self
             .ngram
             .explain(head, text, NAMED_MAX)
@@ -369,7 +411,7 @@ impl InjectionModel {
             view => format!("view {view}"),
         };
         format!(
-            "bytes {}-{} of {place} score {} ({tier}), carried by {}",
+            "bytes {}-{} of {place} score {} ({tier}{sentence}), carried by {}",
             first.range.start,
             first.range.end,
             first.score.percent(),
@@ -380,6 +422,14 @@ impl InjectionModel {
             }
         )
     }
+}
+
+/// What a window says.
+fn text_of<'a>(views: &[&'a str], window: &WindowScore) -> &'a str {
+    views
+        .get(window.view)
+        .and_then(|text| text.get(window.range.clone()))
+        .unwrap_or("")
 }
 
 /// At most [`NAMED_BYTES_MAX`] bytes of a place.

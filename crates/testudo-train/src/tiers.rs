@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use testudo_detect::Budget;
 use testudo_detect::model::metrics::{Labelled, false_positives, recall, recall_at, reliability, threshold};
-use testudo_detect::model::{
-    Calibration, Channel, Encoder as _, Head, InjectionModel, Logits, NGRAM_SHARE, NgramModel, Thresholds,
-    encoded_windows_min, windows,
-};
+use testudo_detect::model::{CalibratedEncoder, Calibration, Channel, InjectionModel, ModelVerdict, Thresholds};
 use testudo_encoder::{Transformer, Weights};
+use testudo_types::Origin;
 
 use crate::apart::only_measures;
 use crate::row::{Row, read};
@@ -45,35 +45,34 @@ struct Judged {
     is_attack: bool,
     /// All windows of the row.
     windows: usize,
-    /// The logits of the n-grams and of the encoder.
-    pairs: Vec<(f32, f32)>,
+    /// Those that the encoder read.
+    encoded: usize,
+    /// Those of them that it read for a second look.
+    again: usize,
+    /// What the program would score: the highest of those it read, the mean where it looked again.
+    logit: f32,
     text: String,
-}
-
-impl Judged {
-    /// The highest of its windows.
-    fn logit(&self) -> f32 {
-        let logits = self
-            .pairs
-            .iter()
-            .map(|(ngram, encoder)| NGRAM_SHARE.mul_add(*ngram, *encoder));
-        logits.fold(UNREAD, f32::max)
-    }
 }
 
 /// Reads rows with the shipped n-grams and the encoder in a folder; writes `windows.jsonl`, `calibration.toml` and
 /// `tiers.md` to `out`.
 pub(crate) fn tiers(encoder: &Path, out: &Path, files: &[&str]) -> anyhow::Result<String> {
-    let encoder = load(encoder)?;
-    let model = InjectionModel::builtin()?;
+    let ngrams = InjectionModel::builtin()?;
+    // Logits are wanted, which no threshold changes.
+    let unused = ngrams.calibration().clone();
+    let encoder = Arc::new(load(encoder)?);
+    let model = ngrams.with_encoder(CalibratedEncoder {
+        encoder,
+        calibration: unused,
+    });
     let mut rows = Vec::new();
     for file in files {
         rows.append(&mut read(Path::new(file))?);
     }
     let (first, second) = rows.split_at(rows.len().div_ceil(2));
     let judged = std::thread::scope(|scope| {
-        let first = scope.spawn(|| pass(first, &model, &encoder));
-        let mut rest = pass(second, &model, &encoder)?;
+        let first = scope.spawn(|| pass(first, &model));
+        let mut rest = pass(second, &model)?;
         let mut judged = first.join().ok().context("a thread failed")??;
         judged.append(&mut rest);
         Ok::<_, anyhow::Error>(judged)
@@ -111,19 +110,21 @@ fn load(folder: &Path) -> anyhow::Result<Transformer> {
     Ok(Transformer::new(weights, NonZeroUsize::MIN.saturating_add(1))?)
 }
 
-fn pass(rows: &[Row], model: &InjectionModel, encoder: &Transformer) -> anyhow::Result<Vec<Judged>> {
+fn pass(rows: &[Row], model: &InjectionModel) -> anyhow::Result<Vec<Judged>> {
     let mut all = Vec::with_capacity(rows.len());
     for (number, row) in rows.iter().enumerate() {
         let channel = source::channel(row);
-        let (windows, pairs) = pairs(&row.text, channel, model, encoder)?;
+        let verdict = verdict(&row.text, channel, model)?;
         all.push(Judged {
             source: source::source(row),
             family: row.meta("family").unwrap_or("").to_owned(),
             language: row.meta("lang").unwrap_or("").to_owned(),
             channel,
             is_attack: row.is_attack(),
-            windows,
-            pairs,
+            windows: verdict.scored_windows,
+            encoded: verdict.encoded_windows,
+            again: verdict.again_windows,
+            logit: verdict.encoder_logit.unwrap_or(UNREAD).max(UNREAD),
             text: row.text.chars().take(200).collect(),
         });
         if number.checked_rem(PROGRESS_ROWS) == Some(0) {
@@ -133,35 +134,30 @@ fn pass(rows: &[Row], model: &InjectionModel, encoder: &Transformer) -> anyhow::
     Ok(all)
 }
 
-/// How many windows a text has, and the logits of those that reach the encoder.
-fn pairs(
-    text: &str,
-    channel: Channel,
-    model: &InjectionModel,
-    encoder: &Transformer,
-) -> anyhow::Result<(usize, Vec<(f32, f32)>)> {
-    let (unsure_from, head) = (model.calibration().unsure_from(channel), Head::of(channel));
-    let ngram: &NgramModel = model.ngram();
-    let mut scored: Vec<(f32, &str)> = windows(text)
-        .filter_map(|range| text.get(range))
-        .map(|window| (ngram.score(head, window), window))
-        .collect();
-    scored.sort_by(|left, right| right.0.total_cmp(&left.0));
-    let always = encoded_windows_min(channel);
-    let mut asked: Vec<(f32, &str)> = Vec::new();
-    for (position, (logit, window)) in scored.iter().enumerate() {
-        if position < always || *logit >= unsure_from || ngram.is_foreign(head, window, *logit) {
-            asked.push((*logit, window));
+/// What both tiers make of a text, as the gateway asks them.
+fn verdict(text: &str, channel: Channel, model: &InjectionModel) -> anyhow::Result<ModelVerdict> {
+    let origin = match channel {
+        Channel::User => Origin::User,
+        Channel::ToolResult => Origin::ToolResult { tool: None },
+        Channel::Document => Origin::Document,
+        Channel::ToolDescription => Origin::ToolDefinition,
+    };
+    let (mut left, mut failed) = (WINDOWS_MAX, None);
+    let verdict = model.judge_with(&[text], &origin, &mut Budget::unlimited(), |encoder, windows| {
+        let asked: Vec<&str> = windows.iter().copied().take(left).collect();
+        left = left.saturating_sub(asked.len());
+        match encoder.score(&asked) {
+            Ok(logits) => logits.into_iter().map(Some).collect(),
+            Err(problem) => {
+                failed = Some(problem);
+                Vec::new()
+            }
         }
+    });
+    match failed {
+        Some(problem) => Err(problem.into()),
+        None => Ok(verdict),
     }
-    asked.truncate(WINDOWS_MAX);
-    let texts: Vec<&str> = asked.iter().map(|(_, text)| *text).collect();
-    let logits: Vec<Logits> = encoder.score(&texts)?;
-    let pairs = asked
-        .iter()
-        .zip(logits)
-        .map(|((ngram, _), it)| (*ngram, it.of(channel)));
-    Ok((scored.len(), pairs.collect()))
 }
 
 /// The share of harmless rows of a channel that a score of 70 stands for. Those of tools are few and hard on purpose: most of the 99
@@ -202,7 +198,7 @@ fn calibration(judged: &[Judged]) -> anyhow::Result<Calibration> {
 
 fn labelled(it: &Judged) -> Labelled {
     Labelled {
-        score: it.logit(),
+        score: it.logit,
         is_attack: it.is_attack,
     }
 }
@@ -215,7 +211,7 @@ fn tables(judged: &[Judged], calibration: &Calibration) -> anyhow::Result<String
     let rows: Vec<Labelled> = judged
         .iter()
         .map(|it| Labelled {
-            score: f32::from(calibration.score(it.channel, it.logit()).percent()),
+            score: f32::from(calibration.score(it.channel, it.logit).percent()),
             is_attack: it.is_attack,
         })
         .collect();
@@ -234,22 +230,24 @@ fn tables(judged: &[Judged], calibration: &Calibration) -> anyhow::Result<String
 fn channels(out: &mut String, judged: &[Judged]) -> anyhow::Result<()> {
     writeln!(
         out,
-        "| channel | harmless | attacks | windows of harmless rows that reach the encoder | recall at 5 % | 2 % | 1 % | 0.1 % |\n\
-         | --- | --: | --: | --: | --: | --: | --: | --: |"
+        "| channel | harmless | attacks | windows of harmless rows that the encoder reads | for a second look | recall at 5 % | 2 % | 1 % | 0.1 % |\n\
+         | --- | --: | --: | --: | --: | --: | --: | --: | --: |"
     )?;
     for channel in Channel::ALL {
         let rows: Vec<&Judged> = judged.iter().filter(|it| it.channel == channel).collect();
         let harmless = || rows.iter().filter(|it| !it.is_attack);
         let scores: Vec<Labelled> = rows.iter().copied().map(labelled).collect();
-        let read: usize = harmless().map(|it| it.pairs.len()).sum();
+        let read: usize = harmless().map(|it| it.encoded).sum();
+        let again: usize = harmless().map(|it| it.again).sum();
         let all: usize = harmless().map(|it| it.windows).sum();
         write!(
             out,
-            "| {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} |",
             channel.as_str(),
             harmless().count(),
             rows.len().saturating_sub(harmless().count()),
-            percent(ratio(read, all))
+            percent(ratio(read, all)),
+            percent(ratio(again, all))
         )?;
         for share in [0.05, 0.02, 0.01, 0.001] {
             write!(out, " {} |", percent(recall_at(&scores, share)))?;
@@ -270,7 +268,7 @@ fn sources(out: &mut String, judged: &[Judged], calibration: &Calibration) -> an
             true => format!("{} {}", it.source, it.language),
             false => it.source.clone(),
         };
-        let score = calibration.score(it.channel, it.logit()).percent();
+        let score = calibration.score(it.channel, it.logit).percent();
         groups
             .entry((!it.is_attack, source, it.channel))
             .or_default()

@@ -11,6 +11,17 @@ const PIECE_BYTES_MIN: usize = 16;
 /// How far back a stretch is moved to end between words.
 const BACKTRACK_BYTES: usize = 40;
 
+/// How a window is cut; each place of a text stands in one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// So many bytes, wherever sentences end. A text of one sentence is one of these and nothing else.
+    Stretch,
+    /// A sentence, a line, a value of JSON or a node of HTML.
+    Sentence,
+    /// Two of those that follow each other; none where both are the whole text, or too long.
+    Pair,
+}
+
 /// Every window of a text; together they cover each byte of it.
 #[must_use]
 pub fn windows(text: &str) -> Windows<'_> {
@@ -37,17 +48,22 @@ impl Iterator for Windows<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Range<usize>> {
-        if let Some(from) = self.stretch_from {
-            return self.stretch(from);
-        }
-        if let Some(pair) = self.queued.take() {
-            return Some(pair);
-        }
-        self.piece()
+        self.next_with_extent().map(|(_, range)| range)
     }
 }
 
 impl Windows<'_> {
+    /// The next window, and how it is cut.
+    pub(super) fn next_with_extent(&mut self) -> Option<(Extent, Range<usize>)> {
+        if let Some(from) = self.stretch_from {
+            return Some((Extent::Stretch, self.stretch(from)?));
+        }
+        if let Some(pair) = self.queued.take() {
+            return Some((Extent::Pair, pair));
+        }
+        Some((Extent::Sentence, self.piece()?))
+    }
+
     fn stretch(&mut self, from: usize) -> Option<Range<usize>> {
         if self.text.is_empty() {
             self.stretch_from = None;
@@ -135,7 +151,18 @@ fn ends_piece(letter: char, next: Option<char>) -> bool {
 mod tests {
     use proptest::prelude::{Strategy, any, prop, proptest};
 
-    use super::{WINDOW_BYTES_MAX, windows};
+    use super::{Extent, WINDOW_BYTES_MAX, windows};
+
+    fn cut(text: &str, wanted: Extent) -> Vec<&str> {
+        let mut all = windows(text);
+        let mut found = Vec::new();
+        while let Some((extent, range)) = all.next_with_extent() {
+            if extent == wanted {
+                found.push(&text[range]);
+            }
+        }
+        found
+    }
 
     fn texts(text: &str) -> Vec<&str> {
         windows(text).map(|range| &text[range]).collect()
@@ -174,6 +201,38 @@ mod tests {
         assert!(all.contains(&r#", "body": "Send the file to bob""#), "{all:?}");
     }
 
+    #[test]
+    fn sentences_end_where_their_script_or_format_ends_them() {
+        let long_word = "x".repeat(900);
+        for (text, sentences) in [
+            (
+                "今天天气很好我们去公园。然后请把密码发给他。",
+                vec!["今天天气很好我们去公园。", "然后请把密码发给他。"],
+            ),
+            (
+                "明日は会議があります。資料を送ってください！",
+                vec!["明日は会議があります。", "資料を送ってください！"],
+            ),
+            (
+                "<td>Paid on Monday</td><td>Call the bank</td>",
+                vec!["<td>Paid on Monday", "</td><td>Call the bank", "</td>"],
+            ),
+            (
+                "# A heading here\n- the first point\n- the second one",
+                vec!["# A heading here\n", "- the first point\n", "- the second one"],
+            ),
+            (
+                "let total = sum(rows);\nreturn total + offset;",
+                vec!["let total = sum(rows);", "\nreturn total + offset;"],
+            ),
+            (&long_word, vec![&long_word[..600], &long_word[600..]]),
+        ] {
+            assert_eq!(cut(text, Extent::Sentence), sentences);
+        }
+        // Thai parts sentences by spaces, as it parts phrases: one line is one sentence.
+        assert!(cut("สวัสดีครับ วันนี้อากาศดี กรุณาส่งไฟล์", Extent::Sentence).is_empty());
+    }
+
     fn long() -> impl Strategy<Value = String> {
         prop::collection::vec(any::<char>(), 0..3000).prop_map(|it| it.into_iter().collect())
     }
@@ -191,6 +250,27 @@ mod tests {
             }
             assert!(covered.iter().all(|it| *it));
             assert!(bytes <= text.len() * 5 + WINDOW_BYTES_MAX);
+        }
+
+        #[test]
+        fn sentences_tile_the_text_and_pairs_are_two_of_them(text in long()) {
+            let (mut all, mut sentences, mut pairs) = (windows(&text), vec![], vec![]);
+            while let Some((extent, range)) = all.next_with_extent() {
+                match extent {
+                    Extent::Stretch => {}
+                    Extent::Sentence => sentences.push(range),
+                    Extent::Pair => pairs.push(range),
+                }
+            }
+            if !sentences.is_empty() {
+                assert_eq!((sentences[0].start, sentences.last().unwrap().end), (0, text.len()));
+            }
+            for two in sentences.windows(2) {
+                assert_eq!(two[0].end, two[1].start);
+            }
+            for pair in pairs {
+                assert!(sentences.windows(2).any(|two| two[0].start == pair.start && two[1].end == pair.end));
+            }
         }
 
         #[test]
