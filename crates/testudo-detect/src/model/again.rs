@@ -94,11 +94,7 @@ pub(super) fn unread(places: &[Place], known: &BTreeMap<usize, f32>) -> Vec<usiz
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    reason = "a panic is a failed test"
-)]
+#[expect(clippy::string_slice, reason = "a panic is a failed test")]
 mod tests {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     use std::sync::Arc;
