@@ -160,18 +160,55 @@ impl Matcher {
     }
 }
 
+/// Letters of the last word that may stand behind a match, as endings do.
+const ENDING_MAX: usize = 8;
+
 /// Whether the stretch alone stands in quotation marks, behind a word: a value of JSON stands behind a colon or a comma.
+///
+/// The ending of its last word and a full stop may stand before the closing mark.
 fn is_quotation(text: &str, start: usize, end: usize) -> bool {
-    let mut before = text.get(..start).unwrap_or_default().chars().rev();
-    let close = text.get(end..).and_then(|rest| rest.chars().next());
-    let (Some(open), Some(' '), Some(last), Some(close)) = (before.next(), before.next(), before.next(), close) else {
+    let mut before = text.get(..start).unwrap_or_default().chars().rev().peekable();
+    // As the French write it, with a gap inside the marks.
+    before.next_if(|gap| is_gap(*gap));
+    let Some(open) = before.next() else {
         return false;
     };
+    let behind_word = match before.next() {
+        Some(' ') => before.next().is_some_and(char::is_alphanumeric),
+        Some(last) => joins_words(last) || (last == '(' && before.next() == Some(' ')),
+        None => false,
+    };
+    let mut after = text.get(end..).unwrap_or_default().chars().peekable();
+    for _ in 0..ENDING_MAX {
+        after.next_if(|c| c.is_alphanumeric());
+    }
+    after.next_if(|c| matches!(c, '.' | '!' | '…' | ','));
+    after.next_if(|gap| is_gap(*gap));
+    let close = after.next();
     let is_pair = matches!(
         (open, close),
-        ('"', '"') | ('\'', '\'') | ('`', '`') | ('“' | '„', '”') | ('„', '“') | ('‘' | '‚', '’') | ('«', '»')
+        ('"', Some('"'))
+            | ('\'', Some('\''))
+            | ('`', Some('`'))
+            | ('“' | '„', Some('”'))
+            | ('„', Some('“'))
+            | ('‘' | '‚', Some('’'))
+            | ('«', Some('»'))
+            | ('»', Some('«'))
+            | ('「', Some('」'))
+            | ('『', Some('』'))
     );
-    is_pair && last.is_alphanumeric()
+    is_pair && behind_word
+}
+
+/// The spaces that stand inside quotation marks in some languages.
+fn is_gap(c: char) -> bool {
+    matches!(c, ' ' | '\u{A0}' | '\u{202F}')
+}
+
+/// Whether words of the letter's script stand without spaces between them.
+fn joins_words(c: char) -> bool {
+    matches!(c, '、' | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')
 }
 
 /// The offset of the character after the one at `at`.
@@ -193,6 +230,12 @@ mod tests {
         assert!(quoted("What does “drop it” mean?"));
         assert!(quoted("he said \"drop it\" twice"));
         assert!(quoted("das Wort „drop it“ steht da"));
+        assert!(quoted("une phrase telle que « drop it » suffit"));
+        assert!(quoted("the words (\"drop it\") are known"));
+        assert!(quoted("he wrote 'drop it.' and left"));
+        assert!(quoted("das Wort „drop iten“ steht da"));
+        assert!(quoted("隐藏“drop it”之类的文字"));
+        assert!(quoted("とは「drop itしてください」です"));
         for text in [
             "drop it",
             "\"drop it\"",
@@ -204,6 +247,14 @@ mod tests {
             "say \"drop it",
             "say: 'drop it'",
             "say\n\"drop it\"",
+            "say « drop it now »",
+            "say « drop it",
+            "say (\"drop it",
+            "call(\"drop it\")",
+            "「drop it」",
+            "とは「drop itしてくださいしてくださいね」",
+            "とは「drop it。それから」",
+            "say \"drop it. Then",
         ] {
             assert!(!quoted(text), "{text}");
         }
