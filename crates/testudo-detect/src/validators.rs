@@ -105,6 +105,7 @@ const VALIDATORS: &[(&str, Validator)] = &[
     ("no-fodselsnummer", Validator(national_id::northern::no_fodselsnummer)),
     ("not-a-blank", Validator(token::not_a_blank)),
     ("not-a-flag", Validator(hidden::not_a_flag)),
+    ("not-a-placeholder", Validator(token::not_a_placeholder)),
     ("not-all-same", Validator(check_digits::not_all_same)),
     ("not-repeated", Validator(token::not_repeated)),
     ("nz-ird", Validator(national_id::pacific::nz_ird)),

@@ -236,11 +236,13 @@ fn tokens() {
             "getUserByIdAndPassword",
             "00000000000000000000",
             "correct-horse-battery-staple",
+            "page_of_the_company_2024",
+            "layer.norm.scale.factor.2048",
         ],
     );
     check(
         "password",
-        &["hunter2!A", "Tr0ub4dor&3"],
+        &["hunter2!A", "Tr0ub4dor&3", "hunter(2", "Win:ter24"],
         &[
             "${DB_PASS1}",
             "{{password}}",
@@ -248,6 +250,10 @@ fn tokens() {
             "string",
             "<your pass1>",
             "changeme1!",
+            "config.get(server",
+            "authSplit.join(",
+            "windows_sys::core::HRESULT",
+            "GID:user_list",
         ],
     );
     check(
@@ -256,6 +262,16 @@ fn tokens() {
         &["MMjg0NzE5MzA1NTYyOTE4MzQ3.a.b", "MTIzNDU2.a.b", ""],
     );
     check("not-repeated", &["abcabc"], &["xxxxxxxxxx"]);
+    check(
+        "not-a-placeholder",
+        &["glpat-¦Zk3xQ9vLm2Tn8Wp4Rb7c", "AKIA¦2E0A8F3B244C9986"],
+        &[
+            "glpat-XXXXXXXXXXX-XXXXXXXX",
+            "hvs.xxxxxxxxxxxxxxxxxxxxxxxx",
+            "AKIA0000000000000000",
+            "xoxb-xxxxxxxxx-xxxxxxxxxx-xxxxxxxxxxxx",
+        ],
+    );
 }
 
 #[test]

@@ -89,6 +89,13 @@ pub(super) fn not_repeated(text: &str) -> bool {
     longest_run(text) < 8
 }
 
+/// Anything but a prefix with one character over and over, in groups or not: no key has one character half of the time.
+pub(super) fn not_a_placeholder(text: &str) -> bool {
+    let count = |byte: u8| text.bytes().filter(|it| *it == byte).count();
+    let most = text.bytes().filter(u8::is_ascii_alphanumeric).map(count).max();
+    most.unwrap_or(0) <= text.len() / 2
+}
+
 /// A value without a telling prefix that looks machine-made: enough entropy, mixed characters, no filler words.
 pub(super) fn random_token(text: &str) -> bool {
     let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
@@ -106,6 +113,18 @@ pub(super) fn random_token(text: &str) -> bool {
         && class_changes(text) >= text.len() / 6
         && longest_run(text) < 6
         && !is_filler(text)
+        && !is_name(text)
+}
+
+/// Words and numbers of a name in code, as in `layer_norm_scale_2`: no piece is made of both.
+fn is_name(text: &str) -> bool {
+    let mut pieces = 0_usize;
+    let plain = text.split(['_', '-', '.']).all(|piece| {
+        pieces = pieces.saturating_add(1);
+        let letters = piece.len() > 1 && piece.bytes().all(|byte| byte.is_ascii_lowercase());
+        letters || (!piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    plain && pieces >= 4
 }
 
 /// A word that says something: not what forms and schemas write where an answer would stand.
@@ -156,7 +175,23 @@ fn is_reference(text: &str) -> bool {
         || text.contains("${")
         || text.contains("{{")
         || text.contains("()")
+        || text.contains("::")
+        || is_call(text)
+        || (text.contains(':')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b':' | b'_')))
         || text.ends_with(['>', '}', ')', ']'])
+}
+
+/// The beginning of a call in code: names with points between them, then a bracket that nothing closes.
+fn is_call(text: &str) -> bool {
+    let is_name = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    text.split_once('(')
+        .is_some_and(|(name, rest)| name.contains('.') && name.split('.').all(is_name) && !rest.contains(')'))
 }
 
 /// A password somebody typed: not a variable, a template, a filler word or a plain word.
