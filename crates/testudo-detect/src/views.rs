@@ -12,6 +12,7 @@ mod derived;
 mod encoded;
 mod escapes;
 mod fold;
+mod glued;
 mod growing;
 mod inflate;
 mod leet;

@@ -1,4 +1,4 @@
-//! Decodes text that is spelled as numbers or signals: decimal and hexadecimal codes, bits, Morse.
+//! Decodes text that is spelled as numbers or signals: decimal, octal and hexadecimal codes, bits, Morse.
 
 use std::ops::Range;
 
@@ -99,6 +99,7 @@ struct Row {
     end: Option<usize>,
     /// Each token so far may be read in these bases.
     hex: Vec<u8>,
+    octal: Vec<u8>,
     hex_only: bool,
 }
 
@@ -128,6 +129,7 @@ impl Row {
         self.hex_only |= base == Base::Hex;
         self.codes.push((base, code));
         self.hex.extend(hex);
+        self.octal.extend(octal_of(token));
         self.end = Some(at.saturating_add(token.len()));
         true
     }
@@ -137,6 +139,7 @@ impl Row {
         // What has been allocated serves the next row.
         self.codes.clear();
         self.hex.clear();
+        self.octal.clear();
         self.end = None;
         self.hex_only = false;
     }
@@ -157,6 +160,9 @@ impl Row {
         if row.hex.len() == row.codes.len() && *base != Base::Bits {
             push(ViewKind::Hex, range.clone(), &row.hex, found);
         }
+        if row.octal.len() == row.codes.len() && *base == Base::Decimal {
+            push_words(ViewKind::Decimal, range.clone(), &row.octal, found);
+        }
         if !row.hex_only {
             let kind = if *base == Base::Bits {
                 ViewKind::Binary
@@ -164,11 +170,15 @@ impl Row {
                 ViewKind::Decimal
             };
             let text: String = row.codes.iter().filter_map(|(_, code)| char::from_u32(*code)).collect();
-            // Any numbers are some characters; those of a text make words.
-            if words(&text) > 0 {
-                push(kind, range, text.as_bytes(), found);
-            }
+            push_words(kind, range, text.as_bytes(), found);
         }
+    }
+}
+
+/// The same where any numbers are some characters: those of a text make words.
+fn push_words(kind: ViewKind, range: Range<usize>, bytes: &[u8], found: &mut Vec<Decoded>) {
+    if str::from_utf8(bytes).is_ok_and(|text| words(text) > 0) {
+        push(kind, range, bytes, found);
     }
 }
 
@@ -183,6 +193,12 @@ fn push(kind: ViewKind, range: Range<usize>, bytes: &[u8], found: &mut Vec<Decod
             cut: legible.cut,
         });
     }
+}
+
+/// What two or three octal digits stand for.
+fn octal_of(token: &str) -> Option<u8> {
+    let octal = matches!(token.len(), 2 | 3) && token.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    octal.then(|| u8::from_str_radix(token, 8).ok()).flatten()
 }
 
 fn code_of(token: &str) -> Option<(Base, u32)> {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::accents::unaccented;
 use super::derived::{Derived, Edit, splice};
 use super::lexicon::{Disguise, How, LEXICON, Letters, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, shift};
-use super::{ViewKind, leet, split};
+use super::{ViewKind, glued, leet, split};
 use crate::kinds::{self, Kinds, wide};
 
 /// Text that stays on each side of a guess.
@@ -81,6 +81,10 @@ pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
         views.push((ViewKind::Leet, splice(text, &leet, GUESS_MARGIN)));
     }
     views.extend(split::joined(text, &signs).map(|derived| (ViewKind::Joined, derived)));
+    let parted = glued::parted(text);
+    if !parted.is_empty() {
+        views.push((ViewKind::Joined, splice(text, &parted, GUESS_MARGIN)));
+    }
     if kinds.any(wide) {
         let edits = unaccented(text, kinds);
         if !edits.is_empty() {
