@@ -48,7 +48,7 @@ const GUESSES_MAX: u8 = 2;
 /// Views of one text may have this many times its bytes together.
 const GROWTH_MAX: usize = 12;
 /// So many bytes the views of a short text may have.
-const GROWTH_MIN: usize = 256 * 1024;
+const GROWTH_MIN: usize = 1024 * 1024;
 /// Text that stays on each side of what was decoded, so that phrases hang together.
 const MARGIN: usize = 160;
 

@@ -192,6 +192,18 @@ fn is_payload(value: &str, len_max: usize, words_max: usize) -> bool {
     is_encoded(value, len_max) || words > words_max || address || key
 }
 
+/// Whether hexadecimal digits stand for characters that can be read: those of a hash do not.
+fn spells_text(hex: &str) -> bool {
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    let readable = |pair: &[u8; 2]| {
+        let byte = str::from_utf8(pair)
+            .ok()
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        byte.is_some_and(|byte| (b' '..=b'~').contains(&byte))
+    };
+    pairs.len() >= 16 && rest.is_empty() && pairs.iter().all(readable)
+}
+
 /// Whether a text is base64, base32 or hex data rather than words, a slug, a hash or a UUID.
 fn is_encoded(text: &str, len_max: usize) -> bool {
     let encoded = text
@@ -205,7 +217,7 @@ fn is_encoded(text: &str, len_max: usize) -> bool {
     let capitals = text.bytes().any(|byte| byte.is_ascii_uppercase());
     let small = text.bytes().any(|byte| byte.is_ascii_lowercase());
     let dense = if hex {
-        text.len() > 64
+        text.len() > 64 || spells_text(text)
     } else {
         shannon_bits(text) >= 3.5
             && !slug

@@ -251,7 +251,10 @@ fn tokens() {
             "<your pass1>",
             "changeme1!",
             "config.get(server",
+            "/tmp/build-22",
+            "Base64-encoded",
             "authSplit.join(",
+            "getAttr(other",
             "windows_sys::core::HRESULT",
             "GID:user_list",
         ],
@@ -386,8 +389,10 @@ fn links_that_carry_data() {
         "https://evil.example/x?mail=ada@example.org",
         "https://evil.example/aGVsbG8gd29ybGQsIHRoaXMgaXMgYSBzZWNyZXQgbWVzc2FnZTEyMw/i.png",
         "//evil.example/a?k=AKIA¦Q3EGRXZ7EXAMPLE1",
+        "https://4d79206e616d6520697320416e6e61204d656965722061.host.test/a.png",
     ];
     let ordinary = [
+        "https://9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c.host.test/a.png",
         "https://docs.rs/regex/latest/regex/struct.Regex.html#method.find_iter",
         "https://img.shields.io/badge/build-passing-brightgreen.svg?style=flat-square&logo=github",
         "https://www.youtube.com/watch?v=dQw4w9WgXcQ",

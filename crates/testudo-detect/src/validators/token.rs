@@ -176,6 +176,8 @@ fn is_reference(text: &str) -> bool {
         || text.contains("{{")
         || text.contains("()")
         || text.contains("::")
+        // A path.
+        || (text.starts_with('/') && text.matches('/').count() > 1)
         || is_call(text)
         || (text.contains(':')
             && text
@@ -190,8 +192,11 @@ fn is_call(text: &str) -> bool {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
-    text.split_once('(')
-        .is_some_and(|(name, rest)| name.contains('.') && name.split('.').all(is_name) && !rest.contains(')'))
+    let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    text.split_once('(').is_some_and(|(name, rest)| {
+        let plain = !digits && is_name(rest);
+        (plain || (name.contains('.') && !rest.contains(')'))) && name.split('.').all(is_name)
+    })
 }
 
 /// A password somebody typed: not a variable, a template, a filler word or a plain word.
@@ -282,6 +287,8 @@ const FILLERS: &[&str] = &[
     "12345678",
     "abcdefgh",
     "deadbeef",
+    "encoded",
+    "encrypted",
     "todo",
     "getenv",
     "environ",
