@@ -157,7 +157,8 @@ impl Calibration {
         for (at, score) in self.knots(channel) {
             if logit < at {
                 return rounded(match below {
-                    Some((from, low)) => low + (score - low) * (logit - from) / (at - from),
+                    // Just below a threshold the sum may round up to its score.
+                    Some((from, low)) => (low + (score - low) * (logit - from) / (at - from)).min(score.next_down()),
                     // Below half of the texts; falls by 10 with each unit.
                     None => score - 10.0 * (at - logit),
                 });
@@ -257,6 +258,9 @@ mod tests {
             assert_eq!(percent(logit), score, "{logit}");
         }
         assert_eq!(percent(-1.001), 49);
+        for (threshold, below) in [(-1.0_f32, 49), (1.0, 84), (3.0, 99)] {
+            assert_eq!(percent(threshold.next_down()), below, "{threshold}");
+        }
         assert_eq!(percent(f32::NAN), 0);
         assert_eq!(percent(f32::INFINITY), 100);
     }
