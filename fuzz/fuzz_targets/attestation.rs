@@ -12,7 +12,8 @@ use testudo_vault::attest::{Attested, AttestedError};
 const HEAD: &str = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"x"}},"dsseEnvelope":{"payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AAAA"}],"payload":""#;
 /// What a statement begins with that the fuzzer need not guess.
 const STATEMENT: &str = r#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://slsa.dev/provenance/v1","subject":[{"name":"a","digest":{"x":"y"}}],"#;
-const PREDICATE: &str = r#""predicate":{"buildDefinition":{"buildType":"t","externalParameters":{}},"runDetails":{"builder":{"id":"b"}"#;
+const PREDICATE: &str =
+    r#""predicate":{"buildDefinition":{"buildType":"t","externalParameters":{}},"runDetails":{"builder":{"id":"b"}"#;
 
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
@@ -26,7 +27,12 @@ fn check(statement: &[u8]) {
         Ok(provenance) => {
             let names: BTreeSet<_> = provenance.subjects.iter().map(|it| &it.name).collect();
             assert_eq!(names.len(), provenance.subjects.len());
-            assert!(provenance.subjects.iter().all(|it| !it.name.is_empty() && !it.digest.is_empty()));
+            assert!(
+                provenance
+                    .subjects
+                    .iter()
+                    .all(|it| !it.name.is_empty() && !it.digest.is_empty())
+            );
         }
         Err(AttestedError::Bundle(_)) => assert!(statement.is_empty()),
         Err(_) => {}

@@ -13,7 +13,14 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(bill) = Bill::parse(&[HEAD.as_bytes(), bytes].concat()) {
         assert!(bill.files().values().all(|it| it.sha256.len() == 64));
     }
-    for name in ["README.md", "config.json", "adapter_config.json", "x.gguf", "x.safetensors", "x.onnx"] {
+    for name in [
+        "README.md",
+        "config.json",
+        "adapter_config.json",
+        "x.gguf",
+        "x.safetensors",
+        "x.onnx",
+    ] {
         About::default().read(name, &bytes);
     }
     About::default().read("README.md", &[b"---\n", bytes, b"\n---\ntext"].concat().as_slice());

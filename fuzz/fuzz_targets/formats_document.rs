@@ -7,7 +7,7 @@ mod judged;
 
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [&str; 4] = ["x", "config.json", "schema.json", "x.jinja"];
+const NAMES: [&str; 4] = ["x", "config.yaml", "schema.json", "x.jinja"];
 /// The first is empty, so that whole files can be seeds.
 const STARTS: [&[u8]; 8] = [
     b"",

@@ -28,7 +28,9 @@ fuzz_target!(|input: &[u8]| {
     };
     for tensor in layout.tensors.iter().take(16) {
         let mut heard = 0_u64;
-        if let Ok(measured) = measure(&source, tensor, &options, &mut |bytes| heard = heard.saturating_add(bytes)) {
+        if let Ok(measured) = measure(&source, tensor, &options, &mut |bytes| {
+            heard = heard.saturating_add(bytes)
+        }) {
             assert_eq!(heard, tensor.bytes);
             assert!(measured.rows.is_none_or(|rows| rows.farthest.len() <= 4));
             let same = compare((&source, tensor), (&source, tensor), &mut |_| ());

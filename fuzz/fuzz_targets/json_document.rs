@@ -26,10 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         };
         // Looking up is linear, so only small objects are looked into.
         if parent.entries().take(32).count() < 32 {
-            assert_eq!(
-                parent.get(&key.decode(bytes)).map(|found| found.id()),
-                Some(node.id())
-            );
+            assert_eq!(parent.get(&key.decode(bytes)).map(|found| found.id()), Some(node.id()));
         }
     }
 });

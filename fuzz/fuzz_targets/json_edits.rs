@@ -37,10 +37,7 @@ fuzz_target!(|input: (&[u8], &str, u16, u16, u16)| {
         Ok(again) => again,
         Err(error) => panic!("the edited document is refused: {error}"),
     };
-    assert_eq!(
-        again.node(node.id()).as_str().as_deref(),
-        Some(expected.as_str())
-    );
+    assert_eq!(again.node(node.id()).as_str().as_deref(), Some(expected.as_str()));
     assert!(out.starts_with(&bytes[..node.range().start]));
     assert!(out.ends_with(&bytes[node.range().end..]));
 });

@@ -22,7 +22,9 @@ fuzz_target!(|bytes: &[u8]| {
         let header = |_: &str| Presented::One("=?base64?YQ==?=");
         let _mirrored = check_mirrors(&message, true, &header);
     }
-    let Ok(document) = Document::parse(bytes, &limits) else { return };
+    let Ok(document) = Document::parse(bytes, &limits) else {
+        return;
+    };
     if let Ok(tool) = definition(document.root()) {
         let again = Document::parse(&tool.canonical, &limits).expect("a canonical spelling is JSON");
         let again = definition(again.root()).expect("and a definition");

@@ -10,16 +10,28 @@ const FILES: &str = "/api/2.0/mlflow-artifacts/artifacts";
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        let _read = read("POST", "/api/2.0/mlflow/registered-models/get-latest-versions", None, bytes);
+        let _read = read(
+            "POST",
+            "/api/2.0/mlflow/registered-models/get-latest-versions",
+            None,
+            bytes,
+        );
         return;
     };
-    let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+    let (path, query) = text
+        .split_once('?')
+        .map_or((text, None), |(path, query)| (path, Some(query)));
     let asked = [
         read("GET", path, query, b""),
         read("GET", &format!("{FILES}/{path}"), query, b""),
         read("GET", FILES, Some(&format!("path={path}")), b""),
         read("GET", "/api/2.0/mlflow/model-versions/search", Some(path), b""),
-        read("POST", "/api/2.0/mlflow/registered-models/get-latest-versions", query, bytes),
+        read(
+            "POST",
+            "/api/2.0/mlflow/registered-models/get-latest-versions",
+            query,
+            bytes,
+        ),
         read("DELETE", path, query, b""),
     ];
     for ask in asked.into_iter().flatten() {

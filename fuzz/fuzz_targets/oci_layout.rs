@@ -12,7 +12,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(ResourceName::parse(&name).is_ok());
     }
     // A header whose sum fits, which no fuzzer guesses; the rest is what follows.
-    let Some((header, rest)) = bytes.split_at_checked(512) else { return };
+    let Some((header, rest)) = bytes.split_at_checked(512) else {
+        return;
+    };
     let mut header = header.to_vec();
     header[148..156].fill(b' ');
     let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();

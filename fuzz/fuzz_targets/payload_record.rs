@@ -20,7 +20,10 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let mut records = Records::new(0, |offset, len| {
-        let rest = usize::try_from(offset).ok().and_then(|it| bytes.get(it..)).unwrap_or_default();
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|it| bytes.get(it..))
+            .unwrap_or_default();
         Ok::<_, Infallible>(rest[..rest.len().min(len)].to_vec())
     });
     let mut written = Vec::new();

@@ -17,8 +17,12 @@ fn has(value: &Value, text: &str) -> bool {
 
 // The first line is a model's name and a pointer; the rest is the document.
 fuzz_target!(|bytes: &[u8]| {
-    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
-    let Ok(question) = std::str::from_utf8(&bytes[..end]) else { return };
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+        return;
+    };
+    let Ok(question) = std::str::from_utf8(&bytes[..end]) else {
+        return;
+    };
     let document = &bytes[end + 1..];
     let questions = [
         Served::Ollama { model: question },
@@ -30,7 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
     for what in questions {
         let Ok(said) = served(&what, document) else { continue };
         // Numbers past its range are none to this reader.
-        let Ok(value) = serde_json::from_slice::<Value>(document) else { continue };
+        let Ok(value) = serde_json::from_slice::<Value>(document) else {
+            continue;
+        };
         assert!(!said.is_empty() && has(&value, &said));
         if what == Served::Pointer(question) {
             assert_eq!(value.pointer(question).and_then(Value::as_str), Some(said.as_str()));

@@ -56,11 +56,19 @@ fuzz_target!(|input: &[u8]| {
     let through = format!(r#"{head}"certificate":{{"rawBytes":"{certificate}"}},{rest}"#);
     assert!(verify_file(through.as_bytes(), &[0; 32], &trust).is_err());
     if let Ok(bundle) = Bundle::parse(through.as_bytes()) {
-        assert!(bundle.verify(&Trust::Sigstore(Box::new(trust)), Legacy::Refuse).is_err());
+        assert!(
+            bundle
+                .verify(&Trust::Sigstore(Box::new(trust)), Legacy::Refuse)
+                .is_err()
+        );
     }
     let by_key = format!(r#"{head}"publicKey":{{"rawBytes":"AAAA"}},{rest}"#);
     if let (Ok(bundle), Ok(key)) = (Bundle::parse(by_key.as_bytes()), VerifyingKey::from_pem(KEY.as_bytes())) {
         let nobody = StampAuthorities::default();
-        assert!(bundle.verify_stamped(&Trust::Key(key), Legacy::Refuse, &nobody).is_err());
+        assert!(
+            bundle
+                .verify_stamped(&Trust::Key(key), Legacy::Refuse, &nobody)
+                .is_err()
+        );
     }
 });

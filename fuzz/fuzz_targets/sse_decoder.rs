@@ -16,11 +16,10 @@ fn decode(bytes: &[u8], step: usize) -> (Vec<Event>, Option<SseError>, Vec<u8>) 
                 std::iter::from_fn(|| decoder.next().transpose()).collect::<Result<Vec<_>, _>>()
             }
             None => {
-                let left =
-                    std::iter::from_fn(|| decoder.finish().transpose()).try_for_each(|event| {
-                        events.push(event?);
-                        Ok(())
-                    });
+                let left = std::iter::from_fn(|| decoder.finish().transpose()).try_for_each(|event| {
+                    events.push(event?);
+                    Ok(())
+                });
                 break left.err();
             }
         };

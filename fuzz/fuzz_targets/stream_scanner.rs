@@ -5,9 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use testudo_detect::{
-    Budget, Canaries, Detector, Fingerprint, GuardScanner, Scope, Selection, scan_all,
-};
+use testudo_detect::{Budget, Canaries, Detector, Fingerprint, GuardScanner, Scope, Selection, scan_all};
 use testudo_types::{Direction, Origin, ThreatKind};
 
 static SELECTION: LazyLock<Selection> = LazyLock::new(|| {
@@ -33,8 +31,7 @@ fuzz_target!(|input: (&str, &str, Vec<u8>)| {
     let mut steps = steps.iter().copied().chain([4]).cycle();
     let (mut rest, mut safe, mut hits) = (text, 0, Vec::new());
     loop {
-        let (piece, after) =
-            rest.split_at(rest.ceil_char_boundary(usize::from(steps.next().unwrap_or(1)).max(1)));
+        let (piece, after) = rest.split_at(rest.ceil_char_boundary(usize::from(steps.next().unwrap_or(1)).max(1)));
         let progress = if piece.is_empty() {
             guard.finish(&mut budget)
         } else {

@@ -13,5 +13,9 @@ fuzz_target!(|text: &str| {
         assert!(link.range.start <= link.url_range.start && link.url_range.end <= link.range.end);
         let _url = link.parsed();
     }
-    assert!(links.windows(2).all(|pair| pair[0].url_range.start <= pair[1].url_range.start));
+    assert!(
+        links
+            .windows(2)
+            .all(|pair| pair[0].url_range.start <= pair[1].url_range.start)
+    );
 });

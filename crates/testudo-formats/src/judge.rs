@@ -57,8 +57,11 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &dyn Source, place: &Place, ins
         also_hdf5(scan, source, place);
     }
     if zip::has_directory(source) {
-        let reason = "a zip archive stands at the end of something else; both were read";
-        scan.find(place, "polyglot.zip", Verdict::Suspicious, reason, None);
+        // Labels and descriptions of a TensorFlow Lite model are kept that way.
+        if !lite::is_one(&head) {
+            let reason = "a zip archive stands at the end of something else; both were read";
+            scan.find(place, "polyglot.zip", Verdict::Suspicious, reason, None);
+        }
         zip::judge(scan, source, place);
     }
 }

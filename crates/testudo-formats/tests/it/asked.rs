@@ -177,4 +177,7 @@ fn operators_of_small_models_are_named() {
     check("x.tflite", &model("FlexRelu"), Verdict::Allowed);
     check("x.tflite", &model("TFLite_Detection_PostProcess"), Verdict::Allowed);
     check("x.tflite", &model("MyOperator")[..40], Verdict::Unknown);
+    // Labels are kept in a zip behind it, which is read.
+    let empty = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
+    check("x.tflite", &[model("FlexRelu"), empty].concat(), Verdict::Allowed);
 }

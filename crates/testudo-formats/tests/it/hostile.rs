@@ -41,6 +41,9 @@ fn beginnings() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\x20\x00\x00\x00\x00\x00\x00\x00{\"a\":".to_vec()),
         Just(b"\x08\x07\x12".to_vec()),
         Just(b"{\"auto_map\":".to_vec()),
+        Just(b"\x14\0\0\0TFL3\x08\0\x0c\0\x04\0\x08\0".to_vec()),
+        Just(b"\x50\x2a\x4d\x18\x02\0\0\0".to_vec()),
+        Just(b"ZF0x10               \x78\x9c".to_vec()),
         Just(Vec::new()),
     ]
 }
