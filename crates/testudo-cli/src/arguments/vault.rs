@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::model::keys::{PrivateKey, Trusting};
 use super::{Format, Store, quantity};
@@ -68,6 +68,7 @@ pub(crate) struct Stating {
 /// Every file is sealed under the artifact's key, each content once. The version becomes visible when all of it is
 /// there; pushing again goes on where an earlier push stopped. A signature is verified first, unless --unsigned.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("signed").args(["signature", "unsigned"]).required(true)))]
 pub(crate) struct Push {
     /// A folder, or a single file
     #[arg(value_name = "MODEL")]
@@ -75,7 +76,7 @@ pub(crate) struct Push {
     /// What it is called in the vault
     #[arg(value_name = "ARTIFACT")]
     pub(crate) artifact: String,
-    #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) signature: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trusting: Trusting,
@@ -86,7 +87,7 @@ pub(crate) struct Push {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Takes a model that nobody signed
-    #[arg(long, conflicts_with = "signature")]
+    #[arg(long)]
     pub(crate) unsigned: bool,
     /// A file or folder that is left out; relative to the model, or a path to it; may be repeated
     #[arg(long, value_name = "PATH")]

@@ -145,3 +145,16 @@ fn the_password_of_a_key_serves_attestations_too() {
         assert_eq!(output.status.code(), Some(2));
     }
 }
+
+#[test]
+fn a_push_names_both_ways_in() {
+    let rig = Rig::new("");
+    rig.write("one/w", b"one");
+    let push = ["push", "one", "one", "--without-ledger"];
+    let output = rig.run(&push);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("--signature") && said.contains("--unsigned"), "{said}");
+    let both = [&push[..], &["--unsigned", "--signature", "one.sig"]].concat();
+    assert_eq!(rig.run(&both).status.code(), Some(2));
+}

@@ -5,29 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::signing::{
-    Bundle, Digest, HashKind, Manifest, Method, Place, Resource, ResourceName, Signer, SigningKey, Trust,
-};
+use crate::signing::{Bundle, HashKind, Manifest, Signer, SigningKey, Trust};
 
-fn key() -> SigningKey {
+/// Somebody with a key, and who trusts them.
+fn holder() -> (Signer, Trust) {
     let pair = rcgen::KeyPair::generate().unwrap();
-    SigningKey::from_pem(pair.serialize_pem().as_bytes()).unwrap()
-}
-
-fn manifest(files: &[(&str, char)]) -> Manifest {
-    let resources = files.iter().map(|(name, digit)| Resource {
-        place: Place::File(ResourceName::parse(name).unwrap()),
-        digest: Digest::from_hex(HashKind::Sha256, &String::from(*digit).repeat(64)).unwrap(),
-    });
-    Manifest {
-        name: "m".to_owned(),
-        method: Method::Files,
-        hash: HashKind::Sha256,
-        follows_links: false,
-        ignored: Vec::new(),
-        is_nameless: false,
-        resources: resources.collect(),
-    }
+    let key = SigningKey::from_pem(pair.serialize_pem().as_bytes()).unwrap();
+    let trust = Trust::Key(key.public().clone());
+    (Signer::Key(key), trust)
 }
 
 fn sha256(digit: char) -> BTreeMap<String, String> {
@@ -47,7 +32,7 @@ fn provenance() -> Provenance {
                 digest: sha256('b'),
             },
         ],
-        root: Some(manifest(&[("config.json", 'a'), ("sub/weights", 'b')]).root_hex()),
+        root: Some(Manifest::of_files(&[("config.json", 'a'), ("sub/weights", 'b')]).root_hex()),
         build_type: TRAINING_RUN.to_owned(),
         external_parameters: parameters.as_object().unwrap().clone(),
         dependencies: vec![Dependency {
@@ -64,9 +49,8 @@ fn provenance() -> Provenance {
 }
 
 fn attested() -> Attested {
-    let key = key();
-    let trust = Trust::Key(key.public().clone());
-    let bundle = provenance().sign(&Signer::Key(key)).unwrap();
+    let (signer, trust) = holder();
+    let bundle = provenance().sign(&signer).unwrap();
     Attested::verify(&bundle, &trust).unwrap()
 }
 
@@ -75,17 +59,16 @@ fn what_is_signed_is_read_again() {
     let attested = attested();
     assert_eq!(attested.provenance(), &provenance());
     let differences = attested
-        .compare(&manifest(&[("config.json", 'a'), ("sub/weights", 'b')]))
+        .compare(&Manifest::of_files(&[("config.json", 'a'), ("sub/weights", 'b')]))
         .unwrap();
     assert!(differences.is_empty());
 }
 
 #[test]
 fn another_key_is_refused_and_so_is_a_change() {
-    let key = key();
-    let trust = Trust::Key(key.public().clone());
-    let bundle = provenance().sign(&Signer::Key(key)).unwrap();
-    let other = Trust::Key(self::key().public().clone());
+    let (signer, trust) = holder();
+    let bundle = provenance().sign(&signer).unwrap();
+    let (_, other) = holder();
     assert!(matches!(
         Attested::verify(&bundle, &other),
         Err(AttestedError::Signature(_))
@@ -100,14 +83,14 @@ fn another_key_is_refused_and_so_is_a_change() {
 #[test]
 fn files_that_differ_are_named() {
     let attested = attested();
-    let compare = |files: &[(&str, char)]| attested.compare(&manifest(files)).unwrap();
+    let compare = |files: &[(&str, char)]| attested.compare(&Manifest::of_files(files)).unwrap();
     let differences = compare(&[("config.json", 'd'), ("run.py", 'a')]);
     assert_eq!(differences.changed, ["config.json"]);
     assert_eq!(differences.missing, ["sub/weights"]);
     assert_eq!(differences.unattested, ["run.py"]);
     let blake = Manifest {
         hash: HashKind::Blake3,
-        ..manifest(&[("config.json", 'a')])
+        ..Manifest::of_files(&[("config.json", 'a')])
     };
     assert!(matches!(attested.compare(&blake), Err(AttestedError::Measured)));
 }
@@ -142,9 +125,7 @@ fn what_the_verifier_wants_is_compared() {
 
 #[test]
 fn unsound_statements_are_refused_whoever_signed_them() {
-    let key = key();
-    let trust = Trust::Key(key.public().clone());
-    let signer = Signer::Key(key);
+    let (signer, trust) = holder();
     let sound = String::from_utf8(provenance().statement().unwrap()).unwrap();
     for (from, to) in [
         ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"),
@@ -181,9 +162,8 @@ proptest::proptest! {
     fn any_names_survive(names in proptest::collection::btree_set("[^\0]{1,20}", 1..8)) {
         let subjects = names.iter().map(|name| Subject { name: name.clone(), digest: sha256('e') });
         let provenance = Provenance { subjects: subjects.collect(), ..provenance() };
-        let key = key();
-        let trust = Trust::Key(key.public().clone());
-        let bundle = provenance.sign(&Signer::Key(key)).unwrap();
+        let (signer, trust) = holder();
+        let bundle = provenance.sign(&signer).unwrap();
         let attested = Attested::verify(&bundle, &trust).unwrap();
         proptest::prop_assert_eq!(attested.provenance(), &provenance);
     }

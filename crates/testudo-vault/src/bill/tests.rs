@@ -1,7 +1,7 @@
 //! What is written is read again, and what says two things is refused.
 
 use super::*;
-use crate::signing::{Digest, HashKind, Manifest, Method, Place, Resource, ResourceName};
+use crate::signing::{HashKind, Manifest};
 
 fn described() -> Described {
     let file = |name: &str, digit: char| FileEntry {
@@ -20,24 +20,6 @@ fn described() -> Described {
     }
 }
 
-fn manifest(files: &[(&str, char)]) -> Manifest {
-    Manifest {
-        name: "m".to_owned(),
-        method: Method::Files,
-        hash: HashKind::Sha256,
-        follows_links: false,
-        ignored: Vec::new(),
-        is_nameless: false,
-        resources: files
-            .iter()
-            .map(|(name, digit)| Resource {
-                place: Place::File(ResourceName::parse(name).unwrap()),
-                digest: Digest::from_hex(HashKind::Sha256, &String::from(*digit).repeat(64)).unwrap(),
-            })
-            .collect(),
-    }
-}
-
 #[test]
 fn what_is_written_is_read_again() {
     let bytes = described().write().unwrap();
@@ -46,7 +28,7 @@ fn what_is_written_is_read_again() {
     assert_eq!(bill.name(), "m");
     assert_eq!(bill.licences(), ["Apache-2.0", "own terms"]);
     assert_eq!(bill.files()["README.md"].verdict.as_deref(), Some("allowed"));
-    bill.covers(&manifest(&[("README.md", 'a'), ("sub/weights.bin", 'b')]))
+    bill.covers(&Manifest::of_files(&[("README.md", 'a'), ("sub/weights.bin", 'b')]))
         .unwrap();
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.contains("\"purl\": \"pkg:huggingface/owner/base\""));
@@ -75,7 +57,7 @@ fn one_expression_stands_alone() {
 #[test]
 fn a_bill_of_other_files_does_not_cover() {
     let bill = Bill::parse(&described().write().unwrap()).unwrap();
-    let fault = |files: &[(&str, char)]| bill.covers(&manifest(files)).unwrap_err().to_string();
+    let fault = |files: &[(&str, char)]| bill.covers(&Manifest::of_files(files)).unwrap_err().to_string();
     assert_eq!(
         fault(&[("README.md", 'a'), ("sub/weights.bin", 'b'), ("run.py", 'd')]),
         "the bill does not list `run.py`"
@@ -90,7 +72,7 @@ fn a_bill_of_other_files_does_not_cover() {
     );
     let sharded = Manifest {
         hash: HashKind::Blake3,
-        ..manifest(&[("README.md", 'a')])
+        ..Manifest::of_files(&[("README.md", 'a')])
     };
     assert!(matches!(bill.covers(&sharded), Err(BillError::Measured)));
 }

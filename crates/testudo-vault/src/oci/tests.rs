@@ -236,15 +236,19 @@ fn packed(at: &Path, media_type: &str, name: Option<&str>, blob: &[u8], unpacked
     fs::write(at.join("oci-layout"), "{\"imageLayoutVersion\": \"1.0.0\"}").unwrap();
 }
 
-#[test]
-fn layers_of_others_are_unpacked_or_refused() {
-    let temp = tempfile::tempdir().unwrap();
-    let tar = [
+fn two_files() -> Vec<u8> {
+    [
         member(b"a/x.bin", b'0', b"x"),
         member(b"y.bin", b'0', b"y"),
         END.to_vec(),
     ]
-    .concat();
+    .concat()
+}
+
+#[test]
+fn layers_of_others_are_unpacked_or_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let tar = two_files();
     let twice = [member(b"a", b'0', b"x"), member(b"a", b'0', b"y"), END.to_vec()].concat();
     let below = [member(b"a", b'0', b"x"), member(b"a/b", b'0', b"y"), END.to_vec()].concat();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -301,12 +305,7 @@ fn layers_of_others_are_unpacked_or_refused() {
 #[test]
 fn no_more_comes_out_than_is_allowed() {
     let temp = tempfile::tempdir().unwrap();
-    let tar = [
-        member(b"a/x.bin", b'0', b"x"),
-        member(b"y.bin", b'0', b"y"),
-        END.to_vec(),
-    ]
-    .concat();
+    let tar = two_files();
     let at = temp.path().join("budget");
     packed(&at, "application/vnd.cncf.model.weight.v1.tar", None, &tar, &tar);
     for budget in [

@@ -90,6 +90,26 @@ pub struct Manifest {
     pub resources: Vec<Resource>,
 }
 
+#[cfg(test)]
+impl Manifest {
+    /// Of files whose SHA-256 repeats a digit.
+    pub(crate) fn of_files(files: &[(&str, char)]) -> Self {
+        let resources = files.iter().map(|(name, digit)| Resource {
+            place: Place::File(ResourceName::parse(name).unwrap()),
+            digest: Digest::from_hex(HashKind::Sha256, &String::from(*digit).repeat(64)).unwrap(),
+        });
+        Self {
+            name: "m".to_owned(),
+            method: Method::Files,
+            hash: HashKind::Sha256,
+            follows_links: false,
+            ignored: Vec::new(),
+            is_nameless: false,
+            resources: resources.collect(),
+        }
+    }
+}
+
 impl Manifest {
     /// Stands for the name of a single file that has none.
     pub const NAMELESS: &'static str = "model";
