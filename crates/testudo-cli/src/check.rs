@@ -75,6 +75,9 @@ fn sound(file: &str, proven: &Proven, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", kept(&proven.ledger))?;
     if let Some(settings) = &proven.vault {
         writeln!(out, "{}", vault::kept(settings, proven.vault_policies))?;
+        for line in vault::believed(&settings.approvers) {
+            writeln!(out, "{line}")?;
+        }
     }
     if let Some(settings) = &proven.mlflow {
         writeln!(out, "{}", vault::read(settings))?;

@@ -20,7 +20,7 @@ use crate::guard::model::{ModelProblem, Models};
 use crate::mcp::Servers;
 use crate::mlflow::Registry;
 use crate::serving::{Following, Target};
-use crate::settings::{Bounds, GuardSetting, ModelSettings, Profile, Route, Settings};
+use crate::settings::{Bounds, FollowSettings, GuardSetting, ModelSettings, Profile, Route, Settings};
 use crate::upstream::{ClientProblem, UpstreamClient};
 
 /// Work a guard may do on one direction of one exchange, in bytes given to single patterns.
@@ -220,7 +220,7 @@ impl Runtime {
         let following = models::following(&settings, targets, &mut problems);
         match policy {
             Some(policy) if problems.is_empty() => Ok(Self {
-                digest: digest_of_all(&routes, mcp.as_ref()),
+                digest: digest_of_all(&routes, mcp.as_ref(), &settings),
                 mlflow: Registry::of(&settings),
                 routes,
                 policy,
@@ -312,11 +312,14 @@ fn clients(settings: &Settings, problems: &mut Vec<BuildProblem>) -> BTreeMap<Up
     clients
 }
 
-/// Of the policies and of what all routes and servers do.
-fn digest_of_all(routes: &[Arc<RouteRuntime>], mcp: Option<&Servers>) -> [u8; 32] {
+/// Of the policies, of what all routes and servers do, and of who is believed and given what where the vault is read.
+fn digest_of_all(routes: &[Arc<RouteRuntime>], mcp: Option<&Servers>, settings: &Settings) -> [u8; 32] {
     let of_routes = routes.iter().map(|route| route.digest.as_slice());
     let of_servers = mcp.into_iter().map(|servers| servers.digest.as_slice());
-    hash(&of_routes.chain(of_servers).collect::<Vec<_>>())
+    let follow = settings.follow.as_ref().map(FollowSettings::lines);
+    let mlflow = settings.mlflow.as_ref().map(|mlflow| mlflow.lines());
+    let of_vault = follow.iter().chain(&mlflow).map(String::as_bytes);
+    hash(&of_routes.chain(of_servers).chain(of_vault).collect::<Vec<_>>())
 }
 
 /// The policies as they were read, by name.

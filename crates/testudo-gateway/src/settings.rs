@@ -32,7 +32,7 @@ pub use approvals::{ApprovalSettings, Approver, WebhookSettings};
 pub use ledger::{Content, LedgerSettings, Level, OnFailure, Recording, Rules, ShipSettings, WitnessSettings};
 pub use mcp::{Asks, HUB, McpServer, McpSettings, McpTransport, StdioSettings, Trust, mcp_route};
 pub use mlflow::{MLFLOW_PATH, MlflowSettings};
-pub use moves::{MoveRules, RefusedMove, act_of};
+pub use moves::{Denied, MoveRules, act_of};
 pub use output::{OutputCheck, OutputSettings};
 pub use serving::{
     Afterwards, Ask, AskWhat, FollowSettings, FollowedModel, NoVersion, Place, Serves, VersionBeginning,

@@ -105,6 +105,7 @@ pub struct ArtifactDecision {
 /// Checked policies about artifacts.
 #[derive(Debug)]
 pub struct ArtifactPolicies {
+    sources: Vec<PolicySource>,
     policies: PolicySet,
     reasons: BTreeMap<String, String>,
     authorizer: Authorizer,
@@ -170,11 +171,18 @@ impl ArtifactPolicies {
             return Err(reading.problems);
         }
         Ok(Self {
+            sources: sources.to_vec(),
             policies: reading.policies,
             reasons: reading.reasons,
             authorizer: Authorizer::new(),
             words,
         })
+    }
+
+    /// The policies as they were read.
+    #[must_use]
+    pub fn sources(&self) -> &[PolicySource] {
+        &self.sources
     }
 
     /// Whether policies permit it. What none permits, and what cannot be evaluated, is denied.

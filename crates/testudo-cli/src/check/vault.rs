@@ -1,7 +1,7 @@
 //! What `testudo check` says of the vault.
 
 use testudo_gateway::settings::MlflowSettings;
-use testudo_vault::vault::{KeySettings, VaultSettings};
+use testudo_vault::vault::{Approvers, KeySettings, Until, VaultName, VaultSettings};
 
 /// Where models are kept, and by whom they are moved.
 pub(super) fn kept(settings: &VaultSettings, policies: bool) -> String {
@@ -22,6 +22,36 @@ pub(super) fn kept(settings: &VaultSettings, policies: bool) -> String {
         "without policies"
     };
     format!("vault: {}, {keys}, approved by {approvers}, {policies}", settings.url)
+}
+
+/// Whose statements hold beside those of the approvers of all artifacts, a line for each.
+pub(super) fn believed(approvers: &Approvers) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (artifact, names) in approvers.of_one() {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        lines.push(format!("  {artifact}: approved by {} only", names.join(", ")));
+    }
+    let mut former: Vec<_> = approvers.former().collect();
+    former.sort_unstable_by_key(|(name, _)| *name);
+    for (name, until) in former {
+        let held: Vec<String> = until.iter().map(|(artifact, until)| held(artifact, *until)).collect();
+        let held = if held.is_empty() {
+            "nothing holds".to_owned()
+        } else {
+            held.join(", ")
+        };
+        lines.push(format!("  {name}, no approver any more: {held}"));
+    }
+    lines
+}
+
+fn held(artifact: &VaultName, until: Until) -> String {
+    let Until { counts, void } = until;
+    match (counts, void > counts) {
+        (0, _) => format!("{artifact} up to {void} without effect"),
+        (_, false) => format!("{artifact} up to {counts}"),
+        (_, true) => format!("{artifact} up to {counts}, and up to {void} without effect"),
+    }
 }
 
 /// How MLflow clients read them.

@@ -6,7 +6,7 @@ use testudo_types::RouteName;
 use testudo_vault::vault::VaultSettings;
 use url::Url;
 
-use super::MoveRules;
+use super::{MoveRules, moves};
 
 /// What [`MlflowSettings::path`] is when the configuration says nothing.
 pub const MLFLOW_PATH: &str = "/mlflow";
@@ -25,4 +25,20 @@ pub struct MlflowSettings {
     pub rules: Option<MoveRules>,
     /// Where clients reach the gateway, for those whose tracking server is another one.
     pub url: Option<Url>,
+}
+
+impl MlflowSettings {
+    /// What decides who is given what.
+    pub(crate) fn lines(&self) -> String {
+        let Self {
+            path,
+            route,
+            roles,
+            url,
+            ..
+        } = self;
+        let url = url.as_ref().map_or("-", Url::as_str);
+        let reading = moves::reading(&self.vault, self.rules.as_ref());
+        format!("mlflow {path} {route} {url} {roles:?}\n{reading}")
+    }
 }

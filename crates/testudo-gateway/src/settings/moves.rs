@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use testudo_policy::PolicySource;
 use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, ArtifactPolicies, Proof};
-use testudo_vault::vault::{Act, Approvers, Standing, VaultName, VersionId};
+use testudo_vault::vault::{Act, Approvers, Standing, VaultName, VaultSettings, VersionId};
 
 /// Who may move which alias.
 #[derive(Debug, Clone)]
@@ -17,18 +18,19 @@ pub struct MoveRules {
     pub labels: BTreeMap<VaultName, BTreeSet<String>>,
 }
 
-/// A move that policies do not permit.
+/// What policies do not permit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedMove {
+pub struct Denied {
     pub who: String,
     pub act: ArtifactAct,
     pub artifact: VaultName,
-    pub version: VersionId,
+    /// Where one is known.
+    pub version: Option<VersionId>,
     /// The policies and reasons.
     pub why: String,
 }
 
-impl fmt::Display for RefusedMove {
+impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             who,
@@ -42,6 +44,19 @@ impl fmt::Display for RefusedMove {
 }
 
 impl MoveRules {
+    fn lines(&self) -> String {
+        let Self {
+            policies,
+            groups,
+            labels,
+        } = self;
+        let mut lines = format!("groups {groups:?}\nlabels {labels:?}\n");
+        for PolicySource { name, text } in policies.sources() {
+            lines.push_str(&format!("policy {name:?} {text:?}\n"));
+        }
+        lines
+    }
+
     /// The first of the statements by which an alias means what it means that was not permitted.
     #[must_use]
     pub fn refusal(
@@ -50,7 +65,7 @@ impl MoveRules {
         artifact: &VaultName,
         alias: &VaultName,
         standing: &Standing,
-    ) -> Option<RefusedMove> {
+    ) -> Option<Denied> {
         let (nowhere, nothing) = (BTreeSet::new(), BTreeSet::new());
         let stages = BTreeSet::from([alias.to_string()]);
         standing.movers(alias).find_map(|statement| {
@@ -67,15 +82,22 @@ impl MoveRules {
                 stages: &stages,
             });
             let why = decision.policies.into_iter().chain(decision.reasons);
-            (!decision.permitted).then(|| RefusedMove {
+            (!decision.permitted).then(|| Denied {
                 who: operator.to_owned(),
                 act,
                 artifact: artifact.clone(),
-                version: statement.version,
+                version: Some(statement.version),
                 why: why.collect::<Vec<_>>().join("; "),
             })
         })
     }
+}
+
+/// Which vault is read, who is believed about it, and who may do what, as text: equal for equal settings only. Who may
+/// open the store is no part of it.
+pub(super) fn reading(vault: &VaultSettings, rules: Option<&MoveRules>) -> String {
+    let rules = rules.map_or_else(|| "without policies\n".to_owned(), MoveRules::lines);
+    format!("vault {}\n{}{rules}", vault.url, vault.approvers.lines())
 }
 
 /// What a statement does, to policies.

@@ -6,7 +6,7 @@ use testudo_types::UpstreamName;
 use testudo_vault::vault::{VaultName, VaultSettings, VersionId};
 use url::Url;
 
-use super::moves::MoveRules;
+use super::moves::{self, MoveRules};
 
 /// The model whose alias a route follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,4 +176,9 @@ impl FollowSettings {
     pub const STATEMENTS_EVERY_MS: u64 = 2_000;
     /// How often upstreams are asked when the configuration says nothing.
     pub const UPSTREAMS_EVERY_MS: u64 = 5_000;
+
+    /// What decides which moves of aliases routes follow.
+    pub(crate) fn lines(&self) -> String {
+        format!("follow\n{}", moves::reading(&self.vault, self.moves.as_ref()))
+    }
 }

@@ -1,6 +1,6 @@
 //! The trained models in the gateway: who is read, what is remembered, what a limit and a failure lead to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -14,10 +14,13 @@ use testudo_dialects::{Operation, read_request};
 use testudo_gateway::Runtime;
 use testudo_gateway::guard::model::{ModelWork, Models};
 use testudo_gateway::guard::{BodyOutcome, Inspection, Structuring, guard_request};
-use testudo_gateway::settings::{InjectionModels, ModelSettings};
+use testudo_gateway::settings::{FollowSettings, InjectionModels, MlflowSettings, ModelSettings, MoveRules, Settings};
 use testudo_gateway::system_clock::SystemClock;
 use testudo_policy::PolicySource;
-use testudo_types::{Action, Clock, Direction, Origin, ThreatKind};
+use testudo_policy::artifacts::ArtifactPolicies;
+use testudo_types::{Action, Clock, Direction, Origin, RouteName, ThreatKind};
+use testudo_vault::signing::SigningKey;
+use testudo_vault::vault::{Approvers, Former, Until, VaultName, VaultSettings};
 
 use crate::guards::{Actions, scoring};
 use crate::harness::{Plan, Rig};
@@ -444,6 +447,85 @@ fn the_digest_says_which_rules_and_weights_judge() {
     let different: BTreeSet<_> = all.iter().collect();
     assert_eq!(different.len(), all.len(), "{all:?}");
     assert_eq!(all[1], digest(Some(weighing([1; 32], 8).0), &packs));
+}
+
+#[test]
+fn the_digest_says_who_is_believed_and_who_is_given_what() {
+    let key = |scalar: u8| {
+        let pem = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let key = SigningKey::from_pem(pem.as_bytes()).unwrap();
+        (format!("holder-{scalar}"), key.public().clone())
+    };
+    let keys = BTreeMap::from([key(1), key(2)]);
+    let folder = std::path::Path::new("/srv/models");
+    let vault = |approvers: Approvers| VaultSettings {
+        approvers,
+        ..VaultSettings::in_folder(folder).unwrap()
+    };
+    let rules = |text: &str| MoveRules {
+        policies: Arc::new(
+            ArtifactPolicies::new(&[PolicySource {
+                name: "own.cedar".to_owned(),
+                text: text.to_owned(),
+            }])
+            .unwrap(),
+        ),
+        groups: BTreeMap::new(),
+        labels: BTreeMap::new(),
+    };
+    let sound = || MlflowSettings {
+        path: "/mlflow".to_owned(),
+        route: RouteName::parse("mlflow").unwrap(),
+        vault: vault(Approvers::named(&keys)),
+        roles: BTreeSet::new(),
+        rules: None,
+        url: None,
+    };
+    let artifact = || VaultName::parse("llama").unwrap();
+    let reads = "@id(\"r\") permit(principal, action == Action::\"read\", resource);";
+    let (name, gone) = key(3);
+    let former = Former {
+        name,
+        key: gone,
+        until: BTreeMap::from([(artifact(), Until { counts: 3, void: 0 })]),
+    };
+    let one = BTreeSet::from(["holder-1".to_owned()]);
+    let with = |change: &dyn Fn(&mut MlflowSettings)| {
+        let mut settings = Plan::with(&[]).settings(([127, 0, 0, 1], 9).into());
+        let mut mlflow = sound();
+        change(&mut mlflow);
+        settings.mlflow = Some(Arc::new(mlflow));
+        digest_of(settings)
+    };
+    let mut follows = Plan::with(&[]).settings(([127, 0, 0, 1], 9).into());
+    follows.follow = Some(FollowSettings {
+        vault: vault(Approvers::named(&keys)),
+        moves: None,
+        statements_every_ms: 1,
+        upstreams_every_ms: 1,
+    });
+    let all = [
+        digest_of(Plan::with(&[]).settings(([127, 0, 0, 1], 9).into())),
+        digest_of(follows),
+        with(&|_| {}),
+        with(&|it| it.path = "/other".to_owned()),
+        with(&|it| it.roles = BTreeSet::from(["serving".to_owned()])),
+        with(&|it| it.url = Some("https://testudo.example".parse().unwrap())),
+        with(&|it| it.rules = Some(rules(reads))),
+        with(&|it| it.rules = Some(rules(&reads.replace("read", "push")))),
+        with(&|it| it.vault = vault(Approvers::default())),
+        with(&|it| it.vault = vault(Approvers::named(&keys).only(artifact(), one.clone()))),
+        with(&|it| it.vault = vault(Approvers::named(&keys).after(former.clone()))),
+        with(&|it| it.vault = vault(Approvers::named(&keys).agreeing_on([artifact()].into()))),
+    ];
+    let different: BTreeSet<_> = all.iter().collect();
+    assert_eq!(different.len(), all.len(), "{all:?}");
+    assert_eq!(all[2], with(&|_| {}));
+}
+
+fn digest_of(settings: Settings) -> [u8; 32] {
+    let detector = Arc::new(Detector::new(&testudo_detect::builtin_packs()).unwrap());
+    Runtime::build(settings, &detector, Ok(None)).unwrap().digest()
 }
 
 #[test]

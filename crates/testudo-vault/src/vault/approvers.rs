@@ -125,6 +125,35 @@ impl Approvers {
         active.filter_map(|it| it.name.as_deref())
     }
 
+    /// The artifacts about which only some of them make statements, and who these are.
+    pub fn of_one(&self) -> impl Iterator<Item = (&VaultName, &BTreeSet<String>)> {
+        self.of.iter()
+    }
+
+    /// Those who are none any more, of some artifacts or of all, and what of theirs still holds.
+    pub fn former(&self) -> impl Iterator<Item = (&str, &BTreeMap<VaultName, Until>)> {
+        let gone = self.by_hint.values().filter(|it| !it.active || !it.until.is_empty());
+        gone.filter_map(|it| Some((it.name.as_deref()?, &it.until)))
+    }
+
+    /// All of it as text: equal for equal approvers only.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let mut lines = String::new();
+        for (
+            hint,
+            Approver {
+                name, active, until, ..
+            },
+        ) in &self.by_hint
+        {
+            lines.push_str(&format!("approver {hint} {name:?} {active} {until:?}\n"));
+        }
+        let Self { two_people, of, .. } = self;
+        lines.push_str(&format!("two people {two_people:?}\nof one {of:?}\n"));
+        lines
+    }
+
     /// Whether nobody is believed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,13 +1,12 @@
 //! Who works with the vault, how that is known, and whether policies permit it.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use anyhow::bail;
-use testudo_gateway::settings::RefusedMove;
+use testudo_gateway::settings::Denied;
 use testudo_ledger::entry::ActorProof;
 use testudo_policy::artifacts::{ArtifactAct, ArtifactFacts, Proof};
-use testudo_vault::vault::VaultName;
+use testudo_vault::vault::{VaultName, VersionId};
 
 use crate::config::VaultRules;
 
@@ -69,6 +68,7 @@ impl Asking {
         rules: &VaultRules,
         act: ArtifactAct,
         artifact: &VaultName,
+        version: Option<VersionId>,
         stages: &BTreeSet<String>,
     ) -> Option<Denied> {
         let policies = rules.policies.as_ref()?;
@@ -91,39 +91,8 @@ impl Asking {
             who: self.name.clone(),
             act,
             artifact: artifact.clone(),
+            version,
             why: why.join("; "),
         })
-    }
-}
-
-/// What policies did not permit.
-#[derive(Debug)]
-pub(super) struct Denied {
-    who: String,
-    pub(super) act: ArtifactAct,
-    artifact: VaultName,
-    why: String,
-}
-
-impl From<RefusedMove> for Denied {
-    fn from(refused: RefusedMove) -> Self {
-        Self {
-            who: refused.who,
-            act: refused.act,
-            artifact: refused.artifact,
-            why: refused.why,
-        }
-    }
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            who,
-            artifact,
-            why,
-            act,
-        } = self;
-        write!(f, "`{who}` may not {} `{artifact}`: {why}", act.as_str())
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, bail};
+use testudo_gateway::settings::Denied;
 use testudo_ledger::entry::{Artifact as ArtifactEntry, Chain, Digest};
 use testudo_policy::artifacts::ArtifactAct;
 use testudo_recorder::control::{AddedBody, Addition, Custodian as _};
@@ -15,7 +16,7 @@ use testudo_vault::vault::{
     VaultSettings, VersionId,
 };
 
-use super::asking::{Asking, Denied};
+use super::asking::Asking;
 use crate::arguments::vault::VaultPlace;
 use crate::config::VaultRules;
 use crate::environment::Variables;
@@ -84,9 +85,9 @@ impl Opened {
         version: Option<VersionId>,
         stages: &BTreeSet<String>,
     ) -> anyhow::Result<()> {
-        match self.asking.refusal(&self.rules, act, name, stages) {
+        match self.asking.refusal(&self.rules, act, name, version, stages) {
             None => Ok(()),
-            Some(denied) => self.deny(name, version, denied).await,
+            Some(denied) => self.deny(denied).await,
         }
     }
 
@@ -98,16 +99,16 @@ impl Opened {
         standing: &Standing,
     ) -> anyhow::Result<()> {
         let moves = self.rules.moves();
-        let refused = moves.and_then(|rules| rules.refusal(self.open.approvers(), name, alias, standing));
-        if let Some(refused) = refused {
-            let version = refused.version;
-            return self.deny(name, Some(version), refused.into()).await;
+        let denied = moves.and_then(|rules| rules.refusal(self.open.approvers(), name, alias, standing));
+        match denied {
+            None => Ok(()),
+            Some(denied) => self.deny(denied).await,
         }
-        Ok(())
     }
 
-    async fn deny(&self, name: &VaultName, version: Option<VersionId>, denied: Denied) -> anyhow::Result<()> {
-        let told = self.entry("refuse", name, version, Some(denied.act.as_str())).await;
+    async fn deny(&self, denied: Denied) -> anyhow::Result<()> {
+        let act = Some(denied.act.as_str());
+        let told = self.entry("refuse", &denied.artifact, denied.version, act).await;
         let error = anyhow::anyhow!("{denied}");
         match told {
             Ok(()) => Err(error),
@@ -152,7 +153,7 @@ impl Opened {
     pub(super) fn may_look(&self, name: &VaultName) -> bool {
         let nowhere = BTreeSet::new();
         self.asking
-            .refusal(&self.rules, ArtifactAct::Read, name, &nowhere)
+            .refusal(&self.rules, ArtifactAct::Read, name, None, &nowhere)
             .is_none()
     }
 
