@@ -65,6 +65,8 @@ pub(crate) enum Run {
     NonAscii,
     /// Letters of ASCII and digits.
     Word,
+    /// What tokens and paths are written with: the same and `+`, `/`, `-`, `_`, `=`.
+    Token,
 }
 
 impl Run {
@@ -73,6 +75,7 @@ impl Run {
             Self::Digits => byte.is_ascii_digit(),
             Self::NonAscii => !byte.is_ascii(),
             Self::Word => byte.is_ascii_alphanumeric(),
+            Self::Token => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'='),
         }
     }
 }

@@ -50,11 +50,11 @@ pub(crate) fn phrases(selection: &Selection, text: &str, budget: &mut Budget) ->
 pub(crate) fn whole(selection: &Selection, text: &str, guessed: bool, budget: &mut Budget) -> (Scan, Views) {
     let kinds = Kinds::of(text.as_bytes());
     let mut found = scan::scan_kinds(selection, (text, &kinds), guessed, budget);
-    let views = normalise_kinds(text, &kinds, budget);
+    let (views, all_kinds) = normalise_kinds(text, &kinds, budget);
     found.exhausted |= views.unscanned.is_some();
     let before = found.hits.len();
-    for view in &views.views {
-        let seen = scan::scan(selection, &view.text, guessed || view.guessed, budget);
+    for (view, kinds) in views.views.iter().zip(&all_kinds) {
+        let seen = scan::scan_kinds(selection, (&view.text, kinds), guessed || view.guessed, budget);
         found.exhausted |= seen.exhausted;
         found
             .hits

@@ -12,8 +12,8 @@ use testudo_types::ThreatKind;
 
 use crate::digits::{Digits, DigitsNeeded};
 use crate::exempt::Exempt;
-use crate::kinds::{Kinds, alphanumeric, wide};
-use crate::load::{Compiled, Prefilter, WORD_MIN};
+use crate::kinds::{Kinds, alphanumeric, encoding, wide};
+use crate::load::{Compiled, Prefilter, TOKEN_MIN, WORD_MIN};
 use crate::matching::{Gate, Matcher, Stretch};
 use crate::prefix::Prefix;
 use crate::required::Run;
@@ -158,6 +158,7 @@ pub(crate) struct Gates {
     digits: Vec<(u32, usize)>,
     wide: Vec<(u32, usize)>,
     words: Vec<(u32, usize)>,
+    tokens: Vec<(u32, usize)>,
     /// Which words make rules candidates.
     prefilters: Prefilters,
 }
@@ -229,6 +230,7 @@ impl Gates {
             digits: Vec::new(),
             wide: Vec::new(),
             words: Vec::new(),
+            tokens: Vec::new(),
             prefilters: Prefilters::of(compiled, &reads),
         };
         let chosen = (0_u32..)
@@ -241,10 +243,11 @@ impl Gates {
                 Gate::Run(Run::Digits, count) => gates.digits.push((index, count)),
                 Gate::Run(Run::NonAscii, count) => gates.wide.push((index, count)),
                 Gate::Run(Run::Word, count) => gates.words.push((index, count)),
+                Gate::Run(Run::Token, count) => gates.tokens.push((index, count)),
                 Gate::Literal | Gate::Context => {}
             }
         }
-        for waiting in [&mut gates.digits, &mut gates.wide, &mut gates.words] {
+        for waiting in [&mut gates.digits, &mut gates.wide, &mut gates.words, &mut gates.tokens] {
             waiting.sort_by_key(|(_, count)| *count);
         }
         gates.reaches = reaches;
@@ -272,6 +275,7 @@ fn candidates(gates: &Gates, compiled: &Compiled, (text, kinds, digits): (&str, 
     open.runs(&gates.digits, digits.rows().iter().cloned());
     open.runs(&gates.wide, kinds.runs(1, wide));
     open.runs(&gates.words, kinds.runs(WORD_MIN, alphanumeric));
+    open.runs(&gates.tokens, kinds.runs(TOKEN_MIN, encoding));
     let Open {
         mut windows,
         latest,

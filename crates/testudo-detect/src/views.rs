@@ -202,11 +202,11 @@ pub enum Unscanned {
 /// Derives the views of a text that is at hand as a whole.
 #[must_use]
 pub fn normalise(text: &str, budget: &mut Budget) -> Views {
-    normalise_kinds(text, &Kinds::of(text.as_bytes()), budget)
+    normalise_kinds(text, &Kinds::of(text.as_bytes()), budget).0
 }
 
-/// The same where it is known what the bytes of the text are.
-pub(crate) fn normalise_kinds(text: &str, kinds: &Kinds, budget: &mut Budget) -> Views {
+/// The same where it is known what the bytes of the text are, with what those of each view are.
+pub(crate) fn normalise_kinds(text: &str, kinds: &Kinds, budget: &mut Budget) -> (Views, Vec<Kinds>) {
     let mut deriving = Deriving {
         root: text,
         budget,
@@ -217,11 +217,8 @@ pub(crate) fn normalise_kinds(text: &str, kinds: &Kinds, budget: &mut Budget) ->
         unscanned: None,
     };
     deriving.derive(text, kinds, None);
-    let mut next = 0;
-    while next < deriving.views.len() {
-        let Some(view) = deriving.views.get_mut(next) else {
-            break;
-        };
+    let mut all_kinds = Vec::new();
+    while let Some(view) = deriving.views.get_mut(all_kinds.len()) {
         let (text, spans) = (std::mem::take(&mut view.text), std::mem::take(&mut view.spans));
         let from = From {
             kind: view.kind,
@@ -229,21 +226,23 @@ pub(crate) fn normalise_kinds(text: &str, kinds: &Kinds, budget: &mut Budget) ->
             depth: view.depth,
             spans: &spans,
         };
-        deriving.derive(&text, &Kinds::of(text.as_bytes()), Some(from));
-        if let Some(view) = deriving.views.get_mut(next) {
+        let kinds = Kinds::of(text.as_bytes());
+        deriving.derive(&text, &kinds, Some(from));
+        if let Some(view) = deriving.views.get_mut(all_kinds.len()) {
             view.text = text;
             view.spans = spans;
         }
-        next = next.saturating_add(1);
+        all_kinds.push(kinds);
     }
-    Views {
+    let views = Views {
         cleaned: match deriving.traits {
             Some(traits) if traits & UNSEEN == 0 => None,
             Some(_) | None => clean(text),
         },
         views: deriving.views,
         unscanned: deriving.unscanned,
-    }
+    };
+    (views, all_kinds)
 }
 
 /// Appends the hits of the views that are followed while a text grows; false when something could not be read.

@@ -25,6 +25,8 @@ const ROW_MAX: usize = 9;
 /// Ordinary text has few words so long, and a pattern that needs one is not tried elsewhere.
 pub(crate) const WORD_MIN: usize = 8;
 const WORD_MAX: usize = 16;
+/// Ordinary text has few tokens so long.
+pub(crate) const TOKEN_MIN: usize = 16;
 
 type Built = (Matcher, Vec<Edge>, LookBits);
 
@@ -84,7 +86,8 @@ fn gate(checked: &Checked, hir: &Hir) -> Result<(Gate, usize), (&'static str, Ru
         return Ok(run);
     }
     if let Some(end) = literal_end {
-        return Ok((Gate::Literal, end));
+        let token = run_end_max(hir, Run::Token, TOKEN_MIN).filter(|_| weak);
+        return Ok(token.map_or((Gate::Literal, end), |end| (Gate::Run(Run::Token, TOKEN_MIN), end)));
     }
     let wide = run_end_max(hir, Run::NonAscii, 1).map(|end| (Gate::Run(Run::NonAscii, 1), end));
     let words = |count| run_end_max(hir, Run::Word, count).map(|end| (Gate::Run(Run::Word, count), end));

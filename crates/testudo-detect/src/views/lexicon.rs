@@ -44,13 +44,13 @@ pub(super) struct Lexicon {
     /// By length and first letter, the last letters of words.
     shapes: Vec<u32>,
     /// Which bits of the hashes of what words end with occur.
-    endings: Vec<u64>,
+    endings: Box<[u64; ENDING_BLOCKS]>,
     /// Open addressing by high bits of the hash; an entry holds low bits of it and whether attacks use the word.
-    senses: Vec<u32>,
+    senses: Box<[u32; SLOTS]>,
     /// Sorted by hash.
     disguises: Vec<(u64, Disguise)>,
     /// Which high bits of the hashes of disguises occur: most words of a text need no search.
-    present: Vec<u64>,
+    present: Box<[u64; PRESENT_BLOCKS]>,
     longest: usize,
 }
 
@@ -70,10 +70,10 @@ impl Lexicon {
         let mut lexicon = Self {
             words: Vec::new(),
             shapes: Vec::new(),
-            endings: vec![0; ENDING_BLOCKS],
-            senses: vec![FREE; SLOTS],
+            endings: Box::new([0; ENDING_BLOCKS]),
+            senses: Box::new([FREE; SLOTS]),
             disguises: Vec::new(),
-            present: vec![0; PRESENT_BLOCKS],
+            present: Box::new([0; PRESENT_BLOCKS]),
             longest: 0,
         };
         for (index, (word, sense)) in (0_u16..).zip(attack.chain(known)) {

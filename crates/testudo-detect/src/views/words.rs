@@ -201,8 +201,8 @@ struct Scan<'l> {
     words: usize,
     /// The last words, of letters only, without one of another kind between them.
     recent: [Word; 2],
-    /// Which of the two is the last.
-    last: usize,
+    /// Whether the second of the two is the last.
+    second_is_last: bool,
     spelled: Option<(Range<usize>, usize)>,
 }
 
@@ -212,7 +212,7 @@ impl<'l> Scan<'l> {
             lexicon,
             words: 0,
             recent: [Word::default(); 2],
-            last: 0,
+            second_is_last: false,
             spelled: None,
         }
     }
@@ -254,17 +254,20 @@ impl<'l> Scan<'l> {
             self.unmask(&word, hash, text, signs);
         }
         let [one, other] = &self.recent;
-        let (before, oldest) = if self.last == 0 { (one, other) } else { (other, one) };
+        let (before, oldest) = if self.second_is_last {
+            (other, one)
+        } else {
+            (one, other)
+        };
         if !before.is_none() {
             self.gap(&word, before, signs);
             if self.lexicon.may_end(hash) {
                 self.split(&word, [before, oldest], text, signs);
             }
         }
-        self.last ^= 1;
-        if let Some(slot) = self.recent.get_mut(self.last) {
-            *slot = word;
-        }
+        let [one, other] = &mut self.recent;
+        *(if self.second_is_last { one } else { other }) = word;
+        self.second_is_last = !self.second_is_last;
     }
 
     /// Notes a word that is none of the lexicon and may be one in disguise.

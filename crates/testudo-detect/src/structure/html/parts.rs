@@ -185,16 +185,18 @@ pub fn parts(page: &str) -> Vec<Part> {
 
 /// So many tokens are kept rather than read again.
 const KEPT_MAX: usize = 8 * 1024;
+/// How long a token of a page is, more or less.
+const TOKEN_BYTES: usize = 16;
 
 /// What the style sheets of a page say, the tokens that were read to know it, and all those behind them.
 fn sheet_of(page: &str) -> (Sheet, Vec<Token>, Tokens<'_>) {
     let mut sheet = Sheet::default();
-    let mut kept = Vec::new();
     let mut tokens = Tokens::new(page);
     if !page.contains("</style") && !page.contains("</STYLE") {
-        return (sheet, kept, tokens);
+        return (sheet, Vec::new(), tokens);
     }
     let last = last_style_end(page);
+    let mut kept = Vec::with_capacity(KEPT_MAX.min(page.len() / TOKEN_BYTES));
     let mut in_style = false;
     let mut at = 0;
     let mut all = true;
@@ -247,6 +249,7 @@ impl<'a> Reader<'a> {
     fn new(page: &'a str, sheet: Sheet) -> Self {
         let mut visible = Part::new(PartKind::Visible);
         visible.text.reserve(page.len());
+        visible.pieces.reserve(KEPT_MAX.min(page.len() / TOKEN_BYTES));
         Self {
             page,
             sheet,

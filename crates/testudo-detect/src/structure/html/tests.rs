@@ -31,6 +31,16 @@ fn others(page: &str, kind: PartKind) -> Vec<String> {
 }
 
 #[test]
+fn a_style_sheet_behind_more_tokens_than_are_kept_still_hides() {
+    for tags in [0, 10, 4000, 8191, 8192, 8193, 9000] {
+        let sheet = "<style>.x{display:none}</style>";
+        let page = format!("{}{sheet}<p class=x>not seen</p>seen{sheet}", "<wbr>".repeat(tags));
+        assert_eq!(hidden(&page), [(Hiding::StyleSheet, "not seen".to_owned())], "{tags}");
+        assert_eq!(visible(&page).trim(), "seen", "{tags}");
+    }
+}
+
+#[test]
 fn what_hides_is_known() {
     let check = |open: &str, hiding: Hiding| {
         let page = format!("<p>seen {open}not seen</p> after");

@@ -35,6 +35,20 @@ fn by_bits(text: &[u8]) -> Signs {
 }
 
 #[test]
+fn whatever_a_word_ends_with_is_known_to_be_an_ending() {
+    let lists = [
+        include_str!("../../../words/attack.txt"),
+        include_str!("../../../words/known.txt"),
+    ];
+    for word in lists.into_iter().flat_map(str::lines) {
+        for from in 1..word.len() {
+            let ending = Letters::small(word.as_bytes(), from, word.len() - from);
+            assert!(LEXICON.may_end(ending.hash()), "{word} from {from}");
+        }
+    }
+}
+
+#[test]
 fn words_that_cross_blocks_and_end_texts_are_whole() {
     for pad in 50..70 {
         let text = format!(
