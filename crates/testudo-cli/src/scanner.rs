@@ -1,12 +1,17 @@
 //! What the guards of one profile find in a text, outside of a gateway.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use testudo_detect::structure::special::{SpecialTokens, TokenLevel};
 use testudo_detect::{
     AllowList, Budget, Canaries, Detector, Hit, Rule, RuleIndex, Scope, Selection, scan_all_with_views,
 };
+use testudo_gateway::guard::broken_token;
 use testudo_gateway::guard::model::{ModelWork, Models};
 use testudo_gateway::settings::{GuardSetting, InjectionModels, ModelSettings, Profile};
 use testudo_gateway::system_clock::SystemClock;
@@ -52,6 +57,8 @@ pub(crate) struct Scanner {
     models: Option<Arc<Models>>,
     allow: Arc<AllowList>,
     selections: BTreeMap<&'static str, Selection>,
+    /// Tokens of chat templates that the profile breaks.
+    tokens: Option<(Arc<SpecialTokens>, TokenLevel)>,
 }
 
 /// The trained models that ship. Here nobody waits, so that the encoder reads all it is asked about.
@@ -79,7 +86,11 @@ impl Scanner {
     pub(crate) fn new(detector: Arc<Detector>, profile: Arc<Profile>, models: Option<Arc<Models>>) -> Self {
         // A list that `testudo check` refuses allows nothing.
         let allow = Arc::new(AllowList::new(&profile.allow, &detector).unwrap_or_default());
+        // Without the table nothing is said to be broken.
+        let level = profile.neutralise;
+        let tokens = level.and_then(|level| Some((Arc::new(SpecialTokens::builtin().ok()?), level)));
         Self {
+            tokens,
             detector,
             profile,
             models,
@@ -153,6 +164,10 @@ impl Scanner {
             found.extend(scored.hits.iter().map(|hit| (*hit, Some(scored.explanation.clone()))));
             found.sort();
         }
+        let by_others = matches!(origin, Origin::User | Origin::ToolResult { .. } | Origin::Document);
+        if by_others && !self.defuse(text, &mut found, &mut allowance.rules) {
+            scanned.exhausted = true;
+        }
         let found = found.into_iter().map(|(hit, why)| Found {
             action: action(detector, guards, &hit),
             hit,
@@ -160,6 +175,26 @@ impl Scanner {
         });
         scanned.found = found.collect();
         scanned
+    }
+
+    /// Lowers what rules say of tokens that the gateway breaks, as it does; false when not all of the text was read.
+    fn defuse(&self, text: &str, found: &mut [(Hit, Option<String>)], budget: &mut Budget) -> bool {
+        let Some((table, level)) = &self.tokens else {
+            return true;
+        };
+        let Some(tokens) = table.find(text, *level, budget) else {
+            return false;
+        };
+        for (hit, _) in found {
+            let next = tokens.partition_point(|token| token.range.start <= hit.start);
+            let token = next.checked_sub(1).and_then(|at| tokens.get(at));
+            if let (Some(token), Some(rule)) = (token, self.detector.rule(hit.rule))
+                && hit.end <= token.range.end
+            {
+                hit.score = broken_token(rule, hit.score);
+            }
+        }
+        true
     }
 
     /// What the profile does about text that nobody could scan; it stops the exchange when the profile is silent.

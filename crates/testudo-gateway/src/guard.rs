@@ -21,7 +21,7 @@ pub use body::{BodyOutcome, guard_request, guard_response};
 pub(crate) use body::{Site, plan_span};
 pub use cover::{Edit, EditKind};
 pub use findings::{FindingLog, Seen};
-pub use inspection::{Answer, Exchanger, Inspection, Judge, Leaks};
+pub use inspection::{Answer, Exchanger, Inspection, Judge, Leaks, broken_token};
 pub use plan::GuardPlan;
 pub use schema::{Conformance, Schema};
 pub use stream::{StreamBounds, StreamGuard, StreamStep};

@@ -30,6 +30,16 @@ use super::schema::{Conformance, Schema};
 const TOKEN_RULE: &str = "injection.role-tokens";
 const BROKEN_SCORE: u8 = 60;
 
+/// What a rule's certainty comes to where its text is a token of a chat template that gets broken.
+#[must_use]
+pub fn broken_token(rule: &Rule, score: Score) -> Score {
+    if rule.id.as_str() == TOKEN_RULE {
+        Score::new(BROKEN_SCORE).map_or(score, |most| score.min(most))
+    } else {
+        score
+    }
+}
+
 /// Windows that the encoder should have read and did not. The n-gram model has scored them, so the shipped policies
 /// only observe it, unlike all else that could not be scanned.
 const MODEL_LIMIT: &str = "guard.model-limit";
@@ -147,8 +157,8 @@ impl Inspection {
     fn certainty(&self, hit: &Hit, rule: &Rule, path: &str) -> Score {
         let inside = |range: &Range<usize>| range.start <= hit.start && hit.end <= range.end;
         let defused = is_stop_sequence(path) || self.defused.iter().any(inside);
-        if rule.id.as_str() == TOKEN_RULE && defused {
-            Score::new(BROKEN_SCORE).map_or(hit.score, |most| hit.score.min(most))
+        if defused {
+            broken_token(rule, hit.score)
         } else {
             hit.score
         }
