@@ -9,6 +9,8 @@ use crate::scan::{Place, Scan};
 use crate::source::{Source, read_up_to};
 use crate::verdict::{Verdict, shown};
 
+/// A graph that is written as text, with its weights.
+const GRAPH_BYTES_MAX: usize = 64 << 20;
 /// Libraries whose classes pipelines of diffusers are made of, and folders of its own pipelines.
 const PIPELINES: [&str; 16] = [
     "diffusers",
@@ -86,7 +88,8 @@ pub(super) fn text(scan: &mut Scan<'_>, source: &dyn Source, place: &Place) {
     if !is_graph && !is_mlflow && !place.ends_with(&[".yaml", ".yml"]) {
         return;
     }
-    let bytes = read_up_to(source, 0, TEXT_BYTES_MAX).unwrap_or_default();
+    let bytes_max = if is_graph { GRAPH_BYTES_MAX } else { TEXT_BYTES_MAX };
+    let bytes = read_up_to(source, 0, bytes_max).unwrap_or_default();
     if u64::try_from(bytes.len()).unwrap_or(0) < source.size() {
         let reason = "only its beginning was read";
         scan.find(place, "config.long", Verdict::Unknown, reason, None);
