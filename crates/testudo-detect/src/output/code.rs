@@ -101,6 +101,9 @@ impl Code {
         let end = self.line_start.saturating_add(line.len());
         if self.long {
             self.long = false;
+            if self.fence.is_some() {
+                self.add(end..end.saturating_add(1));
+            }
         } else {
             self.read_line(&line, end);
         }
@@ -184,8 +187,8 @@ impl Code {
 
     fn add(&mut self, range: Range<usize>) {
         match self.ranges.last_mut() {
-            // A fence's lines are one range, their line ends included; other ranges are further apart.
-            Some(last) if range.start <= last.end.saturating_add(2) => last.end = range.end,
+            // A fence's lines are one range, their line ends included; what stands between others was decided as no code.
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
             _ if range.is_empty() => {}
             _ => self.ranges.push(range),
         }
