@@ -255,6 +255,8 @@ fn tokens() {
             "Base64-encoded",
             "authSplit.join(",
             "getAttr(other",
+            "configGet(",
+            "isSet($_POST[",
             "windows_sys::core::HRESULT",
             "GID:user_list",
         ],

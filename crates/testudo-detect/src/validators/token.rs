@@ -194,7 +194,7 @@ fn is_call(text: &str) -> bool {
     };
     let digits = text.bytes().any(|byte| byte.is_ascii_digit());
     text.split_once('(').is_some_and(|(name, rest)| {
-        let plain = !digits && is_name(rest);
+        let plain = !digits && (rest.is_empty() || rest.starts_with('$') || is_name(rest));
         (plain || (name.contains('.') && !rest.contains(')'))) && name.split('.').all(is_name)
     })
 }
