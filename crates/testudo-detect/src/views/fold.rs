@@ -138,6 +138,7 @@ impl Folder {
     }
 
     /// Takes a character that folds to itself.
+    #[inline]
     fn pass(&mut self, c: char) {
         if ends_word(c) {
             self.end_word();
