@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::derived::Edit;
 use super::lexicon::{LEXICON, Letters, Sense};
+use crate::kinds::{Kinds, letter};
 
 /// Fewer words are a name in code or the address of an article.
 const WORDS_MIN: usize = 7;
@@ -15,23 +16,13 @@ const GAP_MAX: usize = 8;
 const ROW_MAX: usize = 4096;
 
 /// A space in the place of each gap of each row of glued words that attacks use.
-pub(super) fn parted(text: &str) -> Vec<Edit> {
+pub(super) fn parted(text: &str, kinds: &Kinds) -> Vec<Edit> {
     let mut edits = Vec::new();
     let mut row = Row::default();
-    let mut at = 0;
     let bytes = text.as_bytes();
-    while let Some(start) = next(bytes, at, |byte| byte.is_ascii_alphabetic()) {
-        let end = next(bytes, start, |byte| !byte.is_ascii_alphabetic()).unwrap_or(bytes.len());
-        row.take(bytes, start..end, &mut edits);
-        at = end;
-    }
+    kinds.each_run(letter, |_| 0, |word, _| row.take(bytes, word, &mut edits));
     row.close(&mut edits);
     edits
-}
-
-fn next(bytes: &[u8], from: usize, is: impl Fn(&u8) -> bool) -> Option<usize> {
-    let place = bytes.get(from..)?.iter().position(is)?;
-    Some(from.saturating_add(place))
 }
 
 /// Words with nothing but one kind of sign between them.
@@ -48,7 +39,7 @@ impl Row {
     fn take(&mut self, bytes: &[u8], word: Range<usize>, edits: &mut Vec<Edit>) {
         let gap = self.end..word.start;
         let sign = glue(bytes.get(gap.clone()).unwrap_or_default());
-        if sign != Some(self.sign) {
+        if sign != Some(self.sign) && !self.gaps.is_empty() {
             self.close(edits);
         }
         if let Some(sign) = sign
@@ -80,6 +71,10 @@ impl Row {
 /// The first sign of a gap of signs alone, or of signs about one space: not what stands between words of a sentence.
 fn glue(gap: &[u8]) -> Option<u8> {
     let first = *gap.first()?;
+    // Most gaps are a space.
+    if first == b' ' || gap.len() > GAP_MAX {
+        return None;
+    }
     let sign = |byte: &u8| {
         matches!(
             byte,
@@ -93,8 +88,8 @@ fn glue(gap: &[u8]) -> Option<u8> {
         .filter(|byte| sign(byte) || (emoji && !byte.is_ascii()))
         .count();
     let on_both_sides = spaces == 0 || (gap.last() == Some(&first) && gap.len() > 2);
-    let all = gap.len() <= GAP_MAX && spaces <= 1 && signs.saturating_add(spaces) == gap.len();
-    (all && on_both_sides && first != b' ').then_some(first)
+    let all = spaces <= 1 && signs.saturating_add(spaces) == gap.len();
+    (all && on_both_sides).then_some(first)
 }
 
 fn word_before(bytes: &[u8], end: usize) -> Range<usize> {
@@ -111,10 +106,11 @@ fn count_attacks(bytes: &[u8], word: Range<usize>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::parted;
+    use crate::kinds::Kinds;
     use crate::views::derived::splice;
 
     fn read(text: &str) -> String {
-        let edits = parted(text);
+        let edits = parted(text, &Kinds::of(text.as_bytes()));
         if edits.is_empty() {
             String::new()
         } else {

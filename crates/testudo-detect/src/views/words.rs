@@ -81,7 +81,7 @@ pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
         views.push((ViewKind::Leet, splice(text, &leet, GUESS_MARGIN)));
     }
     views.extend(split::joined(text, &signs).map(|derived| (ViewKind::Joined, derived)));
-    let parted = glued::parted(text);
+    let parted = glued::parted(text, kinds);
     if !parted.is_empty() {
         views.push((ViewKind::Joined, splice(text, &parted, GUESS_MARGIN)));
     }
