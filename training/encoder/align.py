@@ -51,9 +51,7 @@ def main():
     tokenizer = Tokenizer.from_file(given.tokenizer)
     tokenizer.enable_truncation(TOKENS)
     state = torch.load(given.start)
-    teacher, student = (Encoder(tokenizer.get_vocab_size()) for _ in range(2))
-    teacher.load_state_dict(state)
-    student.load_state_dict(state)
+    teacher, student = Encoder.of(state), Encoder.of(state)
     teacher.eval()
     student.words.weight.requires_grad = False
     by = {}

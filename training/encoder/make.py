@@ -1,10 +1,10 @@
-"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, a third and a last round, export.
+"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, more rounds, two more layers, a last round, export.
 
     apt-get install python3-torch
     python3 -m venv --system-site-packages VENV && VENV/bin/pip install -r requirements.txt
     VENV/bin/python make.py --data ../../../shared/data --generated generated.jsonl framed.jsonl --work WORK
 
-`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About three hours
+`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About four hours
 on one core. Seeds are fixed; sums differ in their last bits with the number of threads. `pack.py` beside the shipped
 weights packs the result; `testudo-train tiers` writes its thresholds and tables.
 """
@@ -40,11 +40,16 @@ TWICE += ["benign:generated/" + it for it in ("twin_ordinary", "twin_bulletin", 
 ERRANDS = ["generated/" + it for it in ("planted_field", "planted_errand", "planted_marked", "tool_secret", "jailbreak_more")]
 ERRANDS += ["benign:generated/" + it for it in ("twin_field", "twin_errand", "result_whole", "result_more", "twin_secret", "persona_fine")]
 ERRAND_WINDOWS = 70000
-# The same for descriptions of tools, orders in the voice of data and the later jailbreaks; the weights that ship are those of this round.
+# The same for descriptions of tools, orders in the voice of data and the later jailbreaks, first with four layers and then with
+# six. Then languages are drawn less often, and of ten windows one is a host with an order in it and one a host with something harmless in it.
 VOICES = ["generated/" + it for it in ("tool_described", "planted_voice", "jailbreak_coaxed", "planted_field", "planted_errand", "tool_secret", "jailbreak_more")]
 VOICES += ["benign:generated/" + it for it in ("twin_described", "twin_voice", "result_voice", "coaxed_fine", "twin_field", "twin_errand", "result_more")]
 VOICES += ["benign:generated/" + it for it in ("twin_secret", "persona_fine")] + ["benign:persona_prompts"]
 VOICE_WINDOWS = 40000
+DEEP = ["--put", 8, "--fixed", 1, "--sharp", 1, "--half", "lang:", "benign:lang:"]
+DEEP_WINDOWS = 111000
+# The weights that ship are a mean of those with two more layers before the last round and after; this is the share of the latter.
+AFTER_DEEP = 0.5
 LEFT_OUT += [part + "lang:" + code for code in ("th", "hu", "sw", "he", "ko", "pl") for part in ("", "benign:")]
 
 
@@ -74,6 +79,12 @@ def step(script, *arguments):
     subprocess.run([sys.executable, str(here / script), *map(str, arguments)], check=True)
 
 
+def mean(work, before, after, share, out):
+    """Weights between two of the same form, `share` of the way to the second."""
+    before, after = torch.load(work / before), torch.load(work / after)
+    torch.save({name: (1 - share) * before[name] + share * after[name] for name in after}, work / out)
+
+
 def main():
     parse = argparse.ArgumentParser()
     parse.add_argument("--data", type=pathlib.Path, required=True)
@@ -101,14 +112,16 @@ def main():
     step("align.py", "--start", work / "second.pt", "--tokenizer", work / "tokenizer.json", "--data", train,
          "--messages", *catalogues, "--out", work / "aligned.pt", "--steps", 1050)
     step("train.py", "--start", work / "aligned.pt", *common, "--out", work / "encoder.pt", "--epochs", 1, "--rate", 2e-4, "--twice", *TWICE)
-    model = Encoder(len(keep))
-    before, after = torch.load(work / "second.pt"), torch.load(work / "encoder.pt")
-    torch.save({name: (1 - AFTER) * before[name] + AFTER * after[name] for name in after}, work / "mean.pt")
+    mean(work, "second.pt", "encoder.pt", AFTER, "mean.pt")
     step("train.py", "--start", work / "mean.pt", *common, "--out", work / "last.pt", "--epochs", 1, "--rate", 2e-4,
          "--limit", ERRAND_WINDOWS, "--twice", *ERRANDS)
     step("train.py", "--start", work / "last.pt", *common, "--out", work / "voices.pt", "--epochs", 1, "--rate", 2e-4,
          "--limit", VOICE_WINDOWS, "--twice", *VOICES)
-    model.load_state_dict(torch.load(work / "voices.pt"))
+    step("deepen.py", "--start", work / "voices.pt", "--tokenizer", work / "tokenizer.json", "--data", train, "--out", work / "deep.pt")
+    step("train.py", "--start", work / "deep.pt", *common, "--out", work / "six.pt", "--epochs", 1, "--rate", 2.5e-4,
+         "--limit", DEEP_WINDOWS, *DEEP, "--twice", *VOICES)
+    mean(work, "deep.pt", "six.pt", AFTER_DEEP, "shipped.pt")
+    model = Encoder.of(torch.load(work / "shipped.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
 
 

@@ -17,14 +17,18 @@ class Layer(nn.Module):
     def forward(self, x, mask, dropout):
         batch, length, hidden = x.shape
 
+        def dropped(y):
+            """Without some of the numbers, the same ones for all pieces of a text."""
+            return functional.dropout(y.new_ones(batch, 1, hidden), dropout) * y if dropout else y
+
         def split(y):
             return y.view(batch, length, self.heads, hidden // self.heads).transpose(1, 2)
 
         query, key, value = split(self.query(x)), split(self.key(x)), split(self.value(x))
         weights = query @ key.transpose(-1, -2) * (hidden // self.heads) ** -0.5 + mask
         mixed = (weights.softmax(-1) @ value).transpose(1, 2).reshape(batch, length, hidden)
-        x = self.attention_norm(x + functional.dropout(self.output(mixed), dropout))
-        return self.output_norm(x + functional.dropout(self.down(functional.gelu(self.up(x))), dropout))
+        x = self.attention_norm(x + dropped(self.output(mixed)))
+        return self.output_norm(x + dropped(self.down(functional.gelu(self.up(x)))))
 
 
 class Encoder(nn.Module):
@@ -59,6 +63,14 @@ class Encoder(nn.Module):
 
     def forward(self, ids, mask):
         return self.last(functional.gelu(self.head(self.pooled(ids, mask))))
+
+    @classmethod
+    def of(cls, state):
+        """The encoder whose weights `state` holds, of as many layers as it has."""
+        layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
+        made = cls(len(state["words.weight"]), layers=layers)
+        made.load_state_dict(state)
+        return made
 
     @classmethod
     def from_base(cls, base, keep, layers):

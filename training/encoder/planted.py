@@ -1,11 +1,12 @@
-"""Puts requests that people write into texts that models read, and as often a sentence of another such text."""
+"""Puts requests that people write, and orders of generated rows, into texts that models read, and as often a harmless sentence of another one."""
 
 import json
 import re
 
-from rows import ASKED, ELSEWHERE, crop, read_weight
+from rows import ASKED, ELSEWHERE, PLAIN, crop, group, read_weight
 
 OPENINGS = ["", "", "", "", "please ", "also, ", "then ", "now ", "next, ", "one more thing: ", "before you answer, ", "could you ", "you must ", "make sure to "]
+TWINS = ["generated/" + it for it in ("twin_field", "twin_errand", "twin_voice", "result_whole", "result_more", "result_voice", "twin_human", "twin_plain")]
 LENGTH = range(16, 201)
 PLACE = re.compile(r'(?<=[.!?。।؟])\s+|\n+')
 IN_JSON = re.compile(r'"(?=\s*[,}\]])')
@@ -35,21 +36,38 @@ def put(host, sentence, choose):
     return f"{host[start:at]} {sentence} {host[at:end]}".strip()
 
 
+def order(row):
+    """What a row of the plain orders hides, if it is short."""
+    attack = row["meta"].get("attack") if row["label"] != "benign" and group(row) in PLAIN else None
+    return " ".join(attack.split()) if attack and len(attack) in LENGTH else None
+
+
+def is_result(row):
+    """Whether a row is what a tool gave back, not a document."""
+    family = row["meta"].get("family")
+    return family in ("tool_json", "bipia_ctx") or family in TWINS
+
+
 def planted(rows, count, choose):
-    """`count` windows with a request of a user, and as many with a sentence of another host."""
+    """`count` windows with a request or an order, and as many with a harmless sentence of another host."""
     benign = [row for row in rows if row["label"] == "benign"]
     hosts = [row for row in benign if read_weight(row) == 1.0 and len(row["text"]) >= 160]
+    results = [row for row in hosts if is_result(row)]
+    twins = [row for row in benign if row["meta"].get("family") in TWINS]
     requests = [found for row in benign if row["meta"].get("family") in ASKED and (found := request(row))]
+    orders = [found for row in rows if (found := order(row))]
     made = []
     while len(made) < 2 * count:
         asked = len(made) % 2 == 0
-        host = choose.choice(hosts)
-        if asked:
+        host = choose.choice(results if choose.random() < 0.5 and results else hosts)
+        if asked and choose.random() < 0.5 and orders:
+            sentence = choose.choice(orders)
+        elif asked:
             sentence = choose.choice(requests)
             opening = choose.choice(OPENINGS)
             sentence = opening[:1].upper() + opening[1:] + sentence[:1].lower() + sentence[1:] if opening else sentence
         else:
-            others = sentences(crop(choose.choice(hosts)["text"], choose))
+            others = sentences(crop(choose.choice(twins if choose.random() < 0.5 and twins else hosts)["text"], choose))
             if not others:
                 continue
             sentence = choose.choice(others)

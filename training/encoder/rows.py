@@ -38,6 +38,8 @@ DESCRIBED = {
 }
 # What other texts say about descriptions, and harmless descriptions about other texts, where the same words are orders.
 ELSEWHERE = 0.3
+# How many of the other planted rows are cut that way too, and what an order alone counts.
+CUT, ALONE = 0.4, 0.5
 # As in the program, in letters for bytes.
 WINDOW_MAX, STRIDE, PIECE_MIN = 600, 400, 16
 
@@ -93,18 +95,25 @@ def pieces(text):
 
 
 def cut(text, choose, start=0, end=0):
-    """One of the windows that the program scores, of those that hold `start` to `end` if there is something to hold: never
-    a sentence alone then, which may say nothing without what stands before it."""
+    """One of the windows that the program scores, of those that hold `start` to `end` if there is something to hold, and
+    whether it is a sentence alone, which may say little without what stands before it."""
     parts = pieces(text)
     pairs = [(a[0], b[1]) for a, b in zip(parts, parts[1:])]
     stretches = [(at, at + WINDOW_MAX) for at in range(0, max(1, len(text) - STRIDE // 2), STRIDE)]
-    kinds = [stretches, pairs] if end else [stretches, pairs, parts]
-    kinds = [[w for w in kind if w[0] <= start and w[1] >= end] if end else kind for kind in kinds]
+    kinds = [stretches, pairs, parts]
+    if end:
+        # A long order fills more than a pair; then two sentences of it are one. A single one of them may be chatter.
+        kinds = [[w for w in kind if w[0] <= start and w[1] >= end or kind is pairs and inside(w, start, end)] for kind in kinds]
     kinds = [kind for kind in kinds if kind]
     if not kinds:
-        return text[max(0, start - 160) : end + 160]
+        return text[max(0, start - 160) : end + 160], False
     first, last = choose.choice(choose.choice(kinds))
-    return text[first:last]
+    return text[first:last], (first, last) in parts
+
+
+def inside(window, start, end):
+    """Whether at least two thirds of a window are between `start` and `end`."""
+    return 3 * (min(window[1], end) - max(window[0], start)) >= 2 * (window[1] - window[0])
 
 
 def around(text, attack, choose, context):
@@ -139,7 +148,7 @@ def shown(row, choose):
     as_cut = row["meta"].get("family") in AS_CUT
     if row["label"] == "benign":
         if as_cut:
-            return cut(text, choose), (0.0, 0.0), (1.0, read_weight(row))
+            return cut(text, choose)[0], (0.0, 0.0), (1.0, read_weight(row))
         # The program scores sentences alone as well.
         part = crop(text, choose, 24, 120) if choose.random() < 0.3 else crop(text, choose)
         return part, (0.0, 0.0), (1.0, read_weight(row))
@@ -156,8 +165,9 @@ def shown(row, choose):
             if rest:
                 return crop(choose.choice(rest)[20:-20], choose), (0.0, 0.0), (1.0, 1.0)
     plain = group(row) in PLAIN
-    if as_cut and (at := text.find(attack)) >= 0:
-        return cut(text, choose, at, at + len(attack)), (1.0, 1.0), (0.0 if plain else 0.7, 1.0)
+    if (as_cut or choose.random() < CUT) and (at := text.find(attack)) >= 0:
+        part, alone = cut(text, choose, at, at + len(attack))
+        return part, (1.0, 1.0), (0.0 if plain else 0.7, ALONE if alone else 1.0)
     found = around(text, attack, choose, plain)
     target = 1.0 if found else 0.6
     return found or crop(text, choose, 400, 620), (target, target), (0.0 if plain else 0.7, 1.0)
@@ -170,19 +180,20 @@ def segments(text, size=480, step=320):
     return [text[start : start + size] for start in range(0, max(1, len(text) - size + step), step)]
 
 
-def weights(rows, twice):
-    """How often a row is drawn in an epoch, so that no collection outweighs the others; the groups in `twice` count double."""
+def weights(rows, twice, half):
+    """How often a row is drawn in an epoch, so that no collection outweighs the others; the groups in `twice` count double,
+    those whose names begin with one of `half` half."""
     counts = {}
     for row in rows:
         counts[group(row)] = counts.get(group(row), 0) + 1
-    return [(1 + (group(row) in twice)) * min(2.0, max(0.25, (900 / counts[group(row)]) ** 0.5)) for row in rows]
+    return [(1 + (group(row) in twice)) * (0.5 if group(row).startswith(tuple(half)) else 1) * min(2.0, max(0.25, (900 / counts[group(row)]) ** 0.5)) for row in rows]
 
 
-def drawn(rows, seed, twice=()):
+def drawn(rows, seed, twice=(), half=()):
     """The rows of one epoch in random order."""
     choose = random.Random(seed)
     out = []
-    for row, weight in zip(rows, weights(rows, twice)):
+    for row, weight in zip(rows, weights(rows, twice, half)):
         times = int(weight) + (choose.random() < weight - int(weight))
         out.extend([row] * times)
     choose.shuffle(out)

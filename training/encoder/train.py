@@ -92,10 +92,14 @@ def main():
     parse.add_argument("--extra", nargs="*", default=[])
     parse.add_argument("--leave-out", nargs="*", default=[])
     parse.add_argument("--epochs", type=int, default=2)
-    parse.add_argument("--layers", type=int, default=4)
     parse.add_argument("--rate", type=float, default=3e-4)
     parse.add_argument("--limit", type=int, default=0)
     parse.add_argument("--twice", nargs="*", default=[], help="groups that are drawn twice as often")
+    parse.add_argument("--half", nargs="*", default=[], help="beginnings of the names of groups that are drawn half as often")
+    parse.add_argument("--put", type=int, default=12, help="of how many windows one has a sentence put into another text")
+    parse.add_argument("--fixed", type=int, default=0, help="how many layers learn nothing more")
+    parse.add_argument("--sharp", type=float, default=0.0, help="how much more a window counts that is wholly wrong")
+    parse.add_argument("--minutes", type=float, default=0.0, help="ends then, the rate falling to zero by the clock, not by the steps")
     parse.add_argument("--unmeasured", action="store_true")
     given = parse.parse_args()
     torch.manual_seed(11)
@@ -106,31 +110,40 @@ def main():
     out_of = [row for row in rows if group(row) in given.leave_out]
     rows = [row for row in rows if group(row) not in given.leave_out]
     choose = random.Random(5)
-    model = Encoder(tokenizer.get_vocab_size(), layers=given.layers)
     start = torch.load(given.start)
     if start["last.weight"].shape[0] == 2:  # Weights of before: descriptions of tools were what a model reads.
         for part in ("last.weight", "last.bias"):
             start[part] = torch.cat([start[part], start[part][1:]])
-    model.load_state_dict(start)
-    model.words.weight.requires_grad = False
+    model = Encoder.of(start)
+    fixed = [model.words, *([model.norm] if given.fixed else []), *model.layers[: given.fixed]]
+    for part in fixed:
+        part.requires_grad_(False)
+    model.places.requires_grad = not given.fixed
     groups = rates(model, given.rate)
     learned = [p for group in groups for p in group["params"]]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.02)
-    epochs = [drawn(rows, 100 + e, given.twice) for e in range(given.epochs)]
+    epochs = [drawn(rows, 100 + e, given.twice, given.half) for e in range(given.epochs)]
     if given.limit:
         epochs = [e[: given.limit] for e in epochs]
     plans = []
     for e in epochs:
-        shown = [window(row, choose) for row in e] + planted(rows, len(e) // 12, choose)
+        shown = [window(row, choose) for row in e] + planted(rows, len(e) // given.put, choose)
         encoded = [x.ids for x in tokenizer.encode_batch([text for text, _, _ in shown])]
         plans.append((encoded, [(target, weight) for _, target, weight in shown], batches(encoded, 3072, choose, by_length(encoded, choose))))
     total = sum(len(b) for _, _, b in plans)
     warming = min(100, total // 8 + 1)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / warming) * max(0.02, 1 - s / total))
+    began = time.time()
+
+    def passed(step):
+        return (time.time() - began) / 60 / given.minutes if given.minutes else step / total
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / warming) * max(0.0 if given.minutes else 0.02, 1 - passed(s)))
     print(f"{len(rows)} rows, {sum(len(e) for e in epochs)} windows, {total} steps", flush=True)
-    began, done, mean = time.time(), 0, None
+    done, mean = 0, None
     for number, (encoded, targets, plan) in enumerate(plans):
         for batch in plan:
+            if given.minutes and passed(done) >= 1:
+                break
             model.train()
             model.dropout = 0.1
             ids, mask = tensors([encoded[i] for i in batch])
@@ -138,6 +151,8 @@ def main():
             weight = torch.tensor([targets[i][1] for i in batch])
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits = model(ids, mask)
+            wrong = (logits.detach().float().sigmoid() - wanted).abs()
+            weight = weight * (1 + given.sharp * wrong)
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), wanted, weight)
             optimiser.zero_grad()
             loss.backward()
@@ -148,7 +163,7 @@ def main():
             mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
             if done % 50 == 0:
                 print(f"epoch {number} step {done}/{total} loss {mean:.4f} {time.time() - began:.0f} s", flush=True)
-            if done % 400 == 0:
+            if done % 200 == 0:
                 torch.save(model.state_dict(), given.out)
         torch.save(model.state_dict(), given.out)
     if given.unmeasured:

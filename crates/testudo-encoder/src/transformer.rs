@@ -144,7 +144,7 @@ impl Transformer {
         Self::new(Weights::shipped(), threads)
     }
 
-    /// How many windows of the network a text is; what scoring it costs, in about 10 ms each.
+    /// How many windows of the network a text is; what scoring it costs, in about 16 ms each.
     #[must_use]
     pub fn windows_of(&self, text: &str) -> usize {
         let pieces = pieces(text, &self.vocabulary, &mut Scratch::default());

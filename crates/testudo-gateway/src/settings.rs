@@ -63,7 +63,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelSettings {
     pub injection: InjectionModels,
-    /// Windows that the encoder may read for one exchange; each takes about 10 ms of one core.
+    /// Windows that the encoder may read for one exchange; each takes about 16 ms of one core.
     pub encoder_windows_max: usize,
     /// Texts whose verdicts are remembered, and as many windows.
     pub cache_entries: usize,
