@@ -2,6 +2,7 @@
 
 mod again;
 mod calibration;
+mod chance;
 mod features;
 pub mod metrics;
 mod ngram;
@@ -162,7 +163,8 @@ pub struct WindowScore {
     pub extent: Extent,
     /// The n-gram model's logit.
     pub ngram_logit: f32,
-    /// The logit that decided: of the n-grams, of both tiers together, or the mean of those of a second look.
+    /// The logit that decided: of the n-grams; of both tiers together, or the mean of those of a second look, less what
+    /// a long document's windows reach by chance.
     pub logit: f32,
     /// After a second look: the sentence in it, or around it, that counted.
     pub sentence: Option<Range<usize>>,
@@ -365,11 +367,13 @@ impl InjectionModel {
                 }
             }
         }
+        let windows = scored.iter().filter(|it| it.view == 0).count();
+        let by_chance = chance::by_chance(channel, windows);
         for (position, logit) in counted {
             if let Some(window) = scored.get_mut(position) {
-                window.logit = logit;
+                window.logit = logit - by_chance;
                 window.tier = Tier::Encoder;
-                window.score = second.calibration.score(channel, logit);
+                window.score = second.calibration.score(channel, window.logit);
             }
         }
         (first.saturating_add(again), again)
