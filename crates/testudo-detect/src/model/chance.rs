@@ -58,7 +58,7 @@ mod tests {
         #[test]
         fn longer_texts_lose_more(windows in any::<u16>(), more in any::<u16>()) {
             let (windows, more) = (usize::from(windows), usize::from(more));
-            let (short, long) = (by_chance(Channel::Document, windows), by_chance(Channel::Document, windows + more));
+            let (short, long) = (by_chance(Channel::Document, windows), by_chance(Channel::Document, windows.saturating_add(more)));
             prop_assert!(0.0 <= short && short <= long, "{short} {long}");
         }
     }
