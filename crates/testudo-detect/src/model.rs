@@ -164,7 +164,7 @@ pub struct WindowScore {
     /// The n-gram model's logit.
     pub ngram_logit: f32,
     /// The logit that decided: of the n-grams; of both tiers together, or the mean of those of a second look, less what
-    /// a long document's windows reach by chance.
+    /// the windows of a long text reach by chance.
     pub logit: f32,
     /// After a second look: the sentence in it, or around it, that counted.
     pub sentence: Option<Range<usize>>,

@@ -165,6 +165,8 @@ fn what_the_configuration_names_needs_no_flags() {
         "worse",
     ]);
     assert_eq!(rig.pull_prod("serving/m/b").unwrap(), b"one");
+    let below_a_file = rig.pull_prod("testudo.toml/m").unwrap_err();
+    assert!(below_a_file.contains("Not a directory"), "{below_a_file}");
     let shown: Value = serde_json::from_str(&rig.say(&["show", "m", "prod", "--format", "json"])).unwrap();
     let by: Vec<_> = shown["statements"]
         .as_array()

@@ -48,9 +48,14 @@ impl Artifact {
         to: &Path,
         watch: &(dyn Fn(Measured) + Sync),
     ) -> Result<Pulled, VaultError> {
-        let there = to.symlink_metadata();
-        if !matches!(&there, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            return Err(VaultError::Exists { path: to.to_owned() });
+        let failed = |source| VaultError::File {
+            path: to.to_owned(),
+            source,
+        };
+        match to.symlink_metadata() {
+            Ok(_) => return Err(VaultError::Exists { path: to.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
         }
         let part = part_folder(to)?;
         if let Some(above) = to.parent() {
@@ -84,10 +89,6 @@ impl Artifact {
             });
         }
         remove_strangers(&part, record)?;
-        let failed = |source| VaultError::File {
-            path: to.to_owned(),
-            source,
-        };
         sync_folders(&part, record).map_err(failed)?;
         fs::rename(&part, to).map_err(failed)?;
         let above = to.parent().filter(|it| !it.as_os_str().is_empty());
