@@ -21,6 +21,7 @@ mod lexicon;
 mod look_alike;
 mod numerals;
 mod payload;
+mod respelled;
 mod runs;
 mod span_map;
 mod split;
@@ -95,6 +96,13 @@ pub enum ViewKind {
     Joined,
     /// Words with their inner letters shuffled.
     Unshuffled,
+    /// Letters as far from the other end of the alphabet, as Atbash has them.
+    Mirrored,
+    PigLatin,
+    /// Words with their vowels left out.
+    Vowelless,
+    /// Each letter written several times.
+    Repeated,
 }
 
 impl ViewKind {
@@ -127,6 +135,10 @@ impl ViewKind {
             Self::Leet => "leet",
             Self::Joined => "joined",
             Self::Unshuffled => "unshuffled",
+            Self::Mirrored => "mirrored",
+            Self::PigLatin => "pig_latin",
+            Self::Vowelless => "vowelless",
+            Self::Repeated => "repeated",
         }
     }
 
@@ -149,6 +161,10 @@ impl ViewKind {
                 | Self::Leet
                 | Self::Joined
                 | Self::Unshuffled
+                | Self::Mirrored
+                | Self::PigLatin
+                | Self::Vowelless
+                | Self::Repeated
         )
     }
 }

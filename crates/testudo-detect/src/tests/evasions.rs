@@ -271,6 +271,8 @@ const ENCODINGS: &[Evasion] = &[
     ("bits, unbroken", |t| Some(escaped(t, |b| format!("{b:08b}")))),
     ("ROT13", |t| wordy(t).map(|t| each(t, |c| { let from = if c.is_ascii_uppercase() { b'A' } else { b'a' }; char::from((c as u8 - from + 13) % 26 + from).to_string() }))),
     ("Caesar, three places", |t| wordy(t).map(|t| each(t, |c| { let from = if c.is_ascii_uppercase() { b'A' } else { b'a' }; char::from((c as u8 - from + 3) % 26 + from).to_string() }))),
+    ("Atbash", |t| wordy(t).map(|t| each(t, |c| char::from(if c.is_ascii_uppercase() { b'A' + b'Z' - c as u8 } else { b'z' - (c as u8 - b'a') }).to_string()))),
+    ("each letter twice", |t| wordy(t).map(|t| each(t, |c| format!("{c}{c}")))),
     ("Morse", |t| morse(&small(t)?)),
     ("Braille", |t| small(t).map(|t| each(&t, |c| "⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵".chars().nth(c as usize - 'a' as usize).unwrap().to_string()))),
     ("reversed", |t| wordy(t).map(|t| t.chars().rev().collect())),

@@ -37,11 +37,12 @@ struct Legit {
     text: String,
 }
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     include_str!("../../cases/views/unseen.toml"),
     include_str!("../../cases/views/letters.toml"),
     include_str!("../../cases/views/encodings.toml"),
     include_str!("../../cases/views/words.toml"),
+    include_str!("../../cases/views/respelled.toml"),
 ];
 
 fn everything() -> &'static Selection {
@@ -176,6 +177,10 @@ fn hostile_texts_stay_within_bounds() {
         ".- ".repeat(60_000),
         "1gn0r3 ".repeat(20_000),
         "erongi metsys ".repeat(10_000),
+        "rtmliv hbhgvn ".repeat(10_000),
+        "ignoreway ystemsay ".repeat(10_000),
+        "gnr ll sstm ".repeat(10_000),
+        "iiggnnoorree ".repeat(10_000),
         "\u{0}\u{1}\u{2}\u{FFFD}".repeat(20_000),
         "=\n".repeat(60_000),
         "\\u0041".repeat(20_000),

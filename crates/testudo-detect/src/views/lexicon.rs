@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use super::respelled::{mirror, pig_latin, without_vowels};
+
 /// Words are recognised when shuffled from this length on.
 pub(super) const SHUFFLED_LEN_MIN: usize = 4;
 
@@ -32,6 +34,12 @@ pub(super) enum How {
     Shuffled,
     /// Letters moved on in the alphabet by so many places.
     Shifted(u8),
+    /// Letters in the place of those as far from the other end of the alphabet.
+    Mirrored,
+    /// Its first letters behind the others, and `ay`.
+    PigLatin,
+    /// Without its vowels.
+    Vowelless,
 }
 
 /// The lexicon, built once.
@@ -137,6 +145,13 @@ impl Lexicon {
             for places in 1..26 {
                 add(hash(word.bytes().map(|b| shift(b, places))), How::Shifted(places));
             }
+            add(hash(word.bytes().map(mirror)), How::Mirrored);
+            for form in without_vowels(word) {
+                add(hash(form.bytes()), How::Vowelless);
+            }
+        }
+        for form in pig_latin(word).iter().filter(|form| form.len() <= Letters::MAX) {
+            add(hash(form.bytes()), How::PigLatin);
         }
         if word.len() >= SHUFFLED_LEN_MIN {
             add(Shuffle::of(word.bytes()).key(), How::Shuffled);
@@ -285,6 +300,11 @@ impl Letters {
     pub(super) fn then(self, len: usize, next: Self) -> Self {
         let bits = u32::try_from(len).unwrap_or(0).wrapping_mul(8);
         Self(self.0 | next.0.wrapping_shl(bits))
+    }
+
+    /// Whether the first letter is written twice; so are too many letters.
+    pub(super) fn begin_double(self) -> bool {
+        (self.0 ^ self.0.wrapping_shr(8)) & 0xFF == 0
     }
 
     pub(super) fn hash(self) -> u64 {

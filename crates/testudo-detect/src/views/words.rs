@@ -11,6 +11,7 @@ use std::ops::Range;
 use super::accents::unaccented;
 use super::derived::{Derived, Edit, splice};
 use super::lexicon::{Disguise, How, LEXICON, Letters, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, shift};
+use super::respelled::{filled, mirror, thinned, times};
 use super::{ViewKind, glued, leet, split};
 use crate::kinds::{self, Kinds, wide};
 
@@ -35,6 +36,8 @@ const KEPT_MAX: usize = 16 * 1024;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Signs {
     disguised: Vec<Disguised>,
+    /// Words whose letters are all written several times.
+    repeated: Vec<Range<usize>>,
     /// Words of letters and digits, or of digits.
     leet: Vec<Range<usize>>,
     /// Rows of single letters.
@@ -76,6 +79,10 @@ pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
     let mut signs = Signs::default();
     Scan::new(&LEXICON).run(text.as_bytes(), kinds, &mut signs);
     undisguised(text, &mut signs, &mut views);
+    let thinned = thinned(text, &signs.repeated);
+    if !thinned.is_empty() {
+        views.push((ViewKind::Repeated, splice(text, &thinned, GUESS_MARGIN)));
+    }
     let leet = leet::read(text, &signs.leet);
     if !leet.is_empty() {
         views.push((ViewKind::Leet, splice(text, &leet, GUESS_MARGIN)));
@@ -105,54 +112,91 @@ pub(super) fn leet_words(text: &str) -> Vec<Range<usize>> {
 /// Undoes disguises where several of a kind stand near each other.
 fn undisguised(text: &str, signs: &mut Signs, views: &mut Vec<(ViewKind, Derived)>) {
     signs.disguised.sort_by_key(|found| found.is.how);
-    let mut from_places = Derived::default();
-    let mut backwards = Derived::default();
-    let mut words_backwards = Derived::default();
-    let mut edits = Vec::new();
+    let mut undone = Undone::default();
     for group in signs
         .disguised
         .chunk_by(|a, b| a.is.how == b.is.how && b.number.saturating_sub(a.number) <= NEAR)
     {
+        undone.take(text, group);
+    }
+    undone.show(text, views);
+}
+
+/// What disguised words stand for.
+#[derive(Debug, Default)]
+struct Undone {
+    from_places: Derived,
+    mirrored: Derived,
+    backwards: Derived,
+    words_backwards: Derived,
+    shuffled: Vec<Edit>,
+    pig_latin: Vec<Edit>,
+    vowelless: Vec<Edit>,
+}
+
+impl Undone {
+    /// Takes words that are disguised in the same way, in the order in which they stand.
+    fn take(&mut self, text: &str, group: &[Disguised]) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else {
-            continue;
+            return;
         };
-        let attack = group.iter().any(|found| found.is.attack);
+        let attacks = group.iter().filter(|found| found.is.attack).count();
         // Words that are disguised stand close; in other languages some short ones only look so.
         let span = last.number.saturating_sub(first.number).saturating_add(1);
         let dense = group.len().saturating_mul(DENSE) >= span;
+        let telling = dense && (group.len() >= 3 || (attacks > 0 && group.len() >= 2));
         let long = group.iter().any(|found| found.is.attack && found.range.len() > 4);
         let window = window(text, first.range.start, last.range.end);
         match first.is.how {
-            How::Shuffled if group.len() >= 2 || long => edits.extend(group.iter().map(|found| Edit {
-                range: found.range.clone(),
-                text: LEXICON.word(found.is.word).into(),
-            })),
-            How::Shifted(places) if dense && (group.len() >= 3 || (attack && group.len() >= 2)) => {
-                from_places.part(window.start);
-                shift_back(text, window, places, &mut from_places);
+            How::Shuffled if group.len() >= 2 || long => self.shuffled.extend(plain_words(group)),
+            How::Shifted(places) if telling => {
+                let back = 26_u8.saturating_sub(places);
+                each_byte(text, window, |byte| shift(byte, back), &mut self.from_places);
             }
+            How::Mirrored if telling => each_byte(text, window, mirror, &mut self.mirrored),
             How::Reversed if dense && group.len() >= 2 => {
-                backwards.part(window.start);
-                turn(text, window.clone(), &mut backwards);
-                words_backwards.part(window.start);
-                turn_words(text, window, &mut words_backwards);
+                self.backwards.part(window.start);
+                turn(text, window.clone(), &mut self.backwards);
+                self.words_backwards.part(window.start);
+                turn_words(text, window, &mut self.words_backwards);
+            }
+            How::PigLatin if telling && attacks > 0 => self.pig_latin.extend(plain_words(group)),
+            How::Vowelless if telling && attacks >= 2 => {
+                self.vowelless.extend(filled(text, plain_words(group).collect()));
             }
             _ => {}
         }
     }
-    for (kind, derived) in [
-        (ViewKind::Shifted, from_places),
-        (ViewKind::Reversed, backwards),
-        (ViewKind::Reversed, words_backwards),
-    ] {
-        if derived.changed {
-            views.push((kind, derived));
+
+    fn show(self, text: &str, views: &mut Vec<(ViewKind, Derived)>) {
+        for (kind, derived) in [
+            (ViewKind::Shifted, self.from_places),
+            (ViewKind::Mirrored, self.mirrored),
+            (ViewKind::Reversed, self.backwards),
+            (ViewKind::Reversed, self.words_backwards),
+        ] {
+            if derived.changed {
+                views.push((kind, derived));
+            }
+        }
+        for (kind, edits) in [
+            (ViewKind::Unshuffled, self.shuffled),
+            (ViewKind::PigLatin, self.pig_latin),
+            (ViewKind::Vowelless, self.vowelless),
+        ] {
+            if !edits.is_empty() {
+                views.push((kind, splice(text, &edits, GUESS_MARGIN)));
+            }
         }
     }
-    edits.sort_by_key(|edit| edit.range.start);
-    if !edits.is_empty() {
-        views.push((ViewKind::Unshuffled, splice(text, &edits, GUESS_MARGIN)));
-    }
+}
+
+/// The words that disguised ones stand for.
+fn plain_words(group: &[Disguised]) -> impl Iterator<Item = Edit> {
+    group.iter().map(|found| Edit {
+        range: found.range.clone(),
+        text: LEXICON.word(found.is.word).into(),
+    })
 }
 
 /// A stretch and some text on both sides of it.
@@ -250,7 +294,7 @@ impl<'l> Scan<'l> {
             is_known: sense.is_some(),
             is_attack: sense == Some(Sense::Attack),
         };
-        if len > 2 && !word.is_known {
+        if len > 1 && !word.is_known {
             self.unmask(&word, hash, text, signs);
         }
         let [one, other] = &self.recent;
@@ -274,7 +318,10 @@ impl<'l> Scan<'l> {
     #[inline]
     fn unmask(&self, word: &Word, hash: u64, text: &[u8], signs: &mut Signs) {
         let len = word.len();
-        if len > self.lexicon.longest() {
+        if word.letters.begin_double() {
+            repeated(word, text, signs);
+        }
+        if !(3..=Letters::MAX).contains(&len) {
             return;
         }
         if self.lexicon.may_be_disguised(hash) {
@@ -379,6 +426,16 @@ impl<'l> Scan<'l> {
     }
 }
 
+/// Notes a word whose letters are all written several times.
+#[cold]
+#[inline(never)]
+fn repeated(word: &Word, text: &[u8], signs: &mut Signs) {
+    let range = word.start..word.end;
+    if times(text.get(range.clone()).unwrap_or_default()).is_some() && signs.repeated.len() < KEPT_MAX {
+        signs.repeated.push(range);
+    }
+}
+
 fn turn(text: &str, window: Range<usize>, out: &mut Derived) {
     out.changed = true;
     let base = window.start;
@@ -405,19 +462,20 @@ fn turn_words(text: &str, window: Range<usize>, out: &mut Derived) {
     }
 }
 
-fn shift_back(text: &str, window: Range<usize>, places: u8, out: &mut Derived) {
+/// Appends a stretch with another byte for each of ASCII.
+fn each_byte(text: &str, window: Range<usize>, of: impl Fn(u8) -> u8, out: &mut Derived) {
+    out.part(window.start);
     out.changed = true;
     let base = window.start;
-    let back = 26_u8.saturating_sub(places);
-    let shifted = text
+    let others = text
         .get(window)
         .unwrap_or_default()
         .chars()
         .map(|c| match u8::try_from(c) {
-            Ok(byte) if byte.is_ascii() => char::from(shift(byte, back)),
+            Ok(byte) if byte.is_ascii() => char::from(of(byte)),
             _ => c,
         });
-    out.copy(&shifted.collect::<String>(), base);
+    out.copy(&others.collect::<String>(), base);
 }
 
 /// Places that make a guess worth while, asked in order what is near them.
