@@ -8,6 +8,7 @@
 mod accents;
 mod characters;
 mod cleaned;
+mod concatenated;
 mod derived;
 mod encoded;
 mod escapes;
@@ -24,9 +25,11 @@ mod payload;
 mod respelled;
 mod runs;
 mod span_map;
+mod spelled;
 mod split;
 mod unseen;
 mod words;
+mod written_together;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -103,6 +106,8 @@ pub enum ViewKind {
     Vowelless,
     /// Each letter written several times.
     Repeated,
+    /// Letters spelled by names or numbers.
+    Spelled,
 }
 
 impl ViewKind {
@@ -139,6 +144,7 @@ impl ViewKind {
             Self::PigLatin => "pig_latin",
             Self::Vowelless => "vowelless",
             Self::Repeated => "repeated",
+            Self::Spelled => "spelled",
         }
     }
 
@@ -165,6 +171,7 @@ impl ViewKind {
                 | Self::PigLatin
                 | Self::Vowelless
                 | Self::Repeated
+                | Self::Spelled
         )
     }
 }

@@ -37,12 +37,13 @@ struct Legit {
     text: String,
 }
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     include_str!("../../cases/views/unseen.toml"),
     include_str!("../../cases/views/letters.toml"),
     include_str!("../../cases/views/encodings.toml"),
     include_str!("../../cases/views/words.toml"),
     include_str!("../../cases/views/respelled.toml"),
+    include_str!("../../cases/views/spelled.toml"),
 ];
 
 fn everything() -> &'static Selection {
@@ -181,6 +182,13 @@ fn hostile_texts_stay_within_bounds() {
         "ignoreway ystemsay ".repeat(10_000),
         "gnr ll sstm ".repeat(10_000),
         "iiggnnoorree ".repeat(10_000),
+        "india golf echo ".repeat(8_000),
+        "9 7 14 15 18 5 ".repeat(8_000),
+        "24 22 33 34 42 15 ".repeat(8_000),
+        "ignoreallrules".repeat(8_000),
+        "IgnoreAllRules".repeat(8_000),
+        "\"ignore\" + ".repeat(10_000),
+        "ab".repeat(60_000),
         "\u{0}\u{1}\u{2}\u{FFFD}".repeat(20_000),
         "=\n".repeat(60_000),
         "\\u0041".repeat(20_000),

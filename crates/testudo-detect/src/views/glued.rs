@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::concatenated::joint;
 use super::derived::Edit;
 use super::lexicon::{LEXICON, Letters, Sense};
 use crate::kinds::{Kinds, letter};
@@ -14,15 +15,26 @@ const ATTACKS_MIN: usize = 3;
 const GAP_MAX: usize = 8;
 /// Gaps that are kept of one row.
 const ROW_MAX: usize = 4096;
+/// Joints that are kept of one text.
+const JOINTS_MAX: usize = 16 * 1024;
 
-/// A space in the place of each gap of each row of glued words that attacks use.
-pub(super) fn parted(text: &str, kinds: &Kinds) -> Vec<Edit> {
-    let mut edits = Vec::new();
+/// What the gaps between the words of a text say.
+#[derive(Debug, Default)]
+pub(super) struct Parted {
+    /// A space in the place of each gap of each row of glued words that attacks use.
+    pub(super) gaps: Vec<Edit>,
+    /// Where texts in quotation marks are added up.
+    pub(super) joints: Vec<Range<usize>>,
+}
+
+/// Looks at all gaps between words of letters.
+pub(super) fn parted(text: &str, kinds: &Kinds) -> Parted {
+    let mut parted = Parted::default();
     let mut row = Row::default();
     let bytes = text.as_bytes();
-    kinds.each_run(letter, |_| 0, |word, _| row.take(bytes, word, &mut edits));
-    row.close(&mut edits);
-    edits
+    kinds.each_run(letter, |_| 0, |word, _| row.take(bytes, word, &mut parted));
+    row.close(&mut parted.gaps);
+    parted
 }
 
 /// Words with nothing but one kind of sign between them.
@@ -36,11 +48,18 @@ struct Row {
 }
 
 impl Row {
-    fn take(&mut self, bytes: &[u8], word: Range<usize>, edits: &mut Vec<Edit>) {
+    fn take(&mut self, bytes: &[u8], word: Range<usize>, parted: &mut Parted) {
         let gap = self.end..word.start;
-        let sign = glue(bytes.get(gap.clone()).unwrap_or_default());
+        let between = bytes.get(gap.clone()).unwrap_or_default();
+        if between.len() > 2
+            && parted.joints.len() < JOINTS_MAX
+            && let Some(joint) = joint(between, gap.start)
+        {
+            parted.joints.push(joint);
+        }
+        let sign = glue(between);
         if sign != Some(self.sign) && !self.gaps.is_empty() {
-            self.close(edits);
+            self.close(&mut parted.gaps);
         }
         if let Some(sign) = sign
             && self.gaps.len() < ROW_MAX
@@ -110,7 +129,7 @@ mod tests {
     use crate::views::derived::splice;
 
     fn read(text: &str) -> String {
-        let edits = parted(text, &Kinds::of(text.as_bytes()));
+        let edits = parted(text, &Kinds::of(text.as_bytes())).gaps;
         if edits.is_empty() {
             String::new()
         } else {

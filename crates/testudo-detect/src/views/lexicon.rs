@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::respelled::{mirror, pig_latin, without_vowels};
+use super::spelled::NAMES;
 
 /// Words are recognised when shuffled from this length on.
 pub(super) const SHUFFLED_LEN_MIN: usize = 4;
@@ -40,6 +41,8 @@ pub(super) enum How {
     PigLatin,
     /// Without its vowels.
     Vowelless,
+    /// No word, but the name of a letter.
+    Named,
 }
 
 /// The lexicon, built once.
@@ -100,6 +103,15 @@ impl Lexicon {
             lexicon.insert(hash(word.bytes()), sense);
             lexicon.disguise(word, index, sense == Sense::Attack);
         }
+        let named = NAMES.iter().map(|(name, _)| {
+            let disguise = Disguise {
+                how: How::Named,
+                word: 0,
+                attack: false,
+            };
+            (hash(name.bytes()), disguise)
+        });
+        lexicon.disguises.extend(named);
         lexicon.disguises.sort_unstable();
         lexicon.disguises.dedup_by_key(|(hash, _)| *hash);
         for (hash, _) in &lexicon.disguises {

@@ -6,6 +6,7 @@ use super::ViewKind;
 use super::derived::Edit;
 use super::encoded::Decoded;
 use super::legible::{legible, words};
+use super::spelled;
 use crate::kinds::{self, Kinds, alphanumeric, digit};
 
 /// Fewer numbers in a row are numbers.
@@ -55,6 +56,7 @@ fn tokens(bytes: &[u8], kinds: &Kinds) -> impl Iterator<Item = Range<usize>> {
 
 /// Reads tokens that stand close; too few for a row are read as bits alone.
 fn read_group(text: &str, group: &[Range<usize>], row: &mut Row, found: &mut Vec<Decoded>) {
+    spelled::numbers(text, group, found);
     for range in group {
         let token = text.get(range.clone()).unwrap_or_default();
         if range.len() >= BITS_MIN {

@@ -181,7 +181,7 @@ fn widened(text: &str, row: Range<usize>, sign: char) -> Range<usize> {
 }
 
 /// Appends letters parted into known words as far as there are any.
-fn segment(letters: &str, out: &mut String) {
+pub(super) fn segment(letters: &str, out: &mut String) {
     let lower = letters.to_ascii_lowercase();
     if letters.len() > LETTERS_MAX || LEXICON.knows(lower.as_bytes()) {
         out.push_str(letters);

@@ -12,7 +12,8 @@ use super::accents::unaccented;
 use super::derived::{Derived, Edit, splice};
 use super::lexicon::{Disguise, How, LEXICON, Letters, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, shift};
 use super::respelled::{filled, mirror, thinned, times};
-use super::{ViewKind, glued, leet, split};
+use super::spelled::names;
+use super::{ViewKind, concatenated, glued, leet, split, written_together};
 use crate::kinds::{self, Kinds, wide};
 
 /// Text that stays on each side of a guess.
@@ -38,6 +39,8 @@ pub(super) struct Signs {
     disguised: Vec<Disguised>,
     /// Words whose letters are all written several times.
     repeated: Vec<Range<usize>>,
+    /// Runs of letters that are longer than words.
+    long: Vec<Range<usize>>,
     /// Words of letters and digits, or of digits.
     leet: Vec<Range<usize>>,
     /// Rows of single letters.
@@ -88,9 +91,12 @@ pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
         views.push((ViewKind::Leet, splice(text, &leet, GUESS_MARGIN)));
     }
     views.extend(split::joined(text, &signs).map(|derived| (ViewKind::Joined, derived)));
-    let parted = glued::parted(text, kinds);
-    if !parted.is_empty() {
-        views.push((ViewKind::Joined, splice(text, &parted, GUESS_MARGIN)));
+    let glued::Parted { gaps, joints } = glued::parted(text, kinds);
+    views.extend(concatenated::whole(text, joints).map(|derived| (ViewKind::Joined, derived)));
+    for parted in [gaps, written_together::apart(text, &signs.long)] {
+        if !parted.is_empty() {
+            views.push((ViewKind::Joined, splice(text, &parted, GUESS_MARGIN)));
+        }
     }
     if kinds.any(wide) {
         let edits = unaccented(text, kinds);
@@ -132,6 +138,7 @@ struct Undone {
     shuffled: Vec<Edit>,
     pig_latin: Vec<Edit>,
     vowelless: Vec<Edit>,
+    spelled: Vec<Edit>,
 }
 
 impl Undone {
@@ -164,6 +171,7 @@ impl Undone {
             How::Vowelless if telling && attacks >= 2 => {
                 self.vowelless.extend(filled(text, plain_words(group).collect()));
             }
+            How::Named if dense => self.spelled.extend(names(text, first.range.start..last.range.end)),
             _ => {}
         }
     }
@@ -183,6 +191,7 @@ impl Undone {
             (ViewKind::Unshuffled, self.shuffled),
             (ViewKind::PigLatin, self.pig_latin),
             (ViewKind::Vowelless, self.vowelless),
+            (ViewKind::Spelled, self.spelled),
         ] {
             if !edits.is_empty() {
                 views.push((kind, splice(text, &edits, GUESS_MARGIN)));
@@ -322,6 +331,9 @@ impl<'l> Scan<'l> {
             repeated(word, text, signs);
         }
         if !(3..=Letters::MAX).contains(&len) {
+            if len >= written_together::LETTERS_MIN && signs.long.len() < KEPT_MAX {
+                signs.long.push(word.start..word.end);
+            }
             return;
         }
         if self.lexicon.may_be_disguised(hash) {
