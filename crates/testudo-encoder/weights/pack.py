@@ -3,7 +3,7 @@
     python pack.py encoder.onnx tokenizer.json FOLDER
 
 The calibration of the logits, calibration.toml, is written by whoever measured them. The tensors go into a file of their own, because the runtime reads those where they lie and copies
-what stands inside a graph.
+what stands inside a graph. What a mask adds to the attention is taken out, because the program pads no window: of ones it adds zeros, and takes a twenty-fifth of the time.
 """
 
 import json
@@ -20,9 +20,28 @@ BYTES_MIN = 256
 ALIGNMENT = 64
 
 
+def unmasked(graph):
+    """Leads the scores of each attention past the sum with the mask, and drops what nothing reads then."""
+    sums = {node.output[0]: node for node in graph.node if node.op_type == "Add" and "bias" in node.input}
+    for node in graph.node:
+        if node.op_type == "Softmax" and node.input[0] in sums:
+            node.input[0] = next(it for it in sums[node.input[0]].input if it != "bias")
+    count = None
+    while count != len(graph.node):
+        count = len(graph.node)
+        read = {name for node in graph.node for name in node.input} | {out.name for out in graph.output}
+        kept = [node for node in graph.node if read.intersection(node.output)]
+        del graph.node[:]
+        graph.node.extend(kept)
+    constants = [it for it in graph.initializer if it.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+
+
 def main(model, tokenizer, folder):
     folder = pathlib.Path(folder)
     loaded = onnx.load(model)
+    unmasked(loaded.graph)
     del loaded.graph.value_info[:]
     with open(folder / TENSORS, "wb") as out:
         for tensor in loaded.graph.initializer:
