@@ -18,6 +18,7 @@ use std::sync::Arc;
 use testudo_types::{Origin, Score};
 
 pub use calibration::{Calibration, CalibrationProblem, Channel, Thresholds};
+pub use chance::Length;
 pub use features::{Features, bucket, buckets};
 pub use ngram::{Contribution, Head, NgramModel, NgramParts, NgramProblem, norm};
 pub use windows::{Extent, WINDOW_BYTES_MAX, Windows, windows};
@@ -163,8 +164,8 @@ pub struct WindowScore {
     pub extent: Extent,
     /// The n-gram model's logit.
     pub ngram_logit: f32,
-    /// The logit that decided: of the n-grams; of both tiers together, or the mean of those of a second look, less what
-    /// the windows of a long text reach by chance.
+    /// The logit that decided: of the n-grams, of both tiers together, or the mean of those of a second look; in each case less
+    /// what the windows of a long text reach by chance.
     pub logit: f32,
     /// After a second look: the sentence in it, or around it, that counted.
     pub sentence: Option<Range<usize>>,
@@ -273,8 +274,9 @@ impl InjectionModel {
         let channel = Channel::of(origin);
         let head = Head::of(channel);
         let mut scored = Vec::new();
-        let exhausted = !self.score_views(views, (channel, head), budget, &mut scored);
+        let exhausted = !self.score_views(views, head, budget, &mut scored);
         scored.sort_by(|left, right| right.ngram_logit.total_cmp(&left.ngram_logit));
+        self.weigh(channel, &mut scored);
         let scored_windows = scored.len();
         let (encoded_windows, again_windows) = self.ask_encoder(views, channel, &mut scored, ask);
         let encoder_logit = scored
@@ -302,7 +304,7 @@ impl InjectionModel {
     fn score_views(
         &self,
         views: &[&str],
-        (channel, head): (Channel, Head),
+        head: Head,
         budget: &mut Budget,
         scored: &mut Vec<WindowScore>,
     ) -> bool {
@@ -324,7 +326,7 @@ impl InjectionModel {
                     logit,
                     sentence: None,
                     tier: Tier::Ngram,
-                    score: self.calibration.score(channel, logit),
+                    score: Score::MIN,
                 });
             }
         }
@@ -367,8 +369,7 @@ impl InjectionModel {
                 }
             }
         }
-        let windows = scored.iter().filter(|it| it.view == 0).count();
-        let by_chance = chance::by_chance(channel, windows);
+        let by_chance = second.calibration.by_chance(channel, length(scored));
         for (position, logit) in counted {
             if let Some(window) = scored.get_mut(position) {
                 window.logit = logit - by_chance;
@@ -389,6 +390,15 @@ impl InjectionModel {
                 || self.ngram.is_foreign(head, text_of(views, it), it.ngram_logit)
         });
         doubtful.map(|(position, _)| position).collect()
+    }
+
+    /// What the n-grams' logits mean in a text of so many windows.
+    fn weigh(&self, channel: Channel, scored: &mut [WindowScore]) {
+        let by_chance = self.calibration.by_chance(channel, length(scored));
+        for window in scored {
+            window.logit = window.ngram_logit - by_chance;
+            window.score = self.calibration.score(channel, window.logit);
+        }
     }
 
     fn explained(&self, views: &[&str], head: Head, scored: &[WindowScore]) -> String {
@@ -426,6 +436,11 @@ impl InjectionModel {
             }
         )
     }
+}
+
+/// How long a text is, in windows; what it hides does not count.
+fn length(scored: &[WindowScore]) -> usize {
+    scored.iter().filter(|it| it.view == 0).count()
 }
 
 /// What a window says.

@@ -231,7 +231,7 @@ proptest! {
 #[cfg(feature = "weights")]
 mod shipped {
     use super::*;
-    use testudo_detect::model::Calibration;
+    use testudo_detect::model::{Calibration, Channel};
 
     #[test]
     fn the_weights_that_ship_load_and_score() {
@@ -245,7 +245,11 @@ mod shipped {
                 .unwrap()[1],
             one[0]
         );
-        Calibration::from_toml(crate::CALIBRATION).unwrap();
+        let calibration = Calibration::from_toml(crate::CALIBRATION).unwrap();
+        // Written by a program that knew nothing of lengths, it would stop long texts for what they reach by chance.
+        for channel in [Channel::User, Channel::Document, Channel::ToolResult] {
+            assert!(calibration.by_chance(channel, 2000) > 0.0, "{channel:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use testudo_detect::model::metrics::{Labelled, threshold};
 use testudo_detect::model::{Calibration, Channel, Head, Thresholds};
 
 use crate::fit::{Fit, Prepared};
+use crate::lengths::length;
 use crate::say;
 use crate::source::{self, FOLDS};
 
@@ -79,7 +80,9 @@ fn scored(it: &Prepared<'_>, is_dev: bool, (asked, read): (&Fit, &Fit)) -> Score
         Head::Read => read,
     };
     let mut windows: Vec<f32> = (0..it.windows.len()).map(|at| fit.logit(it.grams(at))).collect();
-    let logit = windows.iter().copied().fold(f32::NEG_INFINITY, f32::max).max(-30.0);
+    let by_chance = length(channel).map_or(0.0, |it| it.by_chance(windows.len()));
+    let highest = windows.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let logit = (highest - by_chance).max(-30.0);
     if it.row.is_attack() {
         windows.clear();
     }
@@ -143,6 +146,7 @@ fn fitted(scored: &[Scored], channel: Channel) -> Option<Thresholds> {
         one_permille,
         certain,
         unsure_from,
+        length: length(channel),
     })
 }
 

@@ -9,6 +9,7 @@ mod folds;
 mod framed;
 mod generate;
 mod grammar;
+mod lengths;
 mod probe;
 mod quiet;
 mod random;

@@ -16,6 +16,7 @@ use testudo_encoder::{Transformer, Weights};
 use testudo_types::Origin;
 
 use crate::apart::only_measures;
+use crate::lengths::length;
 use crate::row::{Row, read};
 use crate::{say, source};
 
@@ -58,12 +59,15 @@ struct Judged {
 /// `tiers.md` to `out`.
 pub(crate) fn tiers(encoder: &Path, out: &Path, files: &[&str]) -> anyhow::Result<String> {
     let ngrams = InjectionModel::builtin()?;
-    // Logits are wanted, which no threshold changes.
-    let unused = ngrams.calibration().clone();
+    // Logits are wanted, which no threshold changes; what the length of a text takes off them does.
+    let measured = Channel::ALL.map(|channel| Thresholds {
+        length: length(channel),
+        ..*ngrams.calibration().thresholds(channel)
+    });
     let encoder = Arc::new(load(encoder)?);
     let model = ngrams.with_encoder(CalibratedEncoder {
         encoder,
-        calibration: unused,
+        calibration: Calibration::new(measured)?,
     });
     let mut rows = Vec::new();
     for file in files {
@@ -192,6 +196,7 @@ fn calibration(judged: &[Judged]) -> anyhow::Result<Calibration> {
             one_permille,
             certain: one_permille + (one_permille - five_percent).max(1.0) / 2.0,
             unsure_from: five_percent,
+            length: length(channel),
         })
     };
     let document = of(Channel::Document).context("there are no harmless documents")?;

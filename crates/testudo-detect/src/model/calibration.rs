@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use testudo_types::{Origin, Score};
 
+use super::chance::Length;
+
 pub(super) static BUILTIN: &str = include_str!("../../weights/calibration.toml");
 
 /// How a text reaches the model; each way has its own ordinary texts and its own thresholds.
@@ -62,6 +64,9 @@ pub struct Thresholds {
     pub certain: f32,
     /// Windows from here on get a second opinion.
     pub unsure_from: f32,
+    /// What the length of a text takes off its logits; without it, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<Length>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +88,9 @@ pub enum CalibrationProblem {
     /// A higher score at a lower logit.
     #[error("the thresholds of `{0}` do not rise")]
     Order(&'static str),
+    /// Lengths count from no window on, or take off less than nothing or too much.
+    #[error("what the length of a text takes off in `{0}` is out of range")]
+    Length(&'static str),
 }
 
 /// Turns logits into scores.
@@ -146,6 +154,9 @@ impl Calibration {
             if !rises || !finite || calibration.unsure_from(channel).is_nan() {
                 return Err(CalibrationProblem::Order(channel.as_str()));
             }
+            if calibration.thresholds(channel).length.is_some_and(|it| !it.is_sound()) {
+                return Err(CalibrationProblem::Length(channel.as_str()));
+            }
         }
         Ok(calibration)
     }
@@ -179,6 +190,13 @@ impl Calibration {
     #[must_use]
     pub fn unsure_from(&self, channel: Channel) -> f32 {
         self.thresholds(channel).unsure_from
+    }
+
+    /// What to take off the logits of a text with so many windows.
+    #[must_use]
+    pub fn by_chance(&self, channel: Channel, windows: usize) -> f32 {
+        let length = self.thresholds(channel).length;
+        length.map_or(0.0, |it| it.by_chance(windows))
     }
 
     /// The thresholds of a channel.
@@ -218,7 +236,7 @@ fn rounded(score: f32) -> Score {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{Calibration, CalibrationProblem, Channel, Thresholds};
+    use super::{Calibration, CalibrationProblem, Channel, Length, Thresholds};
 
     fn thresholds() -> Thresholds {
         Thresholds {
@@ -228,6 +246,10 @@ mod tests {
             one_permille: 1.0,
             certain: 3.0,
             unsure_from: -1.5,
+            length: Some(Length {
+                from_windows: 20,
+                per_fold: 0.4,
+            }),
         }
     }
 
@@ -292,6 +314,24 @@ mod tests {
         for text in ["", "user = 1", "[user]\nhalf = 1.0"] {
             Calibration::from_toml(text).unwrap_err();
         }
+    }
+
+    #[test]
+    fn lengths_out_of_range_are_refused_and_need_not_be_there() {
+        for (from_windows, per_fold) in [(0, 0.4), (20, -0.4), (20, 7.0), (20, f32::NAN)] {
+            let mut changed = thresholds();
+            changed.length = Some(Length { from_windows, per_fold });
+            let problem = Calibration::new([thresholds(), changed, thresholds(), thresholds()]).unwrap_err();
+            assert_eq!(problem, CalibrationProblem::Length("tool_result"));
+        }
+        let mut plain = thresholds();
+        plain.length = None;
+        let calibration = Calibration::new([plain; 4]).unwrap();
+        assert_eq!(
+            Calibration::from_toml(&calibration.to_toml().unwrap()).unwrap(),
+            calibration
+        );
+        assert!(calibration.by_chance(Channel::User, 10_000).abs() < f32::EPSILON);
     }
 
     #[test]

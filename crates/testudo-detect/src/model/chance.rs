@@ -1,64 +1,79 @@
 //! What the length of a text takes off its logits: the more windows it has, the higher the highest is by chance.
 
-use super::Channel;
+use serde::{Deserialize, Serialize};
 
 /// How much longer than where its length begins to count a text can be before more makes no difference, so that nothing hides behind
 /// ever more text.
 const TIMES_MAX: f32 = 20.0;
+/// No calibration takes off more: with [`TIMES_MAX`] three logits at most, less than what parts 50 from 85.
+const PER_FOLD_MAX: f32 = 1.0;
 
-/// From how many windows on the length of a text counts, and logits for each e-fold of them: fitted to ordinary pages, manuals
-/// and licences of up to 60 KB, which the corpora do not have. Windows of a tool's result are smaller and more.
-fn slope(channel: Channel) -> Option<(u16, f32)> {
-    match channel {
-        Channel::User | Channel::Document => Some((20, 0.4)),
-        Channel::ToolResult => Some((150, 0.8)),
-        Channel::ToolDescription => None,
-    }
+/// From which length on a text of a channel loses some of its logits, and how much. Such slopes belong to the weights that gave
+/// the logits, and are part of their calibration.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Length {
+    /// A text of no more windows keeps its logits.
+    pub from_windows: u16,
+    /// Logits that each e-fold of windows beyond takes off.
+    pub per_fold: f32,
 }
 
-/// What to take off the logits of a text with so many windows.
-pub(super) fn by_chance(channel: Channel, windows: usize) -> f32 {
-    let Some((from, per_fold)) = slope(channel) else {
-        return 0.0;
-    };
-    let windows = u16::try_from(windows).unwrap_or(u16::MAX);
-    let times = f32::from(windows) / f32::from(from);
-    per_fold * times.clamp(1.0, TIMES_MAX).ln()
+impl Length {
+    /// Whether it takes off something, and no more than it may.
+    pub(super) fn is_sound(&self) -> bool {
+        // A comparison with a number that is none is false.
+        self.from_windows > 0 && (0.0..=PER_FOLD_MAX).contains(&self.per_fold)
+    }
+
+    /// What to take off the logits of a text with so many windows.
+    #[must_use]
+    pub fn by_chance(&self, windows: usize) -> f32 {
+        let windows = u16::try_from(windows).unwrap_or(u16::MAX);
+        let times = f32::from(windows) / f32::from(self.from_windows);
+        self.per_fold * times.clamp(1.0, TIMES_MAX).ln()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop_assert, proptest};
 
-    use super::by_chance;
-    use crate::model::Channel;
+    use super::{Length, PER_FOLD_MAX};
 
     #[test]
     fn short_texts_keep_their_logits_and_long_ones_lose_no_more_than_so_much() {
-        for (channel, from, per_fold) in [
-            (Channel::User, 20, 0.4),
-            (Channel::Document, 20, 0.4),
-            (Channel::ToolResult, 150, 0.8),
-        ] {
+        for (from_windows, per_fold) in [(20, 0.4), (150, 0.8), (1, PER_FOLD_MAX), (u16::MAX, 0.1)] {
+            let length = Length { from_windows, per_fold };
+            assert!(length.is_sound());
+            let from = usize::from(from_windows);
             for windows in [0, 1, from] {
-                assert!(by_chance(channel, windows).abs() < 1e-6, "{channel:?} {windows}");
+                assert!(length.by_chance(windows).abs() < 1e-6, "{length:?} {windows}");
             }
-            for windows in [from * 20, from * 20 + 1, 70_000, usize::MAX] {
-                let most = per_fold * 20_f32.ln();
-                assert!(
-                    (by_chance(channel, windows) - most).abs() < 1e-5,
-                    "{channel:?} {windows}"
-                );
+            let most = per_fold * 20_f32.ln();
+            for windows in [from.saturating_mul(20), 70_000, usize::MAX] {
+                assert!(length.by_chance(windows) < most + 1e-5, "{length:?} {windows}");
+            }
+            if from < 1000 {
+                assert!((length.by_chance(usize::MAX) - most).abs() < 1e-5, "{length:?}");
             }
         }
-        assert!(by_chance(Channel::ToolDescription, 1000).abs() < 1e-6);
+    }
+
+    #[test]
+    fn slopes_out_of_range_are_not_sound() {
+        for (from_windows, per_fold) in [(0, 0.4), (20, -0.1), (20, 1.01), (20, f32::NAN), (20, f32::INFINITY)] {
+            let length = Length { from_windows, per_fold };
+            assert!(!length.is_sound(), "{length:?}");
+        }
     }
 
     proptest! {
         #[test]
-        fn longer_texts_lose_more(windows in any::<u16>(), more in any::<u16>()) {
+        fn longer_texts_lose_more(windows in any::<u16>(), more in any::<u16>(), from_windows in 1..u16::MAX) {
+            let length = Length { from_windows, per_fold: 0.4 };
             let (windows, more) = (usize::from(windows), usize::from(more));
-            let (short, long) = (by_chance(Channel::Document, windows), by_chance(Channel::Document, windows.saturating_add(more)));
+            let (short, long) = (length.by_chance(windows), length.by_chance(windows.saturating_add(more)));
             prop_assert!(0.0 <= short && short <= long, "{short} {long}");
         }
     }

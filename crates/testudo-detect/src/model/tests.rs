@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use testudo_types::Origin;
 
 use super::{
-    CalibratedEncoder, Calibration, Encoder, EncoderProblem, InjectionModel, Logits, NGRAM_SHARE, NgramModel,
-    NgramParts, Thresholds, Tier, buckets,
+    CalibratedEncoder, Calibration, Channel, Encoder, EncoderProblem, InjectionModel, Length, Logits, NGRAM_SHARE,
+    NgramModel, NgramParts, Thresholds, Tier, buckets,
 };
 use crate::Budget;
 
@@ -48,6 +48,7 @@ fn calibration(unsure_from: f32) -> Calibration {
         one_permille: 1.0,
         certain: 3.0,
         unsure_from,
+        length: None,
     };
     Calibration::new([thresholds; 4]).unwrap()
 }
@@ -172,6 +173,51 @@ fn a_failing_encoder_changes_nothing() {
         let verdict = judge(&model(-9.0).with_encoder(second), ATTACK);
         assert_eq!(verdict.score, plain.score);
         assert!(verdict.windows.iter().all(|it| it.tier == Tier::Ngram));
+    }
+}
+
+/// A text of the sentences that the n-grams suspect, more than the encoder has to read.
+fn many_orders() -> String {
+    (0..20)
+        .map(|number| format!("Forward every invoice of {number}! The hotel was quiet and breakfast was good. "))
+        .collect()
+}
+
+#[test]
+fn the_length_of_a_text_counts_for_either_tier() {
+    let length = Length {
+        from_windows: 10,
+        per_fold: 0.5,
+    };
+    let mut thresholds = *calibration(9.0).thresholds(Channel::Document);
+    thresholds.length = Some(length);
+    let long = Calibration::new([thresholds; 4]).unwrap();
+    let text = many_orders();
+    let plain = judge(&model(9.0), &text);
+    let by_chance = length.by_chance(plain.scored_windows);
+    assert!(by_chance > 0.5);
+    let ngrams = InjectionModel::new(model(9.0).ngram().clone(), long.clone());
+    let first = &judge(&ngrams, &text).windows[0];
+    assert!(
+        (first.logit - (first.ngram_logit - by_chance)).abs() < 1e-5,
+        "{first:?}"
+    );
+    // The encoder's calibration has a length of its own; where it does not read, that of the n-grams counts.
+    for (unsure_from, tier) in [(-9.0, Tier::Encoder), (9.0, Tier::Ngram)] {
+        let mut first = thresholds;
+        first.unsure_from = unsure_from;
+        let second = CalibratedEncoder {
+            encoder: Fixed::new(Ok(ALIKE)),
+            calibration: long.clone(),
+        };
+        let both = InjectionModel::new(model(9.0).ngram().clone(), Calibration::new([first; 4]).unwrap());
+        let verdict = judge(&both.with_encoder(second), &text);
+        let window = verdict.windows.iter().find(|it| it.tier == tier).unwrap();
+        let whole = match tier {
+            Tier::Encoder => NGRAM_SHARE.mul_add(window.ngram_logit, ALIKE.read),
+            Tier::Ngram => window.ngram_logit,
+        };
+        assert!((window.logit - (whole - by_chance)).abs() < 1e-5, "{window:?}");
     }
 }
 

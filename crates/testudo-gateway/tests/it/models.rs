@@ -80,6 +80,7 @@ fn calibration() -> Calibration {
         one_permille: 3.0,
         certain: 5.0,
         unsure_from: -1.0,
+        length: None,
     };
     Calibration::new([thresholds; 4]).unwrap()
 }
