@@ -157,7 +157,9 @@ impl Scanner {
             && Models::reads(origin)
             && !scan.exhausted
         {
-            let scored = models.scan(text, views.as_ref(), origin, work, &mut allowance.models);
+            // Whoever inspects or measures wants every place and the highest score, which the gateway does not need.
+            let given = (work, &mut allowance.models);
+            let scored = models.scan(text, views.as_ref(), origin, given, |_| false);
             scanned.exhausted |= scored.exhausted;
             scanned.model_failed = scored.failed || scored.limited;
             scanned.model_score = Some(scored.score);

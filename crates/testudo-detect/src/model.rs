@@ -1,6 +1,7 @@
 //! The trained injection model: a small n-gram model for every window, an encoder for the windows it is not sure of.
 
 mod again;
+mod asking;
 mod calibration;
 mod chance;
 mod features;
@@ -10,13 +11,13 @@ mod ngram;
 mod tests;
 mod windows;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use testudo_types::{Origin, Score};
 
+pub use asking::{CERTAIN, encoded_windows_min};
 pub use calibration::{Calibration, CalibrationProblem, Channel, Thresholds};
 pub use chance::Length;
 pub use features::{Features, bucket, buckets};
@@ -31,8 +32,8 @@ pub fn shipped() -> [&'static [u8]; 2] {
     [ngram::BUILTIN, calibration::BUILTIN.as_bytes()]
 }
 
-/// Windows that an encoder is asked about at once, for one text.
-const ENCODED_WINDOWS_MAX: usize = 12;
+/// Windows that an encoder is asked about for one text, where its caller sets no limit; those of a second look among them.
+const ENCODED_WINDOWS_MAX: usize = 24;
 /// Windows that a verdict lists.
 const LISTED_WINDOWS_MAX: usize = 8;
 /// N-grams that an explanation names.
@@ -44,17 +45,6 @@ const NAMED_BYTES_MAX: usize = 40;
 pub const NGRAM_SHARE: f32 = 0.5;
 /// Work units for a byte of a window: features looked up.
 const UNITS_PER_BYTE: usize = 4;
-
-/// The most suspect windows of a text that the encoder reads even where the n-grams call them harmless: a plain order in
-/// a tool's result has no words of its own, and a tool's description is read once and is short.
-#[must_use]
-pub fn encoded_windows_min(channel: Channel) -> usize {
-    match channel {
-        Channel::ToolDescription => 4,
-        Channel::ToolResult => 2,
-        Channel::User | Channel::Document => 0,
-    }
-}
 
 /// Scores windows of text more slowly and better than n-grams do.
 pub trait Encoder: Send + Sync {
@@ -144,8 +134,8 @@ impl fmt::Debug for CalibratedEncoder {
     }
 }
 
-/// Which tier gave a window its score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which tier gave a window its score; the one that knows more is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
     /// The n-gram model.
     Ngram,
@@ -190,6 +180,8 @@ pub struct ModelVerdict {
     pub encoded_windows: usize,
     /// Those of a second look.
     pub again_windows: usize,
+    /// Windows that the encoder would have read, had another one not been certain before.
+    pub spared_windows: usize,
     /// The highest logit of a window that the encoder scored: what its thresholds are fitted to.
     pub encoder_logit: Option<f32>,
     /// The budget ran out: later windows were not scored.
@@ -251,8 +243,11 @@ impl InjectionModel {
     /// Costs about 25 work units a byte; a text that costs more is scored as far as `budget` goes.
     #[must_use]
     pub fn judge(&self, views: &[&str], origin: &Origin, budget: &mut Budget) -> ModelVerdict {
-        self.judge_with(views, origin, budget, |encoder, windows| {
-            let first: Vec<&str> = windows.iter().copied().take(ENCODED_WINDOWS_MAX).collect();
+        let mut left = ENCODED_WINDOWS_MAX;
+        let whole = |_| false;
+        self.judge_with(views, origin, budget, whole, |encoder, windows| {
+            let first: Vec<&str> = windows.iter().copied().take(left).collect();
+            left = left.saturating_sub(first.len());
             encoder
                 .score(&first)
                 .map(|logits| logits.into_iter().map(Some).collect())
@@ -260,15 +255,22 @@ impl InjectionModel {
         })
     }
 
-    /// The same where the caller asks the encoder: `ask` gets the windows that are worth it, the most suspect
-    /// first, and gives logits for each that it had scored; the others keep their n-gram score. It is asked again
-    /// for what a second look needs; a window that gets none of it keeps the score of the first.
+    /// The same where the caller asks the encoder and says when it is enough.
+    ///
+    /// `ask` gets the windows that are worth it, one at a time and the most suspect first, and gives logits for each that
+    /// it had scored; the others keep their n-gram score. It is asked again for what a second look needs; a window that
+    /// gets none of it keeps the score of the first.
+    ///
+    /// `enough` gets a score from [`CERTAIN`] on, as soon as a window has it: true when nothing else that the text
+    /// says changes what happens to it. Then the encoder reads no more, and what it did not read keeps its n-gram score,
+    /// though none higher than that window's.
     #[must_use]
     pub fn judge_with(
         &self,
         views: &[&str],
         origin: &Origin,
         budget: &mut Budget,
+        enough: impl FnMut(Score) -> bool,
         ask: impl FnMut(&dyn Encoder, &[&str]) -> Vec<Option<Logits>>,
     ) -> ModelVerdict {
         let channel = Channel::of(origin);
@@ -278,13 +280,16 @@ impl InjectionModel {
         scored.sort_by(|left, right| right.ngram_logit.total_cmp(&left.ngram_logit));
         self.weigh(channel, &mut scored);
         let scored_windows = scored.len();
-        let (encoded_windows, again_windows) = self.ask_encoder(views, channel, &mut scored, ask);
+        let asked = self.ask_encoder(views, channel, &mut scored, enough, ask);
         let encoder_logit = scored
             .iter()
             .filter(|it| it.tier == Tier::Encoder)
             .map(|it| it.logit)
             .reduce(f32::max);
-        scored.sort_by(|left, right| right.score.cmp(&left.score).then(right.logit.total_cmp(&left.logit)));
+        scored.sort_by(|left, right| {
+            let by_score = right.score.cmp(&left.score).then(right.tier.cmp(&left.tier));
+            by_score.then(right.logit.total_cmp(&left.logit))
+        });
         scored.truncate(LISTED_WINDOWS_MAX);
         let score = scored.first().map_or(Score::MIN, |it| it.score);
         ModelVerdict {
@@ -293,21 +298,16 @@ impl InjectionModel {
             explanation: self.explained(views, head, &scored),
             windows: scored,
             scored_windows,
-            encoded_windows,
-            again_windows,
+            encoded_windows: asked.windows,
+            again_windows: asked.again,
+            spared_windows: asked.spared,
             encoder_logit,
             exhausted,
         }
     }
 
     /// False when the budget ran out.
-    fn score_views(
-        &self,
-        views: &[&str],
-        head: Head,
-        budget: &mut Budget,
-        scored: &mut Vec<WindowScore>,
-    ) -> bool {
+    fn score_views(&self, views: &[&str], head: Head, budget: &mut Budget, scored: &mut Vec<WindowScore>) -> bool {
         for (view, text) in views.iter().enumerate() {
             let mut cuts = windows(text);
             while let Some((extent, range)) = cuts.next_with_extent() {
@@ -331,65 +331,6 @@ impl InjectionModel {
             }
         }
         true
-    }
-
-    /// `scored` is sorted, highest first. Returns how many windows the encoder scored, and how many of them for a second look.
-    fn ask_encoder(
-        &self,
-        views: &[&str],
-        channel: Channel,
-        scored: &mut [WindowScore],
-        mut ask: impl FnMut(&dyn Encoder, &[&str]) -> Vec<Option<Logits>>,
-    ) -> (usize, usize) {
-        let Some(second) = &self.encoder else { return (0, 0) };
-        let mut read = |scored: &[WindowScore], positions: &[usize]| {
-            let asked = || positions.iter().filter_map(|at| Some((*at, scored.get(*at)?)));
-            let texts: Vec<&str> = asked().map(|(_, it)| text_of(views, it)).collect();
-            if texts.is_empty() {
-                return BTreeMap::new();
-            }
-            let logits = ask(second.encoder.as_ref(), &texts);
-            let scores = asked().zip(logits).filter_map(|((at, window), logits)| {
-                Some((at, NGRAM_SHARE.mul_add(window.ngram_logit, logits?.of(channel))))
-            });
-            scores.collect()
-        };
-        let mut known = read(scored, &self.doubtful(views, channel, scored));
-        let places = again::places(channel, scored, &known);
-        let mut more = read(scored, &again::unread(&places, &known));
-        let (first, again) = (known.len(), more.len());
-        let mut counted = known.clone();
-        known.append(&mut more);
-        for place in places {
-            if let Some(mean) = place.mean(&known) {
-                counted.insert(place.window, mean);
-                let sentence = scored.get(place.sentence).map(|it| it.range.clone());
-                if let Some(window) = scored.get_mut(place.window) {
-                    window.sentence = sentence;
-                }
-            }
-        }
-        let by_chance = second.calibration.by_chance(channel, length(scored));
-        for (position, logit) in counted {
-            if let Some(window) = scored.get_mut(position) {
-                window.logit = logit - by_chance;
-                window.tier = Tier::Encoder;
-                window.score = second.calibration.score(channel, window.logit);
-            }
-        }
-        (first.saturating_add(again), again)
-    }
-
-    /// Which windows the encoder is to read.
-    fn doubtful(&self, views: &[&str], channel: Channel, scored: &[WindowScore]) -> Vec<usize> {
-        let (unsure_from, head) = (self.calibration.unsure_from(channel), Head::of(channel));
-        let always = encoded_windows_min(channel);
-        let doubtful = scored.iter().enumerate().filter(|(position, it)| {
-            *position < always
-                || it.ngram_logit >= unsure_from
-                || self.ngram.is_foreign(head, text_of(views, it), it.ngram_logit)
-        });
-        doubtful.map(|(position, _)| position).collect()
     }
 
     /// What the n-grams' logits mean in a text of so many windows.

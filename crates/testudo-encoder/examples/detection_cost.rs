@@ -191,10 +191,16 @@ fn shares(file: &str, model: &InjectionModel, out: &mut impl Write) -> Outcome<(
         };
         for origin in &origins {
             let mut asked = 0;
-            let verdict = model.judge_with(&[text], origin, &mut Budget::unlimited(), |_, windows| {
-                asked = windows.len();
-                Vec::new()
-            });
+            let verdict = model.judge_with(
+                &[text],
+                origin,
+                &mut Budget::unlimited(),
+                |_| false,
+                |_, windows| {
+                    asked = windows.len();
+                    Vec::new()
+                },
+            );
             let count = counts.entry(origin.as_str()).or_default();
             *count = (
                 count.0 + verdict.scored_windows,

@@ -19,6 +19,9 @@ use testudo_detect::{Budget, Detector, Scope, Selection};
 use testudo_encoder::{CALIBRATION, Transformer};
 use testudo_types::{Direction, Origin, ThreatKind};
 
+/// Windows of one text that the encoder is asked about, as in the gateway.
+const WINDOWS_MAX: usize = 32;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [mode, path] = arguments.as_slice() else {
@@ -30,21 +33,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let detector = Arc::new(Detector::builtin().map_err(|problems| format!("{problems:?}"))?);
     let began = Instant::now();
-    match mode.as_str() {
+    let encoded = match mode.as_str() {
         "score" => {
             let encoder = CalibratedEncoder {
                 encoder: Arc::new(Transformer::shipped(NonZeroUsize::MIN)?),
                 calibration: Calibration::from_toml(CALIBRATION)?,
             };
-            score(&rows, &detector, &InjectionModel::builtin()?.with_encoder(encoder))?;
+            score(&rows, &detector, &InjectionModel::builtin()?.with_encoder(encoder))?
         }
         "score-ngrams" => score(&rows, &detector, &InjectionModel::builtin()?)?,
-        "spans" => spans(&rows, &detector),
+        "spans" => {
+            spans(&rows, &detector);
+            0
+        }
         other => return Err(format!("there is no mode `{other}`").into()),
-    }
+    };
     println!(
         "{}",
-        json!({"seconds": began.elapsed().as_secs_f64(), "texts": rows.len()})
+        json!({"seconds": began.elapsed().as_secs_f64(), "texts": rows.len(), "encoded_windows": encoded})
     );
     Ok(())
 }
@@ -66,7 +72,10 @@ fn selection(detector: &Arc<Detector>, origin: Origin, kinds: &[ThreatKind]) -> 
 }
 
 /// The higher of the rules' and the models' score, with their logit to order equal ones.
-fn score(rows: &[Value], detector: &Arc<Detector>, model: &InjectionModel) -> Result<(), Box<dyn Error>> {
+///
+/// Returns how many windows the encoder read.
+fn score(rows: &[Value], detector: &Arc<Detector>, model: &InjectionModel) -> Result<usize, Box<dyn Error>> {
+    let mut encoded = 0_usize;
     let kinds = [ThreatKind::Injection];
     let rules: Vec<(Origin, Selection)> = Origin::ALL
         .iter()
@@ -80,12 +89,26 @@ fn score(rows: &[Value], detector: &Arc<Detector>, model: &InjectionModel) -> Re
             .ok_or_else(|| format!("there is no origin `{name}`"))?;
         let scan = rules.scan(text(row), &mut Budget::unlimited());
         let of_rules = scan.hits.iter().map(|hit| hit.score.percent()).max().unwrap_or(0);
-        let verdict = model.judge(&[text(row)], origin, &mut Budget::unlimited());
+        // As the gateway asks under `balanced`, which stops a text for one window of 70.
+        let mut left = WINDOWS_MAX;
+        let verdict = model.judge_with(
+            &[text(row)],
+            origin,
+            &mut Budget::unlimited(),
+            |_| true,
+            |encoder, windows| {
+                let asked: Vec<&str> = windows.iter().copied().take(left).collect();
+                left = left.saturating_sub(asked.len());
+                let logits = encoder.score(&asked).unwrap_or_default();
+                logits.into_iter().map(Some).collect()
+            },
+        );
+        encoded = encoded.saturating_add(verdict.encoded_windows);
         let logit = verdict.windows.first().map_or(0.0, |window| window.logit);
         let score = f32::from(of_rules.max(verdict.score.percent())) + logit.clamp(-50.0, 50.0) / 100.0;
         println!("{}", json!({"id": id(row), "score": score}));
     }
-    Ok(())
+    Ok(encoded)
 }
 
 /// Every place of personal data and secrets, by the label of its rule.

@@ -147,7 +147,8 @@ fn verdict(text: &str, channel: Channel, model: &InjectionModel) -> anyhow::Resu
         Channel::ToolDescription => Origin::ToolDefinition,
     };
     let (mut left, mut failed) = (WINDOWS_MAX, None);
-    let verdict = model.judge_with(&[text], &origin, &mut Budget::unlimited(), |encoder, windows| {
+    let whole = |_| false;
+    let verdict = model.judge_with(&[text], &origin, &mut Budget::unlimited(), whole, |encoder, windows| {
         let asked: Vec<&str> = windows.iter().copied().take(left).collect();
         left = left.saturating_sub(asked.len());
         match encoder.score(&asked) {

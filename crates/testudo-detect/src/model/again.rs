@@ -20,6 +20,11 @@ fn is_read_again(channel: Channel) -> bool {
     }
 }
 
+/// Whether a window of this logit is to be looked at again.
+pub(super) fn is_unsure(channel: Channel, logit: f32) -> bool {
+    is_read_again(channel) && UNSURE.contains(&logit)
+}
+
 /// Windows, by their position, of three cuts that share bytes; of each the one that the n-grams suspect most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -68,13 +73,10 @@ impl Place {
 
 /// The places of a text that need a second look, given what the encoder made of its windows.
 pub(super) fn places(channel: Channel, scored: &[WindowScore], known: &BTreeMap<usize, f32>) -> Vec<Place> {
-    if !is_read_again(channel) {
-        return Vec::new();
-    }
     let mut unsure: Vec<(usize, f32)> = known
         .iter()
         .map(|(position, logit)| (*position, *logit))
-        .filter(|(_, logit)| UNSURE.contains(logit))
+        .filter(|(_, logit)| is_unsure(channel, *logit))
         .collect();
     unsure.sort_by(|left, right| right.1.total_cmp(&left.1));
     let looks = unsure.into_iter().take(LOOKS_MAX);
@@ -198,14 +200,20 @@ mod tests {
     fn what_is_not_read_again_keeps_its_first_score() {
         let encoder = model(|_| 1.0);
         let mut calls = 0;
-        let verdict = encoder.judge_with(&[TEXT], &TOOL, &mut Budget::unlimited(), |encoder, windows| {
-            calls += 1;
-            match calls {
-                1 => encoder.score(windows).unwrap().into_iter().map(Some).collect(),
-                _ => Vec::new(),
-            }
-        });
-        assert_eq!((calls, verdict.encoded_windows, verdict.again_windows), (2, 2, 0));
+        let verdict = encoder.judge_with(
+            &[TEXT],
+            &TOOL,
+            &mut Budget::unlimited(),
+            |_| false,
+            |encoder, windows| {
+                calls += 1;
+                match calls {
+                    1 | 2 => encoder.score(windows).unwrap().into_iter().map(Some).collect(),
+                    _ => Vec::new(),
+                }
+            },
+        );
+        assert_eq!((calls, verdict.encoded_windows, verdict.again_windows), (3, 2, 0));
         for window in verdict.windows.iter().filter(|it| it.tier == Tier::Encoder) {
             let first = NGRAM_SHARE.mul_add(window.ngram_logit, 1.0);
             assert_eq!((window.logit.to_bits(), &window.sentence), (first.to_bits(), &None));

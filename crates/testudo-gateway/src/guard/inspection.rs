@@ -269,7 +269,7 @@ impl Inspection {
         if let Some(models) = &plan.models
             && !scan.exhausted
         {
-            self.score(models, (text, views.as_ref()), origin, path, &mut scan);
+            self.score(models, (text, views.as_ref()), (origin, maskable), path, &mut scan);
         }
         if let Some(hit) = self.baited(text) {
             scan.hits.push(hit);
@@ -306,11 +306,33 @@ impl Inspection {
         &mut self,
         models: &Models,
         (text, views): (&str, Option<&Views>),
-        origin: &Origin,
+        (origin, maskable): (&Origin, bool),
         path: &Arc<str>,
         scan: &mut Scan,
     ) {
-        let scored = models.scan(text, views, origin, &mut self.work, &mut self.model_budget);
+        let Self {
+            judging, judge, plan, ..
+        } = self;
+        let rule = plan.rule(RuleIndex::INJECTION_MODEL, origin);
+        // Whoever masks or observes is told of every place; what stops the exchange needs no second one.
+        let stops = |score| {
+            rule.is_some_and(|rule| {
+                let facts = FindingFacts {
+                    principal: &judge.principal,
+                    route: &judge.route,
+                    direction: plan.direction,
+                    origin,
+                    rule: &rule.id,
+                    kind: rule.kind,
+                    severity: rule.severity,
+                    score,
+                    maskable,
+                };
+                judging.judge(&facts).action >= Action::Hold
+            })
+        };
+        let given = (&mut self.work, &mut self.model_budget);
+        let scored = models.scan(text, views, origin, given, stops);
         if scored.failed {
             self.unscannable("guard.model-failed", path);
         }

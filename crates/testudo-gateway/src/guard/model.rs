@@ -15,7 +15,7 @@ use moka::sync::Cache;
 use testudo_detect::model::{CalibrationProblem, InjectionModel, Logits, NgramProblem, shipped};
 use testudo_detect::views::{Views, normalise};
 use testudo_detect::{Budget, Hit};
-use testudo_types::{Clock, Origin};
+use testudo_types::{Clock, Origin, Score};
 
 use crate::settings::{InjectionModels, ModelSettings};
 
@@ -73,6 +73,8 @@ pub struct ModelScan {
     pub failed: bool,
     /// The budget ran out before all was read.
     pub exhausted: bool,
+    /// A window was certain enough for whoever asked, so that the encoder left others unread.
+    pub cut_short: bool,
 }
 
 impl ModelScan {
@@ -144,35 +146,37 @@ impl Models {
     /// Scores a whole text, or remembers what it scored; without `views`, they are derived here.
     ///
     /// A complete verdict does not depend on what is remembered; what is remembered takes nothing
-    /// from `work`, so that more fits under its limit.
+    /// from `work`, so that more fits under its limit. `enough` says whether a window of such a score settles what happens
+    /// to the text, whatever else is in it: then the encoder reads no more of it.
     #[must_use]
     pub fn scan(
         &self,
         text: &str,
         views: Option<&Views>,
         origin: &Origin,
-        work: &mut ModelWork,
-        budget: &mut Budget,
+        (work, budget): (&mut ModelWork, &mut Budget),
+        mut enough: impl FnMut(Score) -> bool,
     ) -> Arc<ModelScan> {
         if !Self::reads(origin) {
             return Arc::default();
         }
         let mut derived = None;
-        let enough = says_enough(text);
+        let has_words = says_enough(text);
         let views = match views {
-            None if !enough => Some(&*derived.insert(normalise(text, budget))),
+            None if !has_words => Some(&*derived.insert(normalise(text, budget))),
             given => given,
         };
-        if !enough && !views.is_some_and(say_enough) {
+        if !has_words && !views.is_some_and(say_enough) {
             return Arc::default();
         }
         work.texts = work.texts.saturating_add(1);
         let key = self.key(origin.as_str(), text);
-        if let Some(known) = self.verdicts.get(&key) {
+        let known = self.verdicts.get(&key);
+        if let Some(known) = known.filter(|it| !it.cut_short || Score::new(it.score).is_some_and(&mut enough)) {
             work.texts_remembered = work.texts_remembered.saturating_add(1);
             return known;
         }
-        let scan = Arc::new(self.read((text, views), origin, work, budget));
+        let scan = Arc::new(self.read((text, views), origin, (work, budget), enough));
         if scan.is_complete() {
             self.verdicts.insert(key, Arc::clone(&scan));
         }

@@ -270,7 +270,61 @@ fn the_limit_is_one_for_the_whole_exchange() {
 
 fn scanned(models: &Models, text: &str) -> Arc<testudo_gateway::guard::model::ModelScan> {
     let tool = Origin::ToolResult { tool: None };
-    models.scan(text, None, &tool, &mut models.work(), &mut Budget::new(256 << 20))
+    let given = (&mut models.work(), &mut Budget::new(256 << 20));
+    models.scan(text, None, &tool, given, |_| false)
+}
+
+/// Orders that each have a window of their own.
+fn several() -> String {
+    (0..6)
+        .map(|number| format!("Report {number}. {ATTACK}. {} ", long(2)))
+        .collect()
+}
+
+#[test]
+fn what_stops_an_exchange_is_read_until_it_does_and_what_is_only_noted_is_read_whole() {
+    let read = |actions: Actions<'_>, policies: &[PolicySource]| {
+        let (models, stub) = models(10_000);
+        let (outcome, seen) = judged(&body("tool", &several()), &models, actions, policies);
+        (outcome == BodyOutcome::Blocked, stub.windows(), seen)
+    };
+    let (_, whole, seen) = read(&[(ThreatKind::Injection, Action::Observe)], &[]);
+    assert!(whole > 20, "{whole} {seen}");
+    for action in [Action::Block, Action::Hold] {
+        let (blocked, windows, seen) = read(&[(ThreatKind::Injection, action)], &[]);
+        assert!(blocked && windows < whole / 2, "{windows} of {whole} {seen}");
+    }
+    // Masking needs every place, and so does a policy that lets such a finding pass.
+    let (_, windows, _) = read(&[(ThreatKind::Injection, Action::Mask)], &[]);
+    assert_eq!(windows, whole);
+    let own = PolicySource {
+        name: "own.cedar".into(),
+        text: r#"@id("own.stop") forbid (principal, action == Action::"release", resource)
+            when { context.rule == "injection.model" && context.score >= 90 };"#
+            .into(),
+    };
+    let (blocked, windows, _) = read(&[(ThreatKind::Injection, Action::Observe)], &[own]);
+    assert!(blocked && windows < whole / 2, "{windows} of {whole}");
+}
+
+#[test]
+fn a_verdict_that_was_cut_short_is_not_remembered_for_who_needs_all_of_it() {
+    let (models, stub) = models(10_000);
+    let text = several();
+    let tool = Origin::ToolResult { tool: None };
+    let scan = |enough: bool| {
+        let given = (&mut models.work(), &mut Budget::new(256 << 20));
+        let scan = models.scan(&text, None, &tool, given, |_| enough);
+        (scan, stub.windows())
+    };
+    let (cut, few) = scan(true);
+    assert!(cut.cut_short && cut.score >= 85, "{cut:?}");
+    assert_eq!(scan(true).1, few);
+    let (whole, all) = scan(false);
+    assert!(!whole.cut_short && all > few && whole.hits.len() >= cut.hits.len());
+    // Who needs less is told no less.
+    let (again, windows) = scan(true);
+    assert_eq!((&again, windows), (&whole, all));
 }
 
 #[test]
@@ -360,7 +414,8 @@ fn hostile_texts_cost_a_bounded_amount() {
         assert!(scan.hits.iter().all(|hit| text.get(hit.start..hit.end).is_some()));
     }
     let tool = Origin::ToolResult { tool: None };
-    let short_of_work = models.scan(&long(500), None, &tool, &mut models.work(), &mut Budget::new(2000));
+    let given = (&mut models.work(), &mut Budget::new(2000));
+    let short_of_work = models.scan(&long(500), None, &tool, given, |_| false);
     assert!(short_of_work.exhausted);
 }
 

@@ -20,20 +20,23 @@ impl Models {
         &self,
         (text, views): (&str, Option<&Views>),
         origin: &Origin,
-        work: &mut ModelWork,
-        budget: &mut Budget,
+        (work, budget): (&mut ModelWork, &mut Budget),
+        enough: impl FnMut(Score) -> bool,
     ) -> ModelScan {
         let mut scan = ModelScan::default();
         let views = views.map_or_else(|| Cow::Owned(normalise(text, budget)), Cow::Borrowed);
         let texts: Vec<&str> = std::iter::once(text)
             .chain(views.views.iter().map(|view| view.text.as_str()))
             .collect();
-        let verdict = self.model.judge_with(&texts, origin, budget, |encoder, windows| {
-            self.encode(encoder, windows, work, &mut scan)
-        });
+        let verdict = self
+            .model
+            .judge_with(&texts, origin, budget, enough, |encoder, windows| {
+                self.encode(encoder, windows, work, &mut scan)
+            });
         work.ngram_windows = work.ngram_windows.saturating_add(count(verdict.scored_windows));
         // What else could not be derived, the rules report.
         scan.exhausted = verdict.exhausted || views.unscanned == Some(Unscanned::Budget);
+        scan.cut_short = verdict.spared_windows > 0;
         scan.hits = hits(&verdict, &views.views);
         scan.score = verdict.score.percent();
         if !scan.hits.is_empty() {
