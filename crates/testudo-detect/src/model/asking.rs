@@ -1,17 +1,24 @@
 //! Which windows the encoder reads, in which order, when it has read enough, and what its logits make of them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use testudo_types::Score;
 
 use super::{
-    CalibratedEncoder, Channel, Encoder, Head, InjectionModel, Logits, NGRAM_SHARE, Tier, WindowScore, again, length,
-    text_of,
+    CalibratedEncoder, Channel, Encoder, Extent, Head, InjectionModel, Logits, NGRAM_SHARE, Tier, WindowScore, again,
+    length, text_of,
 };
 
 /// The score from which on one window may be enough, so that the encoder reads no more of a text: what 0.1 % of harmless texts
 /// reach. Profiles that ship stop at 50 and 70.
 pub const CERTAIN: u8 = 85;
+
+/// Windows of a text that is read coarsely first where the n-grams know too little of it: its stretches, and what else is in them only
+/// where they are not called harmless. Short texts are read in every cut at once.
+const COARSE_FROM_WINDOWS: usize = 20;
+/// The logit of a stretch that is called harmless, the n-grams' share added; far from every threshold.
+const HARMLESS: f32 = -3.5;
 
 /// The most suspect windows of a text that the encoder reads even where the n-grams call them harmless: a plain order in
 /// a tool's result has no words of its own, and a tool's description is read once and is short.
@@ -21,6 +28,15 @@ pub fn encoded_windows_min(channel: Channel) -> usize {
         Channel::ToolDescription => 4,
         Channel::ToolResult => 2,
         Channel::User | Channel::Document => 0,
+    }
+}
+
+/// How much of what the length of a text takes off a logit its windows must make up for by being more suspect, to be read at all. With
+/// all of it some attacks in long documents were lost, with half of it some in long results of tools.
+fn length_share(channel: Channel) -> f32 {
+    match channel {
+        Channel::User | Channel::Document => 0.5,
+        Channel::ToolResult | Channel::ToolDescription => 0.25,
     }
 }
 
@@ -95,6 +111,22 @@ where
         let score = self.second.calibration.score(self.channel, logit - self.by_chance);
         (score.percent() >= CERTAIN && !again::is_unsure(self.channel, logit)).then_some(score)
     }
+
+    /// The stretches of the text by view and place, and whether the encoder called each harmless.
+    fn stretches(&self, scored: &[WindowScore]) -> Vec<Stretch> {
+        let mut all: Vec<Stretch> = scored
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.extent == Extent::Stretch)
+            .map(|(position, it)| Stretch {
+                view: it.view,
+                range: it.range.clone(),
+                harmless: self.known.get(&position).is_some_and(|logit| *logit < HARMLESS),
+            })
+            .collect();
+        all.sort_by_key(|it| (it.view, it.range.start));
+        all
+    }
 }
 
 impl InjectionModel {
@@ -120,8 +152,22 @@ impl InjectionModel {
             enough,
             known: BTreeMap::new(),
         };
-        let doubtful = self.doubtful(views, channel, scored);
-        let ended = questions.read_until_enough(scored, &doubtful);
+        let Doubtful { at_once, within } = self.doubtful(views, channel, by_chance, scored);
+        let mut ended = questions.read_until_enough(scored, &at_once);
+        let mut doubtful = at_once;
+        if ended.is_none() && !within.is_empty() {
+            let stretches = questions.stretches(scored);
+            let rest: Vec<usize> = within
+                .into_iter()
+                .filter(|it| {
+                    scored
+                        .get(*it)
+                        .is_none_or(|window| !lies_in_harmless(&stretches, window))
+                })
+                .collect();
+            ended = questions.read_until_enough(scored, &rest);
+            doubtful.extend(rest);
+        }
         let first = questions.known.clone();
         let places = match ended {
             Some(_) => Vec::new(),
@@ -155,16 +201,49 @@ impl InjectionModel {
     }
 
     /// Which windows the encoder is to read, the most suspect first.
-    fn doubtful(&self, views: &[&str], channel: Channel, scored: &[WindowScore]) -> Vec<usize> {
+    fn doubtful(&self, views: &[&str], channel: Channel, by_chance: f32, scored: &[WindowScore]) -> Doubtful {
         let (unsure_from, head) = (self.calibration.unsure_from(channel), Head::of(channel));
+        let unsure_from = length_share(channel).mul_add(by_chance, unsure_from);
         let always = encoded_windows_min(channel);
-        let doubtful = scored.iter().enumerate().filter(|(position, it)| {
-            *position < always
-                || it.ngram_logit >= unsure_from
-                || self.ngram.is_foreign(head, text_of(views, it), it.ngram_logit)
-        });
-        doubtful.map(|(position, _)| position).collect()
+        let coarse = length(scored) > COARSE_FROM_WINDOWS;
+        let mut doubtful = Doubtful::default();
+        for (position, it) in scored.iter().enumerate() {
+            if position < always || it.ngram_logit >= unsure_from {
+                doubtful.at_once.push(position);
+            } else if self.ngram.is_foreign(head, text_of(views, it), it.ngram_logit) {
+                match it.extent {
+                    Extent::Sentence | Extent::Pair if coarse => doubtful.within.push(position),
+                    _ => doubtful.at_once.push(position),
+                }
+            }
+        }
+        doubtful
     }
+}
+
+/// Positions of windows that are worth reading.
+#[derive(Debug, Default)]
+struct Doubtful {
+    at_once: Vec<usize>,
+    /// Of which the n-grams know too little, in a long text: only where no stretch around them is called harmless.
+    within: Vec<usize>,
+}
+
+/// A stretch of a text, and whether the encoder read it and called it harmless.
+#[derive(Debug)]
+struct Stretch {
+    view: usize,
+    range: Range<usize>,
+    harmless: bool,
+}
+
+/// Whether every stretch around a window was called harmless; `stretches` are sorted by view and place.
+fn lies_in_harmless(stretches: &[Stretch], window: &WindowScore) -> bool {
+    // The ends of stretches rise as their starts do.
+    let first = stretches.partition_point(|it| (it.view, it.range.end) <= (window.view, window.range.start));
+    let around = stretches.iter().skip(first);
+    let mut around = around.take_while(|it| it.view == window.view && it.range.start < window.range.end);
+    around.next().is_some_and(|it| it.harmless) && around.all(|it| it.harmless)
 }
 
 /// Lets no window at these positions score higher than the one that was enough; gives how many there are.
