@@ -14,12 +14,14 @@ mod encoded;
 mod escapes;
 mod fold;
 mod glued;
+mod grouped;
 mod growing;
 mod inflate;
 mod leet;
 mod legible;
 mod lexicon;
 mod look_alike;
+mod moved;
 mod numerals;
 mod payload;
 mod respelled;
@@ -28,6 +30,7 @@ mod span_map;
 mod spelled;
 mod split;
 mod unseen;
+mod uuencoded;
 mod words;
 mod written_together;
 
@@ -78,6 +81,7 @@ pub enum ViewKind {
     Base64,
     Base32,
     Base85,
+    Uuencode,
     Hex,
     Percent,
     Entities,
@@ -126,6 +130,7 @@ impl ViewKind {
             Self::Base64 => "base64",
             Self::Base32 => "base32",
             Self::Base85 => "base85",
+            Self::Uuencode => "uuencode",
             Self::Hex => "hex",
             Self::Percent => "percent",
             Self::Entities => "entities",
@@ -181,7 +186,7 @@ impl ViewKind {
     fn is_deliberate(self) -> bool {
         matches!(
             self,
-            Self::Base64 | Self::Base32 | Self::Base85 | Self::Hex | Self::Decimal | Self::Binary
+            Self::Base64 | Self::Base32 | Self::Base85 | Self::Uuencode | Self::Hex | Self::Decimal | Self::Binary
         )
     }
 }

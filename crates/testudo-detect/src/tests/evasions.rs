@@ -250,6 +250,8 @@ const ENCODINGS: &[Evasion] = &[
     ("base64", |t| long(t).map(base64)),
     ("base64 for URLs", |t| long(t).map(|t| base64(t).replace('+', "-").replace('/', "_"))),
     ("base64 in lines", |t| Some(base64(format!("{t}\n").repeat(3).as_bytes()).as_bytes().chunks(40).map(|line| String::from_utf8(line.to_vec()).unwrap() + "\n").collect())),
+    ("base64 in groups", |t| long(t).map(|t| base64(t).as_bytes().chunks(4).map(|group| String::from_utf8(group.to_vec()).unwrap() + " ").collect())),
+    ("hex in groups", |t| Some(t.as_bytes().chunks(2).map(|two| two.iter().map(|b| format!("{b:02x}")).collect::<String>() + " ").collect())),
     ("base64 twice", |t| long(t).map(|t| base64(base64(t).as_bytes()))),
     ("base64 three times", |t| long(t).map(|t| base64(base64(base64(t).as_bytes()).as_bytes()))),
     ("base64 of UTF-16", |t| Some(base64(&t.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()))),

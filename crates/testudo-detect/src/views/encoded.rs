@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use super::ViewKind;
 use super::derived::Edit;
 use super::legible::{Legible, PROBE_BYTES, legible, promising};
+use super::uuencoded::decode_lines;
 use crate::kinds::{Kinds, encoding, graphic};
 
 /// Shorter runs are words and numbers.
@@ -122,6 +123,8 @@ fn attempt(part: &[u8], decode: Decode) -> Option<Legible> {
 
 fn hex(part: &[u8]) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = part
+        .strip_prefix(b"0x")
+        .unwrap_or(part)
         .iter()
         .filter(|byte| !byte.is_ascii_whitespace())
         .map(|byte| {
@@ -183,7 +186,16 @@ fn by_bits(part: &[u8], bits: u32, value: impl Fn(u8) -> Option<u8>) -> Option<V
 /// Decodes pieces between spaces that are text in one of the base85 alphabets.
 pub(super) fn decode_base85(text: &str, kinds: &Kinds) -> Vec<Decoded> {
     let mut found = Vec::new();
+    let mut end = 0;
     for run in kinds.runs(BASE85_MIN, graphic) {
+        if run.start < end {
+            continue;
+        }
+        if let Some(lines) = decode_lines(text, &run) {
+            end = lines.edit.range.end;
+            found.push(lines);
+            continue;
+        }
         let piece = text.get(run.clone()).unwrap_or_default();
         let mut body = piece;
         let quote = |c| matches!(c, '"' | '\'' | ',' | '`');

@@ -160,6 +160,8 @@ fn backslash(text: &str) -> Option<Resolved> {
             let units = [u16::try_from(code).ok()?, u16::try_from(low).ok()?];
             String::from_utf16(&units).ok().map(|text| (text.into(), 12))
         }
+        [b'\\', b'U', rest @ ..] => wide_code(rest, 8),
+        [b'\\', b'0', b'0', b'0', b'0', ..] => wide_code(text.as_bytes().get(1..)?, 6),
         [b'\\', b'x', ..] => octets(text, |rest| match rest {
             [b'\\', b'x', high, low, ..] => Some((byte(*high, *low)?, 4)),
             _ => None,
@@ -171,6 +173,13 @@ fn backslash(text: &str) -> Option<Resolved> {
         [b'\\', b'n' | b't' | b'r', ..] => Some((Cow::Borrowed(" "), 2)),
         _ => None,
     }
+}
+
+/// A character by so many hexadecimal digits behind a backslash and, where they are eight, a `U`.
+fn wide_code(text: &[u8], count: usize) -> Option<Resolved> {
+    let code = digits(text.get(..count)?, 16)?;
+    let len = count.saturating_add(if count == 8 { 2 } else { 1 });
+    char::from_u32(code).map(|c| (c.to_string().into(), len))
 }
 
 fn byte(high: u8, low: u8) -> Option<u8> {

@@ -52,16 +52,20 @@ fn text_of(bytes: &[u8]) -> Option<String> {
     readable(&text).then_some(text)
 }
 
-/// UTF-16 as Windows writes it, little-endian, mostly ASCII.
+/// UTF-16, mostly ASCII: as Windows writes it, or with the high byte first, as UTF-7 holds it.
 fn wide(bytes: &[u8]) -> Option<String> {
+    let high_first = matches!(bytes, [0xFE, 0xFF, ..] | [0, 1..=0xFF, ..]);
     let bytes = bytes.strip_prefix(&[0xFF, 0xFE]).unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(&[0xFE, 0xFF]).unwrap_or(bytes);
     let (pairs, _) = bytes.as_chunks::<2>();
-    let ascii = pairs
-        .iter()
-        .filter(|pair| matches!(pair, [low, 0] if *low != 0))
-        .count();
+    let of = if high_first {
+        u16::from_be_bytes
+    } else {
+        u16::from_le_bytes
+    };
+    let ascii = pairs.iter().filter(|pair| matches!(of(**pair), 1..=0xFF)).count();
     (pairs.len() >= CHARS_MIN && ascii.saturating_mul(4) >= pairs.len().saturating_mul(3)).then(|| {
-        let units = pairs.iter().map(|pair| u16::from_le_bytes(*pair));
+        let units = pairs.iter().map(|pair| of(*pair));
         char::decode_utf16(units)
             .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
             .collect()

@@ -17,8 +17,8 @@ const MORSE_MIN: usize = 16;
 const ROW_MIN: usize = 4;
 /// Fewer bits without gaps are a number.
 const BITS_MIN: usize = 32;
-/// What may stand between two codes of a row: `, 0x`.
-const ROW_GAP_MAX: usize = 6;
+/// What may stand between two codes of a row: `, 0x`, `) + chr(`.
+const ROW_GAP_MAX: usize = 8;
 
 /// Decodes each row of numbers, and each unbroken row of bits, that spells text.
 pub(super) fn decode_numbers(text: &str, kinds: &Kinds) -> Vec<Decoded> {
@@ -204,6 +204,10 @@ fn octal_of(token: &str) -> Option<u8> {
 }
 
 fn code_of(token: &str) -> Option<(Base, u32)> {
+    if let Some(octal) = token.strip_prefix("0o") {
+        return u32::from_str_radix(octal, 8).ok().map(|code| (Base::Decimal, code));
+    }
+    let token = token.strip_prefix("0b").filter(|bits| bits.len() >= 7).unwrap_or(token);
     let digits = token.bytes().all(|b| b.is_ascii_digit());
     if matches!(token.len(), 7 | 8) && token.bytes().all(|b| matches!(b, b'0' | b'1')) {
         return u32::from_str_radix(token, 2).ok().map(|code| (Base::Bits, code));
@@ -217,9 +221,13 @@ fn code_of(token: &str) -> Option<(Base, u32)> {
     hex_of(token).map(|code| (Base::Hex, u32::from(code)))
 }
 
-/// Two hexadecimal digits, perhaps after `0x`.
+/// Two hexadecimal digits, perhaps after `0x` or, as in `U+0041`, after zeros.
 fn hex_of(token: &str) -> Option<u8> {
     let digits = token.strip_prefix("0x").unwrap_or(token);
+    let digits = digits
+        .strip_prefix("00")
+        .filter(|rest| rest.len() == 2)
+        .unwrap_or(digits);
     (digits.len() == 2)
         .then(|| u8::from_str_radix(digits, 16).ok())
         .flatten()

@@ -13,7 +13,7 @@ use super::derived::{Derived, Edit, splice};
 use super::lexicon::{Disguise, How, LEXICON, Letters, Lexicon, SHUFFLED_LEN_MIN, Sense, Shuffle, shift};
 use super::respelled::{filled, mirror, thinned, times};
 use super::spelled::names;
-use super::{ViewKind, concatenated, glued, leet, split, written_together};
+use super::{ViewKind, concatenated, glued, grouped, leet, moved, split, written_together};
 use crate::kinds::{self, Kinds, wide};
 
 /// Text that stays on each side of a guess.
@@ -85,6 +85,13 @@ pub(super) fn guess(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Derived)> {
     let thinned = thinned(text, &signs.repeated);
     if !thinned.is_empty() {
         views.push((ViewKind::Repeated, splice(text, &thinned, GUESS_MARGIN)));
+    }
+    let moved = moved::read(text, &signs.leet);
+    if moved.changed {
+        views.push((ViewKind::Shifted, moved));
+    }
+    for decoded in grouped::decode_groups(text, &signs.leet) {
+        views.push((decoded.kind, splice(text, &[decoded.edit], GUESS_MARGIN)));
     }
     let leet = leet::read(text, &signs.leet);
     if !leet.is_empty() {
@@ -475,7 +482,7 @@ fn turn_words(text: &str, window: Range<usize>, out: &mut Derived) {
 }
 
 /// Appends a stretch with another byte for each of ASCII.
-fn each_byte(text: &str, window: Range<usize>, of: impl Fn(u8) -> u8, out: &mut Derived) {
+pub(super) fn each_byte(text: &str, window: Range<usize>, of: impl Fn(u8) -> u8, out: &mut Derived) {
     out.part(window.start);
     out.changed = true;
     let base = window.start;
