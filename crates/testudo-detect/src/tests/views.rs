@@ -37,7 +37,7 @@ struct Legit {
     text: String,
 }
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("../../cases/views/unseen.toml"),
     include_str!("../../cases/views/letters.toml"),
     include_str!("../../cases/views/encodings.toml"),
@@ -45,6 +45,7 @@ const FILES: [&str; 7] = [
     include_str!("../../cases/views/respelled.toml"),
     include_str!("../../cases/views/spelled.toml"),
     include_str!("../../cases/views/grouped.toml"),
+    include_str!("../../cases/views/odd.toml"),
 ];
 
 fn everything() -> &'static Selection {
