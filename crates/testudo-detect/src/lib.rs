@@ -38,6 +38,7 @@ pub mod model;
 pub mod output;
 mod prefix;
 pub mod pseudonym;
+mod reported;
 mod required;
 mod rescan;
 mod rule;

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::digits::DigitsNeeded;
 use crate::exempt::Exempt;
 use crate::prefix::Prefix;
+use crate::reported::is_reported;
 use crate::required::Run;
 use crate::search::Search;
 use crate::validators::Validator;
@@ -22,6 +23,8 @@ pub(crate) struct Matcher {
     pub(crate) score: Score,
     /// The score of a match that is a quotation in prose.
     pub(crate) quoted: Option<Score>,
+    /// The score of a match in a quotation that prose about attacks reports.
+    pub(crate) reported: Option<Score>,
     pub(crate) search: Search,
     /// Where there is no such text, no match begins.
     pub(crate) prefix: Option<Prefix>,
@@ -146,10 +149,9 @@ impl Matcher {
     }
 
     fn score_of(&self, text: &str, start: usize, end: usize) -> Score {
-        match self.quoted {
-            Some(quoted) if is_quotation(text, start, end) => quoted,
-            _ => self.score,
-        }
+        let quoted = self.quoted.filter(|_| is_quotation(text, start, end));
+        let reported = || self.reported.filter(|_| is_reported(text, start, end));
+        quoted.or_else(reported).unwrap_or(self.score)
     }
 
     fn value_of(&self, text: &str, start: usize) -> Option<(usize, usize)> {

@@ -12,6 +12,7 @@ mod holding;
 mod hostile;
 mod loading;
 mod packs;
+mod quotations;
 mod views;
 mod work;
 

@@ -52,6 +52,7 @@ pub(super) fn compile(
         rule,
         score: checked.rule.score,
         quoted: checked.quoted,
+        reported: checked.reported,
         search,
         prefix: Prefix::of(&hir),
         value,

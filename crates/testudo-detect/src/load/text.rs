@@ -31,6 +31,8 @@ pub(crate) struct RuleText {
     score: u32,
     /// The score of a match that is a quotation in prose.
     quoted: Option<u32>,
+    /// The score of a match in a quotation that prose about attacks reports; without it that of a quotation.
+    reported: Option<u32>,
     #[serde(default)]
     refs: Vec<String>,
     #[serde(default)]
@@ -71,6 +73,7 @@ pub(super) struct Checked {
     pub(super) validator: Option<Validator>,
     pub(super) context: Option<Context>,
     pub(super) quoted: Option<Score>,
+    pub(super) reported: Option<Score>,
 }
 
 pub(super) type Faults = Vec<(&'static str, RuleFault)>;
@@ -98,6 +101,7 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
     );
     let score = score_of("score", text.score, faults);
     let quoted = text.quoted.and_then(|number| score_of("quoted", number, faults));
+    let reported = text.reported.and_then(|number| score_of("reported", number, faults));
     let mut refs = Vec::new();
     for reference in &text.refs {
         match RefId::parse(reference) {
@@ -141,6 +145,7 @@ pub(super) fn check(text: RuleText, faults: &mut Faults) -> Option<Checked> {
         validator: check,
         context,
         quoted,
+        reported: reported.or(quoted),
     })
 }
 
