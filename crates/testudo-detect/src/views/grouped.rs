@@ -19,7 +19,8 @@ pub(super) fn decode_groups(text: &str, words: &[Range<usize>]) -> Vec<Decoded> 
     let mut found = Vec::new();
     let mut end = 0;
     for word in words {
-        if word.len() > GROUP_MAX || word.len() == 2 || word.start < end {
+        let starts = bytes.get(word.start).is_some_and(u8::is_ascii_alphanumeric);
+        if word.len() > GROUP_MAX || word.len() == 2 || word.start < end || !starts {
             continue;
         }
         let Some(row) = row(bytes, word).filter(|row| row.start >= end) else {

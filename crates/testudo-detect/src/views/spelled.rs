@@ -58,11 +58,9 @@ pub(super) fn parted(letters: &str) -> Option<String> {
 
 /// Reads numbers that stand close together as letters, where they spell words of attacks.
 pub(super) fn numbers(text: &str, group: &[Range<usize>], found: &mut Vec<Decoded>) {
-    let bytes = group
-        .first()
-        .zip(group.last())
-        .map(|(first, last)| last.end.saturating_sub(first.start));
-    if bytes.is_none_or(|bytes| bytes < LETTERS_MIN) {
+    // Few numbers are enough only where one spells a word.
+    let few = group.len() < LETTERS_MIN / 2;
+    if few && !group.iter().any(|token| token.len() >= LETTERS_MIN / 2) {
         return;
     }
     for read in [places, squares] {
