@@ -82,6 +82,11 @@ impl CharClass {
             .is_some_and(|(_, last)| c <= *last)
     }
 
+    /// The characters of ASCII in it, a bit for each.
+    pub(crate) fn ascii(&self) -> u128 {
+        self.ascii
+    }
+
     pub(crate) fn has_wide(&self) -> bool {
         !self.wide.is_empty()
     }

@@ -29,8 +29,10 @@ pub(crate) struct Digits {
 
 impl Digits {
     pub(crate) fn of(kinds: &Kinds) -> Self {
-        let rows: Vec<Range<usize>> = kinds.runs(1, digit).collect();
-        let mut firsts = Vec::new();
+        let mut rows: Vec<Range<usize>> = Vec::new();
+        kinds.each_run(digit, |_| 0, |row, _| rows.push(row));
+        let stretches = rows.last().map_or(0, |row| row.end.div_ceil(STRETCH));
+        let mut firsts = Vec::with_capacity(stretches);
         for (index, row) in rows.iter().enumerate() {
             firsts.resize(row.end.div_ceil(STRETCH), index);
         }

@@ -10,34 +10,36 @@ pub(crate) type Block = [u64; KINDS];
 const KINDS: usize = 8;
 const BLOCK_BYTES: usize = 64;
 
+// Bits 0 and 1 together tell letters, digits, some signs and all others apart; so do bit 6 and bits 2 and 3.
+
 /// Letters of ASCII.
 pub(crate) fn letter(block: &Block) -> u64 {
-    block[0]
+    block[0] & !block[1]
 }
 
 /// Digits of ASCII.
 pub(crate) fn digit(block: &Block) -> u64 {
-    block[1]
+    block[0] & block[1]
 }
 
 /// Letters and digits of ASCII.
 pub(crate) fn alphanumeric(block: &Block) -> u64 {
-    block[0] | block[1]
+    block[0]
 }
 
 /// Letters of ASCII, and what is beyond ASCII.
 pub(crate) fn letter_or_wide(block: &Block) -> u64 {
-    block[0] | block[7]
+    letter(block) | block[7]
 }
 
 /// What base64, base32 and hexadecimal digits are written with.
 pub(crate) fn encoding(block: &Block) -> u64 {
-    block[0] | block[1] | block[3]
+    block[0] | block[3]
 }
 
 /// Letters and digits of ASCII, and signs that pass for letters.
 pub(crate) fn word(block: &Block) -> u64 {
-    block[0] | block[1] | block[2]
+    block[0] | block[2] & !block[6]
 }
 
 /// What shows in ASCII, without the space.
@@ -52,12 +54,28 @@ pub(crate) fn morse(block: &Block) -> u64 {
 
 /// What escapes begin with: `%`, `&`, `\`.
 pub(crate) fn escape(block: &Block) -> u64 {
-    block[6]
+    block[6] & !block[3] & !block[2]
+}
+
+/// Quotation marks of ASCII.
+pub(crate) fn quote(block: &Block) -> u64 {
+    block[6] & block[2]
+}
+
+/// The sign `=`.
+pub(crate) fn equals(block: &Block) -> u64 {
+    block[6] & block[3]
 }
 
 /// Beyond ASCII.
 pub(crate) fn wide(block: &Block) -> u64 {
     block[7]
+}
+
+/// What glues words together: `*`, `~`, `\`, `+`, `/`, `-`, `_`, `=`, `.`, `|`, and what is beyond ASCII.
+pub(crate) fn glue(block: &Block) -> u64 {
+    let stroke = block[1] & !block[0];
+    stroke | block[3] | block[5] & block[4] | block[7]
 }
 
 /// By byte, the lowest bit of the byte for each of its kinds.
@@ -67,13 +85,13 @@ const TABLE: [u64; 256] = {
     let mut byte = 0_u8;
     while let Some((slot, tail)) = rest.split_first_mut() {
         let kinds = [
-            byte.is_ascii_alphabetic(),
-            byte.is_ascii_digit(),
-            matches!(byte, b'@' | b'$' | b'!' | b'|' | b'+'),
+            byte.is_ascii_alphanumeric(),
+            byte.is_ascii_digit() || matches!(byte, b'*' | b'~' | b'\\'),
+            matches!(byte, b'@' | b'$' | b'!' | b'|' | b'+' | b'"' | b'\''),
             matches!(byte, b'+' | b'/' | b'-' | b'_' | b'='),
             byte.is_ascii_graphic(),
             matches!(byte, b'.' | b'-' | b'/' | b'|' | b' ' | b'\n' | b'_'),
-            matches!(byte, b'%' | b'&' | b'\\'),
+            matches!(byte, b'%' | b'&' | b'\\' | b'=' | b'"' | b'\''),
             !byte.is_ascii(),
         ];
         let mut all: &[bool] = &kinds;
@@ -120,6 +138,22 @@ impl Kinds {
     /// Whether any byte is of a kind.
     pub(crate) fn any(&self, kind: impl Fn(&Block) -> u64) -> bool {
         self.blocks.iter().any(|block| kind(block) != 0)
+    }
+
+    /// Where each run of bytes of a kind ends and a stretch of others begins, block by block, and which of these ends
+    /// are of another kind.
+    pub(crate) fn ends(
+        &self,
+        kind: impl Fn(&Block) -> u64,
+        told: impl Fn(&Block) -> u64,
+    ) -> impl Iterator<Item = (u64, u64)> {
+        let mut before = 0;
+        self.blocks.iter().map(move |block| {
+            let bits = kind(block);
+            let ends = (bits << 1 | before) & !bits;
+            before = bits >> 63;
+            (ends, ends & told(block))
+        })
     }
 
     /// How many bytes of a range are of a kind.
@@ -184,7 +218,22 @@ impl Kinds {
         None
     }
 
+    /// Each byte of a kind.
+    #[inline]
+    pub(crate) fn each(&self, kind: impl Fn(&Block) -> u64, mut take: impl FnMut(usize)) {
+        let mut base = 0_usize;
+        for block in &self.blocks {
+            let mut bits = kind(block);
+            while bits != 0 {
+                take(base.wrapping_add(bits.trailing_zeros() as usize));
+                bits &= bits.wrapping_sub(1);
+            }
+            base = base.wrapping_add(BLOCK_BYTES);
+        }
+    }
+
     /// All runs of bytes of a kind, each with the number of those in it that are of another kind.
+    #[inline]
     pub(crate) fn each_run(
         &self,
         kind: impl Fn(&Block) -> u64,
@@ -192,38 +241,38 @@ impl Kinds {
         mut take: impl FnMut(Range<usize>, usize),
     ) {
         let mut base = 0_usize;
-        // The run that is read: where it begins, and what was counted in it in the blocks before.
-        let mut open: Option<(usize, usize)> = None;
+        // Where the run that is read begins, and what was counted in it in the blocks before.
+        let (mut start, mut before) = (0_usize, 0_usize);
+        let mut goes_on = 0;
         // A block of nothing ends a run at the end of the text.
         for block in self.blocks.iter().chain([&[0; KINDS]]) {
             let bits = kind(block);
-            let counted = counted(block);
-            let mut unread = u64::MAX;
-            loop {
-                let (start, before) = match open {
-                    Some(run) => run,
-                    None if bits & unread == 0 => break,
-                    None => {
-                        let start = (bits & unread).trailing_zeros();
-                        unread = u64::MAX.wrapping_shl(start);
-                        (base.wrapping_add(start as usize), 0)
-                    }
+            let counted = counted(block) & bits;
+            let behind = bits << 1 | goes_on;
+            let (mut starts, mut ends) = (bits & !behind, behind & !bits);
+            if goes_on == 0 {
+                start = base.wrapping_add(starts.trailing_zeros() as usize);
+                starts &= starts.wrapping_sub(1);
+            }
+            goes_on = bits >> 63;
+            while ends != 0 {
+                let end = base.wrapping_add(ends.trailing_zeros() as usize);
+                let count = if counted == 0 && before == 0 {
+                    0
+                } else {
+                    let from = from_bit(start.saturating_sub(base));
+                    let within = counted & from & !from_bit(end.wrapping_sub(base));
+                    before.wrapping_add(within.count_ones() as usize)
                 };
-                let gaps = !bits & unread;
-                let end = gaps.trailing_zeros();
-                let behind = u64::MAX.checked_shl(end).unwrap_or(0);
-                let within = counted & unread & !behind;
-                let count = match within {
-                    0 => before,
-                    some => before.wrapping_add(some.count_ones() as usize),
-                };
-                if gaps == 0 {
-                    open = Some((start, count));
-                    break;
-                }
-                open = None;
-                unread = behind;
-                take(start..base.wrapping_add(end as usize), count);
+                before = 0;
+                take(start..end, count);
+                start = base.wrapping_add(starts.trailing_zeros() as usize);
+                ends &= ends.wrapping_sub(1);
+                starts &= starts.wrapping_sub(1);
+            }
+            if goes_on != 0 && counted != 0 {
+                let within = counted & from_bit(start.saturating_sub(base));
+                before = before.wrapping_add(within.count_ones() as usize);
             }
             base = base.wrapping_add(BLOCK_BYTES);
         }
@@ -318,14 +367,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_the_bits_say_is_what_the_bytes_are(
-            text in "[aZ09@+/=%&.é\\-_ \n\u{0}]{0,20}[a0]{0,70}[aZ09 ]{0,20}[a+]{0,140}[.é ]{0,9}",
+            text in "[aZ09@+/=%&\"'.é*~\\\\|\\-_ \n\u{0}]{0,20}[a0]{0,70}[aZ09 ]{0,20}[a+]{0,140}[.é ]{0,9}",
             from in 0_usize..300,
             min in prop::sample::select(vec![1_usize, 2, 8, 14, 15, 16, 20, 64]),
         ) {
             let bytes = text.as_bytes();
             let kinds = Kinds::of(bytes);
             type Of = (fn(&Block) -> u64, fn(u8) -> bool);
-            let all: [Of; 7] = [
+            let all: [Of; 10] = [
                 (letter, |byte| byte.is_ascii_alphabetic()),
                 (alphanumeric, |byte| byte.is_ascii_alphanumeric()),
                 (letter_or_wide, |byte| byte.is_ascii_alphabetic() || !byte.is_ascii()),
@@ -333,6 +382,9 @@ mod tests {
                 (wide, |byte| !byte.is_ascii()),
                 (word, |byte| byte.is_ascii_alphanumeric() || b"@$!|+".contains(&byte)),
                 (escape, |byte| b"%&\\".contains(&byte)),
+                (equals, |byte| byte == b'='),
+                (quote, |byte| b"\"'".contains(&byte)),
+                (glue, |byte| b"*~\\+/-_=.|".contains(&byte) || !byte.is_ascii()),
             ];
             for (kind, is) in all {
                 let next = (from..bytes.len()).find(|at| is(bytes[*at]));

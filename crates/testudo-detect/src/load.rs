@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use aho_corasick::dfa::DFA;
 use testudo_types::{RefIdError, ThreatKind};
 
-pub(crate) use self::pattern::{TOKEN_MIN, WORD_MIN};
 pub(crate) use self::text::{Cases, PackText};
 use self::text::{Checked, check};
 use crate::automaton::{Edge, Program};

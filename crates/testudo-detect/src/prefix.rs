@@ -6,17 +6,29 @@ use regex_syntax::utf8::Utf8Sequences;
 /// So many bytes are looked at.
 const BYTES_MAX: usize = 8;
 
+/// Ways to begin are told apart in so many groups.
+const GROUPS: u32 = 8;
+/// So many ways to begin are told apart at all.
+const WAYS_MAX: usize = 64;
+/// The first place of each group.
+const FIRST: u64 = u64::from_le_bytes([1; 8]);
+/// All places of each group but the last.
+const NOT_LAST: u64 = u64::from_le_bytes([0x7F; 8]);
+
 /// What the first bytes of every match are.
+///
+/// A pattern such as `(?:print|repeat) above` begins in several ways, and what one of them allows at one place and
+/// another at the next is no beginning: each group of ways has its own places.
 #[derive(Debug)]
 pub(crate) struct Prefix {
-    /// By byte, a bit for each place from the start of a match at which it may stand.
-    places: [u8; 256],
+    /// By byte, for each group of ways eight bits: one for each place from the start of a match at which it may stand.
+    places: Box<[u64; 256]>,
     /// How many places are known; every match has as many bytes.
     len: usize,
-    /// A bit for each of them, moved on by one.
-    known: u16,
-    /// A match begins where a word of ASCII begins or ends.
-    boundary: bool,
+    /// A bit for each of them, in each group.
+    known: u64,
+    /// The first place of each group of which all begin where a word of ASCII begins or ends.
+    edges: u64,
 }
 
 impl Prefix {
@@ -24,14 +36,30 @@ impl Prefix {
     pub(crate) fn of(pattern: &Hir) -> Option<Self> {
         let properties = pattern.properties();
         let len = properties.minimum_len().unwrap_or(0).min(BYTES_MAX);
-        let mut prefix = Self {
-            places: [0; 256],
+        let unknown = u32::try_from(BYTES_MAX.saturating_sub(len)).unwrap_or(0);
+        let at_edge = properties.look_set_prefix().contains(Look::WordAscii);
+        let mut ways: Vec<Table> = ways(pattern).iter().map(Table::of).collect();
+        // Those that begin alike share a group.
+        ways.sort_by_key(|way| (way.at_edge, way.first_bytes()));
+        let (mut places, mut edges) = (Box::new([0; 256]), 0);
+        let in_group = ways.len().div_ceil(GROUPS as usize).max(1);
+        for (group, ways) in (0_u32..).zip(ways.chunks(in_group)) {
+            if at_edge || ways.iter().all(|way| way.at_edge) {
+                edges |= 1_u64.wrapping_shl(group.wrapping_mul(8));
+            }
+            for way in ways {
+                for (all, own) in places.iter_mut().zip(&way.places) {
+                    *all |= u64::from(*own).wrapping_shl(group.wrapping_mul(8));
+                }
+            }
+        }
+        let prefix = Self {
+            places,
             len,
-            known: 0x1FE_u16 & 0x1FF_u16.wrapping_shr(u32::try_from(BYTES_MAX.saturating_sub(len)).unwrap_or(0)),
-            boundary: properties.look_set_prefix().contains(Look::WordAscii),
+            known: u64::from_le_bytes([0xFF_u8.checked_shr(unknown).unwrap_or(0); 8]),
+            edges,
         };
-        prefix.add(pattern, 1);
-        (len > 0 && prefix.places.iter().any(|places| places & 1 == 0)).then_some(prefix)
+        (len > 0 && prefix.places.iter().any(|places| places & FIRST == 0)).then_some(prefix)
     }
 
     /// The places from `at` to before `bound` where a match could begin.
@@ -40,10 +68,10 @@ impl Prefix {
         std::iter::from_fn(move || {
             while at < bound {
                 let window = text.get(at..at.saturating_add(self.len))?;
-                let (here, step) = self.step_in(window);
+                let (groups, step) = self.step_in(window);
                 let start = at;
                 at = at.saturating_add(step);
-                if here && self.may_part(text, start) {
+                if groups & !self.edges != 0 || (groups != 0 && is_edge(text, start)) {
                     return Some(start);
                 }
             }
@@ -51,35 +79,101 @@ impl Prefix {
         })
     }
 
-    /// Whether the bytes of a window are those that a match can begin with, and how far the next that may be is at
+    /// The first places of the groups that can begin with the bytes of a window, and how far the next that may be is at
     /// least. Read from the last: most windows show early that nothing begins at several places.
-    fn step_in(&self, window: &[u8]) -> (bool, usize) {
+    fn step_in(&self, window: &[u8]) -> (u64, usize) {
         let mut step = window.len();
         // At which places of a match the bytes read so far may stand: a bit for that of the first of them.
         let mut places = self.known;
         for (at, byte) in window.iter().enumerate().rev() {
-            places = places >> 1 & u16::from(self.places.get(usize::from(*byte)).copied().unwrap_or(0));
+            places &= self.places.get(usize::from(*byte)).copied().unwrap_or(0);
             if places == 0 {
                 break;
             }
-            if places & 1 != 0 {
+            if places & FIRST != 0 {
                 if at == 0 {
-                    return (true, step);
+                    return (places & FIRST, step);
                 }
                 step = at;
             }
+            places = places >> 1 & NOT_LAST;
         }
-        (false, step)
+        (0, step)
+    }
+}
+
+/// Whether a word of ASCII begins or ends at a place.
+fn is_edge(text: &[u8], at: usize) -> bool {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let before = at.checked_sub(1).and_then(|before| text.get(before));
+    before.is_some_and(is_word) != text.get(at).is_some_and(is_word)
+}
+
+/// One way in which a pattern begins, with all that follows.
+struct Way<'h> {
+    parts: Vec<&'h Hir>,
+    /// It begins where a word of ASCII begins or ends.
+    at_edge: bool,
+}
+
+/// The ways in which a pattern begins: alternatives at its start, one by one.
+fn ways(pattern: &Hir) -> Vec<Way<'_>> {
+    let mut done = Vec::new();
+    let mut open = vec![Way {
+        parts: vec![pattern],
+        at_edge: false,
+    }];
+    while let Some(way) = open.pop() {
+        // Only patterns that can match nothing begin with nothing, and of them no place is known.
+        let Some((head, rest)) = way.parts.split_first() else {
+            continue;
+        };
+        let at_edge = way.at_edge;
+        let with = |first| std::iter::once(first).chain(rest.iter().copied()).collect();
+        let mut go_on = |parts, at_edge| open.push(Way { parts, at_edge });
+        if done.len() >= WAYS_MAX {
+            done.push(way);
+            continue;
+        }
+        match head.kind() {
+            HirKind::Empty => go_on(rest.to_vec(), at_edge),
+            HirKind::Look(look) => go_on(rest.to_vec(), at_edge || *look == Look::WordAscii),
+            HirKind::Capture(capture) => go_on(with(&*capture.sub), at_edge),
+            HirKind::Concat(parts) => go_on(parts.iter().chain(rest.iter().copied()).collect(), at_edge),
+            HirKind::Alternation(parts) => parts.iter().for_each(|part| go_on(with(part), at_edge)),
+            HirKind::Repetition(repetition) if repetition.min == 0 && repetition.max == Some(1) => {
+                go_on(rest.to_vec(), at_edge);
+                go_on(with(&*repetition.sub), at_edge);
+            }
+            HirKind::Literal(_) | HirKind::Class(_) | HirKind::Repetition(_) => done.push(way),
+        }
+    }
+    done
+}
+
+/// What the first bytes of one way to begin are.
+struct Table {
+    /// By byte, a bit for each place.
+    places: [u8; 256],
+    at_edge: bool,
+}
+
+impl Table {
+    fn of(way: &Way<'_>) -> Self {
+        let mut table = Self {
+            places: [0; 256],
+            at_edge: way.at_edge,
+        };
+        way.parts.iter().fold(1, |from, part| table.add(part, from));
+        table
     }
 
-    /// Whether a match that begins with the edge of a word may begin here.
-    fn may_part(&self, text: &[u8], start: usize) -> bool {
-        if !self.boundary {
-            return true;
-        }
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        let before = start.checked_sub(1).and_then(|before| text.get(before));
-        before.is_some_and(is_word) != text.get(start).is_some_and(is_word)
+    /// The least bytes at the first places, so that ways that begin alike come together.
+    fn first_bytes(&self) -> [usize; 3] {
+        [1, 2, 4].map(|place| {
+            let least = self.places.iter().position(|places| places & place != 0);
+            least.unwrap_or(self.places.len())
+        })
     }
 
     /// Adds what a part of the pattern can match; a bit for each place at which the part may begin. Gives those

@@ -13,7 +13,7 @@ use testudo_types::ThreatKind;
 use crate::digits::{Digits, DigitsNeeded};
 use crate::exempt::Exempt;
 use crate::kinds::{Kinds, alphanumeric, encoding, wide};
-use crate::load::{Compiled, Prefilter, TOKEN_MIN, WORD_MIN};
+use crate::load::{Compiled, Prefilter};
 use crate::matching::{Gate, Matcher, Stretch};
 use crate::prefix::Prefix;
 use crate::required::Run;
@@ -24,10 +24,10 @@ const LOOKAHEAD: usize = 4;
 
 /// Places that are looked at for the cost of one unit.
 const STARTS_A_UNIT: usize = 8;
-/// Of more places the search finds those that count sooner.
-const STARTS_MAX: usize = 256;
 /// So many places are tried alone, before all that are left are searched.
 const STARTS_ALONE: usize = 4;
+/// One more is for so many bytes, or for half of the longest match, if that is more: no byte is read often.
+const BYTES_A_START: usize = 32;
 
 /// All hits of `text` as it stands; of a guessed text those that a guess is good enough for.
 pub(crate) fn scan(selection: &Selection, text: &str, guessed: bool, budget: &mut Budget) -> Scan {
@@ -47,7 +47,7 @@ pub(crate) fn scan_kinds(
         return Scan { hits, exhausted: true };
     }
     let digits = Digits::of(kinds);
-    let windows = candidates(selection.gates(guessed), compiled, (text, kinds, &digits));
+    let windows = candidates(selection.gates(guessed), compiled, (text, kinds, &digits), budget);
     let mut resume = (u32::MAX, 0);
     for window in &windows {
         let Some(matcher) = compiled.matchers.get(window.matcher as usize) else {
@@ -110,8 +110,8 @@ fn run(
         exempt,
     };
     match &matcher.prefix {
-        Some(prefix) if bound.saturating_sub(at) <= STARTS_MAX => run_where(matcher, prefix, stretch, budget, hits),
-        _ => matcher.run(stretch, budget, hits).resume,
+        Some(prefix) => run_where(matcher, prefix, stretch, budget, hits),
+        None => matcher.run(stretch, budget, hits).resume,
     }
 }
 
@@ -124,27 +124,22 @@ fn run_where(
     hits: &mut Vec<Hit>,
 ) -> usize {
     budget.spend(stretch.bound.saturating_sub(stretch.at) / STARTS_A_UNIT);
-    let mut starts = prefix.starts(stretch.text.as_bytes(), stretch.at, stretch.bound);
     let mut resume = 0;
-    for _ in 0..STARTS_ALONE {
-        let Some(at) = starts.next() else {
-            return resume;
-        };
-        if at >= resume {
-            let bound = at.saturating_add(1);
-            resume = matcher
-                .run(Stretch { at, bound, ..stretch }, budget, hits)
-                .resume
-                .max(resume);
+    let apart = BYTES_A_START.max(matcher.bytes_max / 2);
+    let mut tried = 0_usize;
+    for at in prefix.starts(stretch.text.as_bytes(), stretch.at, stretch.bound) {
+        if at < resume {
+            continue;
         }
-    }
-    match starts.next() {
-        Some(at) => {
-            let at = at.max(resume);
-            matcher.run(Stretch { at, ..stretch }, budget, hits).resume.max(resume)
+        if tried >= STARTS_ALONE.saturating_add(at.saturating_sub(stretch.at).checked_div(apart).unwrap_or(0)) {
+            return matcher.run(Stretch { at, ..stretch }, budget, hits).resume.max(resume);
         }
-        None => resume,
+        tried = tried.saturating_add(1);
+        let bound = at.saturating_add(1);
+        let rest = matcher.run(Stretch { at, bound, ..stretch }, budget, hits);
+        resume = rest.resume.max(resume);
     }
+    resume
 }
 
 /// How the rules of a selection become candidates.
@@ -177,7 +172,6 @@ struct Reach {
     literal_end_max: usize,
     /// For rules that wait for a word before the match.
     within: Option<usize>,
-    bytes_max: usize,
     digits: DigitsNeeded,
 }
 
@@ -187,7 +181,6 @@ impl Reach {
         Self {
             literal_end_max: matcher.literal_end_max,
             within: matches!(matcher.gate, Gate::Context | Gate::Open).then(within),
-            bytes_max: matcher.bytes_max,
             digits: matcher.digits,
         }
     }
@@ -256,33 +249,43 @@ impl Gates {
 }
 
 /// The windows of all candidates, by rule, then place; those of a rule do not touch.
-fn candidates(gates: &Gates, compiled: &Compiled, (text, kinds, digits): (&str, &Kinds, &Digits)) -> Vec<Window> {
+fn candidates(
+    gates: &Gates,
+    compiled: &Compiled,
+    (text, kinds, digits): (&str, &Kinds, &Digits),
+    budget: &mut Budget,
+) -> Vec<Window> {
     let anywhere = |index: &u32| Window {
         matcher: *index,
         from: 0,
         to: text.len(),
     };
     let mut open = Open {
+        text,
+        matchers: &compiled.matchers,
         reaches: &gates.reaches,
         digits,
         windows: gates.open.iter().map(anywhere).collect(),
-        latest: vec![None; compiled.matchers.len()],
+        latest: vec![Latest::default(); compiled.matchers.len()],
         touched: Vec::new(),
+        looked_at: 0,
     };
     for prefilter in gates.prefilters.chosen(compiled) {
         open.words(text, prefilter);
     }
-    open.runs(&gates.digits, digits.rows().iter().cloned());
-    open.runs(&gates.wide, kinds.runs(1, wide));
-    open.runs(&gates.words, kinds.runs(WORD_MIN, alphanumeric));
-    open.runs(&gates.tokens, kinds.runs(TOKEN_MIN, encoding));
+    open.runs(&gates.digits, |_| digits.rows().iter().cloned());
+    open.runs(&gates.wide, |min| kinds.runs(min, wide));
+    open.runs(&gates.words, |min| kinds.runs(min, alphanumeric));
+    open.runs(&gates.tokens, |min| kinds.runs(min, encoding));
     let Open {
         mut windows,
         latest,
         touched,
+        looked_at,
         ..
     } = open;
-    let last = |index: &u32| latest.get(*index as usize).copied().flatten();
+    budget.spend(looked_at / STARTS_A_UNIT);
+    let last = |index: &u32| latest.get(*index as usize).and_then(|latest| latest.open);
     windows.extend(touched.iter().filter_map(last));
     by_matcher(windows, compiled.matchers.len())
 }
@@ -321,6 +324,8 @@ fn by_matcher(mut windows: Vec<Window>, matchers: usize) -> Vec<Window> {
     sorted
 }
 
+/// Words end about so far apart.
+const ENDS_APART: usize = 32;
 /// Shorter texts are read from the first byte to the last.
 const LANE_BYTES_MIN: usize = 256;
 
@@ -345,7 +350,7 @@ fn word_ends(words: &DFA, text: &[u8]) -> Vec<(usize, StateID)> {
     let [a, b, c, d] = froms.map(|from| text.get(from..from.saturating_add(part)).unwrap_or_default());
     let (mut one, mut two, mut three, mut four) = (start, start, start, start);
     // By part, where words end in it, from its beginning on.
-    let mut ends: [Vec<(usize, StateID)>; 4] = Default::default();
+    let mut ends: [Vec<(usize, StateID)>; 4] = std::array::from_fn(|_| Vec::with_capacity(part / ENDS_APART));
     let [in_one, in_two, in_three, in_four] = &mut ends;
     let mut at = 0_usize;
     for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
@@ -392,13 +397,41 @@ fn read_on(words: &DFA, text: &[u8], (from, mut state): (usize, StateID), found:
 
 /// Windows while they are found.
 struct Open<'a> {
+    text: &'a str,
+    matchers: &'a [Matcher],
     reaches: &'a [Option<Reach>],
     digits: &'a Digits,
     windows: Vec<Window>,
-    /// By matcher, the window that may still grow.
-    latest: Vec<Option<Window>>,
-    /// The matchers that have one.
+    /// By matcher.
+    latest: Vec<Latest>,
+    /// The matchers that have a window which may still grow.
     touched: Vec<u32>,
+    /// In how many places a match might have begun.
+    looked_at: usize,
+}
+
+/// How far the windows of a matcher are known.
+#[derive(Debug, Clone, Copy, Default)]
+struct Latest {
+    /// The window that may still grow.
+    open: Option<Window>,
+    /// Places before this that are in no window are no place where a match begins.
+    looked_to: usize,
+}
+
+impl Latest {
+    /// Takes the next window; gives the one before, if that cannot grow any more.
+    #[inline]
+    fn take(&mut self, matcher: &Matcher, text: &[u8], mut new: Window, looked_at: &mut usize) -> Option<Window> {
+        if let Some(prefix) = &matcher.prefix {
+            let from = new.from.max(self.looked_to);
+            let bound = new.to.saturating_add(1);
+            *looked_at = looked_at.saturating_add(bound.saturating_sub(from));
+            self.looked_to = bound.max(self.looked_to);
+            new.from = prefix.starts(text, from, bound).next()?;
+        }
+        join(&mut self.open, new, matcher.bytes_max)
+    }
 }
 
 impl Open<'_> {
@@ -411,45 +444,57 @@ impl Open<'_> {
                 let word = words.match_pattern(state, index);
                 let start = end.saturating_sub(words.pattern_len(word));
                 for candidate in prefilter.matchers.get(word.as_usize()).into_iter().flatten() {
-                    self.add(*candidate, |reach| around(reach, *candidate, start, end));
+                    self.add(*candidate, start, end);
                 }
             }
         }
     }
 
-    /// Each run of bytes of a kind, for the rules that wait for one so long.
-    fn runs(&mut self, waiting: &[(u32, usize)], runs: impl Iterator<Item = Range<usize>>) {
-        let may_match = |(candidate, _): &&(u32, usize)| {
-            let reach = self.reaches.get(*candidate as usize).copied().flatten();
-            reach.is_some_and(|reach| self.digits.may_suffice(reach.digits))
+    /// Each run of bytes of a kind, for the rules that wait for one so long; `runs` gives those of so many bytes.
+    fn runs<R: Iterator<Item = Range<usize>>>(&mut self, waiting: &[(u32, usize)], runs: impl FnOnce(usize) -> R) {
+        let (reaches, digits) = (self.reaches, self.digits);
+        let may_match = |(candidate, count): &(u32, usize)| {
+            let reach = reaches.get(*candidate as usize).copied().flatten()?;
+            digits.may_suffice(reach.digits).then_some((*candidate, *count, reach))
         };
-        let waiting: Vec<(u32, usize)> = waiting.iter().filter(may_match).copied().collect();
-        if waiting.is_empty() {
+        let mut waiting = waiting.iter().filter_map(may_match).peekable();
+        let Some((_, shortest, _)) = waiting.peek() else {
             return;
-        }
-        for run in runs {
-            for (candidate, count) in waiting.iter().take_while(|(_, count)| *count <= run.len()) {
-                self.add(*candidate, |reach| Window {
-                    matcher: *candidate,
-                    from: run.start.saturating_add(*count).saturating_sub(reach.literal_end_max),
-                    to: run.end.saturating_sub(*count),
-                });
+        };
+        let runs: Vec<Range<usize>> = runs(*shortest).collect();
+        for (candidate, count, reach) in waiting {
+            let Some(matcher) = self.matchers.get(candidate as usize) else {
+                continue;
+            };
+            let mut latest = Latest::default();
+            for run in runs.iter().filter(|run| run.len() >= count) {
+                let window = Window {
+                    matcher: candidate,
+                    from: run.start.saturating_add(count).saturating_sub(reach.literal_end_max),
+                    to: run.end.saturating_sub(count),
+                };
+                let before = latest.take(matcher, self.text.as_bytes(), window, &mut self.looked_at);
+                self.windows.extend(before);
             }
+            self.windows.extend(latest.open);
         }
     }
 
-    fn add(&mut self, candidate: u32, window: impl FnOnce(&Reach) -> Window) {
+    /// A word at `start..end` that makes a rule a candidate.
+    fn add(&mut self, candidate: u32, start: usize, end: usize) {
         let place = candidate as usize;
-        let Some(Some(reach)) = self.reaches.get(place) else {
-            return;
-        };
-        if self.digits.may_suffice(reach.digits)
-            && let Some(slot) = self.latest.get_mut(place)
+        if let Some(Some(reach)) = self.reaches.get(place)
+            && self.digits.may_suffice(reach.digits)
+            && let Some(matcher) = self.matchers.get(place)
+            && let Some(latest) = self.latest.get_mut(place)
         {
-            if slot.is_none() {
+            let new = latest.open.is_none();
+            let window = around(reach, candidate, start, end);
+            let before = latest.take(matcher, self.text.as_bytes(), window, &mut self.looked_at);
+            self.windows.extend(before);
+            if new && latest.open.is_some() {
                 self.touched.push(candidate);
             }
-            self.windows.extend(join(slot, window(reach), reach.bytes_max));
         }
     }
 }

@@ -7,7 +7,7 @@ use aho_corasick::Anchored;
 use aho_corasick::automaton::{Automaton, StateID};
 
 use crate::Budget;
-use crate::automaton::{ACCEPT, Edge, Program};
+use crate::automaton::{ACCEPT, CharClass, Edge, Program};
 use crate::load::Compiled;
 use crate::look::{self, LookBits};
 
@@ -41,6 +41,31 @@ struct First {
     looks: LookBits,
     to: u32,
     slot: u16,
+    /// The characters of ASCII behind the first, a bit for each, with which a match may go on; all, if it may end.
+    next: [u64; 2],
+}
+
+impl First {
+    /// Whether anything can come of it when `next` follows.
+    fn goes_on(&self, next: Option<char>) -> bool {
+        let Some(code) = next.filter(char::is_ascii).map(u32::from) else {
+            return true;
+        };
+        let [low, high] = self.next;
+        let half = if code < 64 { low } else { high };
+        half.wrapping_shr(code % 64) & 1 == 1
+    }
+}
+
+/// The characters of ASCII, a bit for each, that a partial match at a position may read next; all, if it may end there.
+fn next_of(program: &Program, position: u32) -> [u64; 2] {
+    let all = u128::MAX;
+    let next = program.positions.get(position as usize).map_or(all, |position| {
+        let edges = program.edges_of(position).iter();
+        let reads = |edge: &Edge| program.classes.get(edge.class as usize).map_or(all, CharClass::ascii);
+        edges.fold(if position.accepts { all } else { 0 }, |next, edge| next | reads(edge))
+    });
+    [next, next.wrapping_shr(64)].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or(u64::MAX))
 }
 
 impl Starts {
@@ -86,6 +111,7 @@ impl Starts {
             looks: edge.looks,
             to: edge.to,
             slot,
+            next: next_of(program, edge.to),
         };
         let mut ranges = Vec::with_capacity(128);
         for code in 0..128_u8 {
@@ -101,7 +127,7 @@ impl Starts {
         self.ascii = ranges.into_boxed_slice();
         let wide = ways
             .iter()
-            .filter(|(edge, _)| classed(edge).is_some_and(super::automaton::CharClass::has_wide));
+            .filter(|(edge, _)| classed(edge).is_some_and(CharClass::has_wide));
         self.wide = wide.map(|(edge, slot)| (edge.class, first(edge, *slot))).collect();
     }
 
@@ -198,7 +224,8 @@ impl Tracker {
     pub(crate) fn read(&mut self, compiled: &Compiled, starts: &Starts, piece: &str, budget: &mut Budget) -> bool {
         let mut scratch = starts.take_scratch(compiled.program.positions.len());
         let mut sound = true;
-        for c in piece.chars() {
+        let mut rest = piece.chars();
+        while let Some(c) = rest.next() {
             let units = self.partials.len().saturating_add(1);
             if !budget.spend(units) {
                 sound = false;
@@ -213,6 +240,7 @@ impl Tracker {
                 starts,
                 scratch: &mut scratch,
                 c,
+                next: rest.clone().next(),
                 held,
             };
             step.run(self);
@@ -298,6 +326,8 @@ struct Step<'a> {
     starts: &'a Starts,
     scratch: &'a mut Scratch,
     c: char,
+    /// The character behind it, if it is known already.
+    next: Option<char>,
     held: LookBits,
 }
 
@@ -352,7 +382,7 @@ impl Step<'_> {
             for first in starts.ascii(self.c) {
                 if refused == Some(first.looks) || first.looks & !self.held != 0 {
                     refused = Some(first.looks);
-                } else if self.in_context(tracker, first.slot) {
+                } else if first.goes_on(self.next) && self.in_context(tracker, first.slot) {
                     self.add(tracker, first.to, start, false, after);
                 }
             }

@@ -20,13 +20,17 @@ const NEST_MAX: u32 = 40;
 const WEAK_LITERAL: usize = 2;
 /// The longest run of digits that a prefilter looks for.
 const DIGITS_MAX: usize = 4;
+/// A single digit tells where a match may begin only if it stands so near the beginning.
+const DIGIT_END_MAX: usize = 8;
+/// Weak literals are looked for in the place of digits that may stand so many times farther from the beginning.
+const CLOSER: usize = 3;
 /// Longer rows of digits are not asked for.
 const ROW_MAX: usize = 9;
 /// Ordinary text has few words so long, and a pattern that needs one is not tried elsewhere.
-pub(crate) const WORD_MIN: usize = 8;
+const WORD_MIN: usize = 8;
 const WORD_MAX: usize = 16;
 /// Ordinary text has few tokens so long.
-pub(crate) const TOKEN_MIN: usize = 16;
+const TOKEN_MIN: usize = 16;
 
 type Built = (Matcher, Vec<Edge>, LookBits);
 
@@ -83,12 +87,17 @@ fn gate(checked: &Checked, hir: &Hir) -> Result<(Gate, usize), (&'static str, Ru
         return Ok((Gate::Context, 0));
     }
     let digits = |count| run_end_max(hir, Run::Digits, count).map(|end| (Gate::Run(Run::Digits, count), end));
-    if let Some(run) = (2..=DIGITS_MAX).rev().find_map(digits) {
-        return Ok(run);
+    if let Some((run, run_end)) = (2..=DIGITS_MAX).rev().find_map(digits) {
+        // What stands much closer to the beginning leaves fewer places to look at.
+        let literal = literal_end.filter(|end| end.saturating_mul(CLOSER) <= run_end);
+        return Ok(literal.map_or((run, run_end), |end| (Gate::Literal, end)));
     }
     if let Some(end) = literal_end {
-        let token = run_end_max(hir, Run::Token, TOKEN_MIN).filter(|_| weak);
-        return Ok(token.map_or((Gate::Literal, end), |end| (Gate::Run(Run::Token, TOKEN_MIN), end)));
+        // Words so short stand everywhere; digits do not.
+        let token = run_end_max(hir, Run::Token, TOKEN_MIN).map(|end| (Gate::Run(Run::Token, TOKEN_MIN), end));
+        let digit = || digits(1).filter(|(_, end)| *end <= DIGIT_END_MAX);
+        let instead = if weak { token.or_else(digit) } else { None };
+        return Ok(instead.unwrap_or((Gate::Literal, end)));
     }
     let wide = run_end_max(hir, Run::NonAscii, 1).map(|end| (Gate::Run(Run::NonAscii, 1), end));
     let words = |count| run_end_max(hir, Run::Word, count).map(|end| (Gate::Run(Run::Word, count), end));

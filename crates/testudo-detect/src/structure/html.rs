@@ -10,3 +10,4 @@ mod tests;
 pub(crate) mod tokens;
 
 pub use self::parts::{Hiding, Part, PartKind, Piece, parts};
+pub(super) use self::tokens::position;

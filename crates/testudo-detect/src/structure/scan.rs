@@ -5,7 +5,7 @@ mod tests;
 
 use testudo_types::{Score, ThreatKind};
 
-use super::html::{Hiding, Part, PartKind, parts};
+use super::html::{Hiding, Part, PartKind, parts, position};
 use crate::{Budget, Hit, RuleIndex, Scan, Selection, rescan};
 
 /// Hidden text of fewer words says nothing: labels of icons, counters, fillers.
@@ -87,11 +87,17 @@ fn selects_injection(selection: &Selection) -> bool {
 
 /// Whether anything in a text is a tag.
 fn has_tags(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.contains(&b'<')
-        && bytes
-            .windows(2)
-            .any(|pair| matches!(pair, [b'<', next] if next.is_ascii_alphabetic() || *next == b'!'))
+    let mut rest = text.as_bytes();
+    while let Some(at) = position(rest, b'<') {
+        rest = rest.get(at.saturating_add(1)..).unwrap_or_default();
+        if rest
+            .first()
+            .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'!')
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Reads a part that does not stand as it is in the text; whether it gives orders.

@@ -24,10 +24,16 @@ pub(super) fn joint(gap: &[u8], base: usize) -> Option<Range<usize>> {
     if close <= open || gap.get(open) != gap.get(close) {
         return None;
     }
-    let between = gap.get(open.saturating_add(1)..close)?.trim_ascii();
-    let blank = close.saturating_sub(open) > 1;
-    let adds = matches!(between, b"+" | b"." | b".." | b"&" | b"\\" | b"||" | b"~") || (between.is_empty() && blank);
+    let adds = adds(gap.get(open.saturating_add(1)..close)?);
     adds.then(|| base.saturating_add(open)..base.saturating_add(close).saturating_add(1))
+}
+
+/// Whether what stands between two quotation marks adds up the texts in them.
+#[inline]
+pub(super) fn adds(between: &[u8]) -> bool {
+    let sign = between.trim_ascii();
+    let blank = !between.is_empty();
+    matches!(sign, b"+" | b"." | b".." | b"&" | b"\\" | b"||" | b"~") || (sign.is_empty() && blank)
 }
 
 /// The text with what it adds up put together, when that tells.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::ViewKind;
 use super::derived::Edit;
-use crate::kinds::{Kinds, escape};
+use crate::kinds::{Kinds, equals, escape};
 
 /// Fewer of them are signs of assignment before digits.
 const QUOTED_MIN: usize = 4;
@@ -40,8 +40,8 @@ pub(super) fn resolve(text: &str, kinds: &Kinds) -> Vec<(ViewKind, Vec<Edit>)> {
         found.push((*kind, edits));
     }
     let sign = |from: usize| {
-        let at = text.get(from..)?.find('=')?;
-        Some((from.saturating_add(at), (0, quoted_printable as Reader)))
+        let at = kinds.next(from, equals)?;
+        Some((at, (0, quoted_printable as Reader)))
     };
     let edits = read(text, sign, |_| {});
     if edits.len() >= QUOTED_MIN {
@@ -102,14 +102,14 @@ fn quoted_printable(text: &str) -> Option<Resolved> {
 /// One character of UTF-8 whose bytes are escaped one by one.
 fn octets(text: &str, one: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Option<Resolved> {
     let mut rest = text.as_bytes();
-    let mut held = Vec::with_capacity(4);
+    let mut held = [0; 4];
     let mut len = 0_usize;
-    while held.len() < 4 {
+    for count in 1..=held.len() {
         let (byte, step) = one(rest)?;
-        held.push(byte);
+        *held.get_mut(count.wrapping_sub(1))? = byte;
         len = len.saturating_add(step);
         rest = rest.get(step..)?;
-        match std::str::from_utf8(&held) {
+        match std::str::from_utf8(held.get(..count)?) {
             Ok(text) => return Some((text.to_owned().into(), len)),
             Err(error) if error.error_len().is_some() => return None,
             Err(_) => {}

@@ -30,12 +30,16 @@ pub(super) fn read(text: &str, words: &[Range<usize>]) -> Vec<Edit> {
         let apostrophe = range.start.checked_sub(1).and_then(|at| text.as_bytes().get(at)) == Some(&b'\'');
         let found = match word {
             "7" if apostrophe => Some(("7", ("t".to_owned(), false))),
+            _ if ends.len() == word.len() && inner.len() == word.len() => meant(word).map(|found| (word, found)),
             _ => tries.filter_map(|body| Some((body, meant(body)?))).next(),
         };
         let Some((body, (meant, attack))) = found else {
-            row.take(range, word);
-            if may_sound(word) {
-                unknown.push(range);
+            // A number is no word in any language.
+            if word.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+                row.take(range, word);
+                if may_sound(word) {
+                    unknown.push(range);
+                }
             }
             continue;
         };
@@ -176,6 +180,10 @@ fn may_mean(body: &[u8]) -> bool {
             body.len(),
         )
     };
+    let unsure = |byte: &u8| matches!(byte, b'1' | b'!' | b'|' | b'7' | b'+');
+    if !unsure(first) && !unsure(last) {
+        return ends(b'i', b't');
+    }
     ends(b'i', b't') || ends(b'l', b't') || ends(b'i', b'l') || ends(b'l', b'l')
 }
 

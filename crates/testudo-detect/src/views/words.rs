@@ -259,10 +259,8 @@ fn small(text: &[u8], at: usize) -> u8 {
 struct Scan<'l> {
     lexicon: &'l Lexicon,
     words: usize,
-    /// The last words, of letters only, without one of another kind between them.
+    /// The last words, of letters only, without one of another kind between them, the last of them first.
     recent: [Word; 2],
-    /// Whether the second of the two is the last.
-    second_is_last: bool,
     spelled: Option<(Range<usize>, usize)>,
 }
 
@@ -272,7 +270,6 @@ impl<'l> Scan<'l> {
             lexicon,
             words: 0,
             recent: [Word::default(); 2],
-            second_is_last: false,
             spelled: None,
         }
     }
@@ -313,21 +310,15 @@ impl<'l> Scan<'l> {
         if len > 1 && !word.is_known {
             self.unmask(&word, hash, text, signs);
         }
-        let [one, other] = &self.recent;
-        let (before, oldest) = if self.second_is_last {
-            (other, one)
-        } else {
-            (one, other)
-        };
+        let [before, oldest] = &self.recent;
         if !before.is_none() {
             self.gap(&word, before, signs);
-            if self.lexicon.may_end(hash) {
+            let together = len.wrapping_add(before.len()) <= self.lexicon.longest();
+            if together && self.lexicon.may_end(hash) {
                 self.split(&word, [before, oldest], text, signs);
             }
         }
-        let [one, other] = &mut self.recent;
-        *(if self.second_is_last { one } else { other }) = word;
-        self.second_is_last = !self.second_is_last;
+        self.recent = [word, *before];
     }
 
     /// Notes a word that is none of the lexicon and may be one in disguise.

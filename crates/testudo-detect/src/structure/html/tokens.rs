@@ -230,7 +230,7 @@ const ENDS: [u8; 256] = {
 };
 
 /// Where the first of a byte stands, eight bytes at a time.
-fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
+pub(in crate::structure) fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
     const LOWEST: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
     let (eights, rest) = bytes.as_chunks::<8>();
