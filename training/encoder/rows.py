@@ -13,12 +13,13 @@ ATTACK_FAMILIES = {
 PLAIN = {
     "bipia", "generated/stray", "generated/planted_plain", "generated/planted_field",
     "generated/planted_errand", "generated/planted_output", "generated/planted_voice",
+    "generated/planted_scene",
 }
 # What people write to a model. Where a model reads it, it may be an order that nobody gave, or part of a ticket.
 ASKED = {
     "alpaca_eval", "code_request", "deepset", "mitre_frr", "oai_guardrails", "p3", "persona_prompts", "self_instruct",
     "user_scenario", "writingbench", "generated/coaxed_fine", "generated/framed", "generated/persona_fine",
-    "generated/request", "generated/roleplay",
+    "generated/request", "generated/roleplay", "generated/turn_fine",
 }
 SAID = {"banking77", "chat_multilingual", "generated/hard_negative", "generated/lang_benign"}
 
@@ -29,12 +30,13 @@ AS_CUT = {
     for it in (
         "planted_field", "planted_errand", "planted_marked", "planted_voice", "twin_field", "twin_errand", "twin_voice",
         "result_whole", "result_more", "result_voice", "tool_secret", "tool_described", "twin_secret", "twin_described",
+        "planted_scene", "twin_scene", "tool_written", "twin_written",
     )
 }
 # Descriptions of tools, which may tell a model what to do.
 DESCRIBED = {
     "generated/" + it
-    for it in ("tool_poisoning", "tool_secret", "tool_described", "twin_tool", "twin_secret", "twin_described")
+    for it in ("tool_poisoning", "tool_secret", "tool_described", "twin_tool", "twin_secret", "twin_described", "tool_written", "twin_written")
 }
 # What other texts say about descriptions, and harmless descriptions about other texts, where the same words are orders.
 ELSEWHERE = 0.3
@@ -180,20 +182,20 @@ def segments(text, size=480, step=320):
     return [text[start : start + size] for start in range(0, max(1, len(text) - size + step), step)]
 
 
-def weights(rows, twice, half):
+def weights(rows, twice, half, fourfold):
     """How often a row is drawn in an epoch, so that no collection outweighs the others; the groups in `twice` count double,
-    those whose names begin with one of `half` half."""
+    those in `fourfold` four times, those whose names begin with one of `half` half."""
     counts = {}
     for row in rows:
         counts[group(row)] = counts.get(group(row), 0) + 1
-    return [(1 + (group(row) in twice)) * (0.5 if group(row).startswith(tuple(half)) else 1) * min(2.0, max(0.25, (900 / counts[group(row)]) ** 0.5)) for row in rows]
+    return [(1 + (group(row) in twice) + 3 * (group(row) in fourfold)) * (0.5 if group(row).startswith(tuple(half)) else 1) * min(2.0, max(0.25, (900 / counts[group(row)]) ** 0.5)) for row in rows]
 
 
-def drawn(rows, seed, twice=(), half=()):
+def drawn(rows, seed, twice=(), half=(), fourfold=()):
     """The rows of one epoch in random order."""
     choose = random.Random(seed)
     out = []
-    for row, weight in zip(rows, weights(rows, twice, half)):
+    for row, weight in zip(rows, weights(rows, twice, half, fourfold)):
         times = int(weight) + (choose.random() < weight - int(weight))
         out.extend([row] * times)
     choose.shuffle(out)

@@ -95,6 +95,7 @@ def main():
     parse.add_argument("--rate", type=float, default=3e-4)
     parse.add_argument("--limit", type=int, default=0)
     parse.add_argument("--twice", nargs="*", default=[], help="groups that are drawn twice as often")
+    parse.add_argument("--fourfold", nargs="*", default=[], help="groups that are drawn four times as often")
     parse.add_argument("--half", nargs="*", default=[], help="beginnings of the names of groups that are drawn half as often")
     parse.add_argument("--put", type=int, default=12, help="of how many windows one has a sentence put into another text")
     parse.add_argument("--fixed", type=int, default=0, help="how many layers learn nothing more")
@@ -122,7 +123,7 @@ def main():
     groups = rates(model, given.rate)
     learned = [p for group in groups for p in group["params"]]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.02)
-    epochs = [drawn(rows, 100 + e, given.twice, given.half) for e in range(given.epochs)]
+    epochs = [drawn(rows, 100 + e, given.twice, given.half, given.fourfold) for e in range(given.epochs)]
     if given.limit:
         epochs = [e[: given.limit] for e in epochs]
     plans = []

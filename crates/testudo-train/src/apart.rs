@@ -24,7 +24,7 @@ const FILES: [&str; 3] = ["harmless_results.toml", "harmless_descriptions.toml",
 
 /// Whether rows of this family only measure: thresholds that they set would flatter them.
 pub(crate) fn only_measures(family: &str) -> bool {
-    family.starts_with("apart/") && !family.starts_with("apart/calibrate")
+    family.starts_with("blind/") || family.starts_with("apart/") && !family.starts_with("apart/calibrate")
 }
 
 /// Every text in the folder `apart` of the templates.

@@ -11,13 +11,14 @@ use crate::disguise;
 use crate::grammar::{Bound, Grammar};
 use crate::random::{SplitMix64, stable_hash};
 use crate::row::Row;
+use crate::scenes;
 
 const SEED: u64 = 0x7E57_0D00;
 const TEMPLATE_BYTES_MAX: usize = 4 << 20;
 /// A family that finds no new text this often in a row is exhausted.
 const MISSES_MAX: usize = 400;
 /// The place in a host where the planted text goes.
-const PLANT: &str = "@@PLANT@@";
+pub(crate) const PLANT: &str = "@@PLANT@@";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +75,7 @@ pub(crate) fn generate(folder: &Path) -> anyhow::Result<Vec<Row>> {
         maker.family(&grammar, family, "en")?;
     }
     maker.languages(&mut grammar, &plan, &folder.join("languages"))?;
+    maker.rows.append(&mut scenes::scenes(folder)?);
     Ok(maker.rows)
 }
 
@@ -97,7 +99,7 @@ fn templates(folder: &Path) -> anyhow::Result<(Grammar, Plan)> {
     Ok((grammar, plan))
 }
 
-fn language_files(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
+pub(crate) fn language_files(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("`{}` cannot be listed", folder.display()))? {
         let path = entry?.path();
@@ -117,7 +119,7 @@ pub(crate) fn lists(path: &Path) -> anyhow::Result<BTreeMap<String, Vec<String>>
     toml::from_str(&text(path)?).with_context(|| format!("`{}`", path.display()))
 }
 
-fn text(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
     testudo_bounded::read_text(path, TEMPLATE_BYTES_MAX).with_context(|| format!("`{}` cannot be read", path.display()))
 }
 
@@ -206,7 +208,7 @@ fn draft(grammar: &Grammar, family: &Family, rng: &mut SplitMix64) -> anyhow::Re
 }
 
 /// As the host's format wants it.
-fn escaped(host: &str, plant: &str) -> String {
+pub(crate) fn escaped(host: &str, plant: &str) -> String {
     if host.starts_with("json") {
         let quoted = Value::from(plant).to_string();
         quoted

@@ -14,6 +14,7 @@ mod probe;
 mod quiet;
 mod random;
 mod row;
+mod scenes;
 mod source;
 mod strays;
 mod tables;

@@ -98,7 +98,9 @@ pub(crate) fn channel(row: &Row) -> Channel {
         | "generated/tool_secret"
         | "generated/twin_secret"
         | "generated/tool_described"
-        | "generated/twin_described" => Channel::ToolDescription,
+        | "generated/twin_described"
+        | "generated/tool_written"
+        | "generated/twin_written" => Channel::ToolDescription,
         "generated/twin_record" => Channel::ToolResult,
         _ if family.starts_with("generated/result") => Channel::ToolResult,
         _ if host.contains("result") => Channel::ToolResult,
@@ -139,6 +141,7 @@ pub(crate) fn is_asked(row: &Row) -> bool {
             | "generated/planted_field"
             | "generated/planted_errand"
             | "generated/planted_voice"
+            | "generated/planted_scene"
             | "generated/planted_output"
             | "generated/lang_planted"
             | "generated/planted_trigger"
@@ -160,6 +163,7 @@ pub(crate) fn is_read(row: &Row) -> bool {
                 | "generated/roleplay"
                 | "generated/persona_fine"
                 | "generated/coaxed_fine"
+                | "generated/turn_fine"
                 | "generated/policy"
                 | "policy"
                 | "user_scenario"
