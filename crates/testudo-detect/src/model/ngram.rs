@@ -16,12 +16,12 @@ const HEADER_BYTES: usize = 9 + HEADS * 8;
 const GRAMS_MIN: i32 = 24;
 /// Fewer n-grams say nothing about the language of a text.
 const FOREIGN_GRAMS_MIN: usize = 60;
-/// A text with a smaller share of n-grams that the training knew is foreign to the model, in percent. By chance a
-/// bucket is known in about half of all cases; texts in languages of the training reach 83, in others 43 to 79.
-const FOREIGN_KNOWN_PERCENT: usize = 72;
+/// A text of which the training knew a smaller share of n-grams than this is foreign to the model, for each head; of the share
+/// that is not known by chance, since full buckets know n-grams that no training held, and more rows fill more of them.
+const FOREIGN_BEYOND_CHANCE: [f32; HEADS] = [0.305, 0.416];
 /// Relatives of known languages share more with them; where the n-grams are not quite sure, such a text of
 /// a user is foreign too. Of what a model reads, that would be many more windows.
-const RELATED_KNOWN_PERCENT: usize = 84;
+const RELATED_BEYOND_CHANCE: f32 = 0.57;
 const RELATED_LOGIT: f32 = -3.0;
 
 /// What is asked of a text; it depends on who wrote it.
@@ -93,6 +93,8 @@ pub struct NgramParts {
 pub struct NgramModel {
     bits: u32,
     heads: [NgramParts; HEADS],
+    /// The share of n-grams that each head knows by chance: that of its buckets with a weight.
+    chance: [f32; HEADS],
 }
 
 impl std::fmt::Debug for NgramModel {
@@ -139,7 +141,10 @@ impl NgramModel {
                 return Err(NgramProblem::Length { found, expected });
             }
         }
-        Ok(Self { bits, heads })
+        let chance = heads
+            .each_ref()
+            .map(|it| share(it.weights.iter().filter(|it| **it != 0).count(), expected));
+        Ok(Self { bits, heads, chance })
     }
 
     /// Reads what [`NgramModel::to_bytes`] wrote.
@@ -250,12 +255,13 @@ impl NgramModel {
     #[must_use]
     pub fn is_foreign(&self, head: Head, window: &str, logit: f32) -> bool {
         let (known, count) = self.known(head, window);
-        let percent = if head == Head::Asked && logit >= RELATED_LOGIT {
-            RELATED_KNOWN_PERCENT
+        let chance = *of_head(&self.chance, head);
+        let beyond = if head == Head::Asked && logit >= RELATED_LOGIT {
+            RELATED_BEYOND_CHANCE
         } else {
-            FOREIGN_KNOWN_PERCENT
+            *of_head(&FOREIGN_BEYOND_CHANCE, head)
         };
-        count >= FOREIGN_GRAMS_MIN && known.saturating_mul(100) < count.saturating_mul(percent)
+        count >= FOREIGN_GRAMS_MIN && share(known, count) < chance + beyond * (1.0 - chance)
     }
 
     /// How many n-grams of a window the training knew, and how many it has.
@@ -271,11 +277,7 @@ impl NgramModel {
     }
 
     fn head(&self, head: Head) -> &NgramParts {
-        let [asked, read] = &self.heads;
-        match head.position() {
-            0 => asked,
-            _ => read,
-        }
+        of_head(&self.heads, head)
     }
 
     fn weight(&self, head: &NgramParts, hash: u32) -> i8 {
@@ -291,6 +293,20 @@ pub fn norm(count: i32) -> f32 {
 }
 
 /// Sums of at most some thousand small weights; exact.
+fn of_head<T>(parts: &[T; HEADS], head: Head) -> &T {
+    let [asked, read] = parts;
+    match head.position() {
+        0 => asked,
+        _ => read,
+    }
+}
+
+/// `part` of `whole`, neither of which is above 2^20 or zero.
+fn share(part: usize, whole: usize) -> f32 {
+    let number = |it: usize| float(i32::try_from(it).unwrap_or(i32::MAX));
+    number(part) / number(whole.max(1))
+}
+
 fn float(sum: i32) -> f32 {
     let sum = sum.clamp(-8_388_607, 8_388_607);
     #[expect(clippy::cast_precision_loss, reason = "24 bits fit")]
@@ -345,6 +361,26 @@ mod tests {
         );
         assert!(model.is_foreign(Head::Asked, "an entirely different sentence of some length", -9.0));
         assert!(!model.is_foreign(Head::Asked, "short", 0.0));
+    }
+
+    #[test]
+    fn what_full_buckets_know_by_chance_makes_nothing_known() {
+        let text = "Eguraldi iragarpenak dioenez bihar arratsaldean euria egingo du kostaldean eta mendian elurra.";
+        for empty in [2_usize, 3, 5, 10] {
+            let weights: Vec<i8> = (0..1_usize << BITS)
+                .map(|it| i8::from(!it.is_multiple_of(empty)))
+                .collect();
+            let part = NgramParts {
+                bias: 0.0,
+                scale: 0.1,
+                weights,
+            };
+            let model = NgramModel::from_parts(BITS, [part.clone(), part]).unwrap();
+            for head in Head::ALL {
+                let (known, count) = model.known(head, text);
+                assert!(model.is_foreign(head, text, -9.0), "{known} of {count} by chance");
+            }
+        }
     }
 
     #[test]
