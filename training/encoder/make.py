@@ -34,6 +34,7 @@ SENTENCES = 400
 AFTER = 0.6
 # What the first round does not see, so that it tells how the model does on what it was not made from.
 LEFT_OUT = ["bipia", "generated/planted_authority", "generated/stray", "benign:spikee_fp", "benign:threat_intel", "benign:kb_docs"]
+LEFT_OUT += [part + "lang:" + code for code in ("th", "hu", "sw", "he", "ko", "pl") for part in ("", "benign:")]
 # What the third round draws twice as often, because the rounds before it did not have it.
 TWICE = ["generated/" + it for it in ("planted_record", "jailbreak", "extraction", "framed")]
 TWICE += ["benign:generated/" + it for it in ("twin_ordinary", "twin_bulletin", "roleplay", "request", "framed")]
@@ -55,7 +56,6 @@ AFTER_DEEP = 0.5
 SCENES = ["generated/" + it for it in ("planted_scene", "turn", "tool_written")]
 SCENES += ["benign:generated/" + it for it in ("twin_scene", "turn_fine", "twin_written")]
 SCENE_WINDOWS = 72000
-LEFT_OUT += [part + "lang:" + code for code in ("th", "hu", "sw", "he", "ko", "pl") for part in ("", "benign:")]
 
 
 def unpacked(package, work):
@@ -133,6 +133,8 @@ def main():
     parse.add_argument("--from", dest="packed", help="a folder of packed weights to go on from")
     parse.add_argument("--work", type=pathlib.Path, required=True)
     given = parse.parse_args()
+    if given.packed and not (pathlib.Path(given.packed) / "graph.onnx").is_file():
+        parse.error(f"there is no graph.onnx in `{given.packed}`: name the folder that pack.py wrote")
     work = given.work
     work.mkdir(parents=True, exist_ok=True)
     if given.packed:

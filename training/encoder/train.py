@@ -100,7 +100,6 @@ def main():
     parse.add_argument("--put", type=int, default=12, help="of how many windows one has a sentence put into another text")
     parse.add_argument("--fixed", type=int, default=0, help="how many layers learn nothing more")
     parse.add_argument("--sharp", type=float, default=0.0, help="how much more a window counts that is wholly wrong")
-    parse.add_argument("--minutes", type=float, default=0.0, help="ends then, the rate falling to zero by the clock, not by the steps")
     parse.add_argument("--unmeasured", action="store_true")
     given = parse.parse_args()
     torch.manual_seed(11)
@@ -133,18 +132,11 @@ def main():
         plans.append((encoded, [(target, weight) for _, target, weight in shown], batches(encoded, 3072, choose, by_length(encoded, choose))))
     total = sum(len(b) for _, _, b in plans)
     warming = min(100, total // 8 + 1)
-    began = time.time()
-
-    def passed(step):
-        return (time.time() - began) / 60 / given.minutes if given.minutes else step / total
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / warming) * max(0.0 if given.minutes else 0.02, 1 - passed(s)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1, (s + 1) / warming) * max(0.02, 1 - s / total))
     print(f"{len(rows)} rows, {sum(len(e) for e in epochs)} windows, {total} steps", flush=True)
-    done, mean = 0, None
+    began, done, mean = time.time(), 0, None
     for number, (encoded, targets, plan) in enumerate(plans):
         for batch in plan:
-            if given.minutes and passed(done) >= 1:
-                break
             model.train()
             model.dropout = 0.1
             ids, mask = tensors([encoded[i] for i in batch])

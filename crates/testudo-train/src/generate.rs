@@ -99,11 +99,12 @@ fn templates(folder: &Path) -> anyhow::Result<(Grammar, Plan)> {
     Ok((grammar, plan))
 }
 
-pub(crate) fn language_files(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
+/// The files of a folder with this ending, in the order of their names.
+pub(crate) fn files(folder: &Path, extension: &str) -> anyhow::Result<Vec<std::path::PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("`{}` cannot be listed", folder.display()))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|it| it == "toml") {
+        if path.extension().is_some_and(|it| it == extension) {
             paths.push(path);
         }
     }
@@ -131,7 +132,7 @@ struct Maker {
 
 impl Maker {
     fn languages(&mut self, grammar: &mut Grammar, plan: &Plan, folder: &Path) -> anyhow::Result<()> {
-        for path in language_files(folder)? {
+        for path in files(folder, "toml")? {
             let language = path.file_stem().and_then(|it| it.to_str()).unwrap_or("").to_owned();
             for (name, items) in lists(&path)? {
                 grammar.set(&format!("lang_{name}"), items);

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::generate::{PLANT, escaped, language_files, text};
+use crate::generate::{PLANT, escaped, files, text};
 use crate::random::stable_hash;
 use crate::row::Row;
 
@@ -75,44 +75,36 @@ struct Kind {
 /// A file is not of this form, a scene has no place or no words for it; the message names the file and the text.
 pub(crate) fn scenes(templates: &Path) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for path in language_files(&templates.join("scenes"))? {
+    for path in files(&templates.join("scenes"), "toml")? {
         let name = || format!("`{}`", path.display());
         let sheet: Sheet = toml::from_str(&text(&path)?).with_context(name)?;
         for scene in &sheet.scene {
             scene.rows(&mut rows).with_context(name)?;
         }
         for it in &sheet.turn {
-            let (attack, fine) = (direct("turn", "jailbreak"), direct("turn_fine", "benign"));
+            let (attack, fine) = (kind("turn", ""), kind("turn_fine", ""));
             whole(&it.theme, [(&it.attacks, attack), (&it.fine, fine)], &mut rows).with_context(name)?;
         }
         for it in &sheet.tool {
-            let (attack, fine) = (
-                described("tool_written", "injection"),
-                described("twin_written", "benign"),
-            );
+            let (attack, fine) = (kind("tool_written", "tool"), kind("twin_written", "tool"));
             whole(&it.topic, [(&it.poisoned, attack), (&it.fine, fine)], &mut rows).with_context(name)?;
         }
     }
     Ok(rows)
 }
 
-fn direct(family: &'static str, label: &'static str) -> Kind {
-    let kind = if label == "benign" { "benign_hard" } else { "direct" };
+/// The rows of one family; attacks are direct in what users say.
+fn kind(family: &'static str, host: &'static str) -> Kind {
+    let (label, kind) = match family {
+        "turn" => ("jailbreak", "direct"),
+        "planted_scene" | "tool_written" => ("injection", "indirect"),
+        _ => ("benign", "benign_hard"),
+    };
     Kind {
         family,
         label,
         kind,
-        host: "",
-    }
-}
-
-fn described(family: &'static str, label: &'static str) -> Kind {
-    let kind = if label == "benign" { "benign_hard" } else { "indirect" };
-    Kind {
-        family,
-        label,
-        kind,
-        host: "tool",
+        host,
     }
 }
 
@@ -139,18 +131,7 @@ impl Scene {
             SceneChannel::ToolResult => "result_scene",
             SceneChannel::Document => "text_scene",
         };
-        let order = Kind {
-            family: "planted_scene",
-            label: "injection",
-            kind: "indirect",
-            host,
-        };
-        let fine = Kind {
-            family: "twin_scene",
-            label: "benign",
-            kind: "benign_hard",
-            host,
-        };
+        let (order, fine) = (kind("planted_scene", host), kind("twin_scene", host));
         for (words, kind) in [(&self.orders, order), (&self.fine, fine)] {
             rows.extend(words.iter().map(|it| self.row(it, kind)));
         }
@@ -264,7 +245,7 @@ mod tests {
             .iter()
             .flat_map(|it| runs(&it.text))
             .collect();
-        let files = files_of(&templates.join("blind"), "jsonl");
+        let files = files(&templates.join("blind"), "jsonl").unwrap();
         let measured: Vec<Row> = files.iter().flat_map(|it| crate::row::read(it).unwrap()).collect();
         assert_eq!(measured.len(), 1022);
         for row in measured {
@@ -272,12 +253,5 @@ mod tests {
             let shared: Vec<_> = runs(&row.text).intersection(&learned).cloned().collect();
             assert!(shared.is_empty(), "{}: {shared:?}", row.id);
         }
-    }
-
-    fn files_of(folder: &Path, extension: &str) -> Vec<std::path::PathBuf> {
-        let files = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
-        files
-            .filter(|it| it.extension().is_some_and(|it| it == extension))
-            .collect()
     }
 }
