@@ -8,13 +8,15 @@ mod report;
 mod sarif;
 mod totals;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use testudo_detect::Detector;
+use testudo_detect::output::{Declared, Sink};
 use testudo_gateway::settings::Profile;
-use testudo_types::Origin;
+use testudo_types::{Action, Origin, ThreatKind};
 
 pub(crate) use self::input::request_texts;
 use self::input::{Event, Input, each_input};
@@ -32,13 +34,13 @@ use crate::progress::Progress;
 use crate::scanner::{Scanner, models};
 
 pub(crate) fn run(arguments: &Inspect, variables: &dyn Variables, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let Some(origin) = Origin::from_name(&arguments.origin) else {
-        let remedy = did_you_mean(&arguments.origin, Origin::ALL.iter().map(Origin::as_str));
-        complain(&format!("--origin cannot be `{}`; {remedy}", arguments.origin))?;
-        return Ok(Exit::BadInput);
-    };
-    let profile = match profile(&arguments.profile, variables) {
-        Ok(profile) => profile,
+    let asked = named(arguments).and_then(|(origin, declared)| {
+        let profile = profile(&arguments.profile, variables)?;
+        looks_for(&profile, &declared)?;
+        Ok((origin, declared, profile))
+    });
+    let (origin, declared, profile) = match asked {
+        Ok(asked) => asked,
         Err(problem) => {
             complain(&format!("{problem:#}"))?;
             return Ok(Exit::BadInput);
@@ -63,7 +65,7 @@ pub(crate) fn run(arguments: &Inspect, variables: &dyn Variables, out: &mut impl
         InspectFormat::Sarif => Answers::Sarif(Box::new(Sarif::begin(out)?)),
     };
     let mut session = Session {
-        scanner: Scanner::new(detector, profile, models(arguments.profile.models.asked())?),
+        scanner: Scanner::new(detector, profile, models(arguments.profile.models.asked())?).declaring(declared),
         origin,
         answers,
         fail_on: arguments.fail_on,
@@ -74,6 +76,43 @@ pub(crate) fn run(arguments: &Inspect, variables: &dyn Variables, out: &mut impl
         each_input(file, &mut |event| session.take(event, out))?;
     }
     session.finish(out)
+}
+
+/// Where texts come from that do not say so, and where answers go.
+fn named(arguments: &Inspect) -> anyhow::Result<(Origin, Declared)> {
+    let mut sinks = BTreeSet::new();
+    for name in &arguments.sinks {
+        let Some(sink) = Sink::from_name(name) else {
+            let remedy = did_you_mean(name, Sink::ALL.iter().map(|it| it.as_str()));
+            bail!("--sink cannot be `{name}`; {remedy}");
+        };
+        sinks.insert(sink);
+    }
+    let usual = if sinks.is_empty() { "user" } else { "model" };
+    let name = arguments.origin.as_deref().unwrap_or(usual);
+    let Some(origin) = Origin::from_name(name) else {
+        let remedy = did_you_mean(name, Origin::ALL.iter().map(Origin::as_str));
+        bail!("--origin cannot be `{name}`; {remedy}");
+    };
+    let declared = Declared {
+        sinks,
+        ..Declared::default()
+    };
+    Ok((origin, declared))
+}
+
+/// Refuses sinks that the profile would not look after.
+fn looks_for(profile: &Profile, declared: &Declared) -> anyhow::Result<()> {
+    let guard = profile.response.get(&ThreatKind::UnsafeOutput);
+    if !declared.sinks.is_empty() && guard.is_none_or(|guard| guard.action == Action::Pass) {
+        bail!(
+            "the profile `{}` does not look for code in answers, so that --sink finds nothing; its \
+             [response] needs `{}`",
+            profile.name,
+            ThreatKind::UnsafeOutput.as_str()
+        );
+    }
+    Ok(())
 }
 
 /// The shipped rules.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use testudo_detect::output::Declared;
 use testudo_detect::structure::special::{SpecialTokens, TokenLevel};
 use testudo_detect::{
     AllowList, Budget, Canaries, Detector, Hit, Rule, RuleIndex, Scope, Selection, scan_all_with_views,
@@ -56,6 +57,8 @@ pub(crate) struct Scanner {
     profile: Arc<Profile>,
     models: Option<Arc<Models>>,
     allow: Arc<AllowList>,
+    /// Where answers go.
+    declared: Declared,
     selections: BTreeMap<&'static str, Selection>,
     /// Tokens of chat templates that the profile breaks.
     tokens: Option<(Arc<SpecialTokens>, TokenLevel)>,
@@ -95,7 +98,17 @@ impl Scanner {
             profile,
             models,
             allow,
+            declared: Declared::default(),
             selections: BTreeMap::new(),
+        }
+    }
+
+    /// The same, for answers that go where this says.
+    pub(crate) fn declaring(self, declared: Declared) -> Self {
+        Self {
+            declared,
+            selections: BTreeMap::new(),
+            ..self
         }
     }
 
@@ -133,7 +146,7 @@ impl Scanner {
         let direction = direction(origin);
         let guards = guards(&self.profile, direction);
         let on = |kind: &ThreatKind| guards.get(kind).is_some_and(|guard| guard.action != Action::Pass);
-        let (detector, allow) = (&self.detector, &self.allow);
+        let (detector, allow, declared) = (&self.detector, &self.allow, &self.declared);
         let selection = self.selections.entry(origin.as_str()).or_insert_with(|| {
             let kinds: BTreeSet<ThreatKind> = guards.keys().copied().filter(|kind| on(kind)).collect();
             let scope = Scope {
@@ -141,7 +154,7 @@ impl Scanner {
                 origin: origin.clone(),
                 kinds,
             };
-            detector.select(&scope).allowing(allow)
+            detector.select_declared(&scope, declared).allowing(allow)
         });
         // As the gateway scans: the rules, and what a page hides.
         let (scan, views) =

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -16,12 +17,28 @@ const FAMILY_ROWS_MIN: usize = 25;
 
 pub(super) fn compare(bench: &Bench, options: &Options) -> anyhow::Result<()> {
     let rows = read(options)?;
+    output::step(&format!("{} rows of {}", rows.len(), options.data.display()));
     let path = bench.work.join("injection.jsonl");
     blind(&rows, &path)?;
-    output::step(&format!("{} rows of {}", rows.len(), options.data.display()));
+    let all = sides(bench, &path)?;
+    let harmless: Vec<Value> = rows.iter().filter(|row| !is_attack(row)).cloned().collect();
+    output::step(&format!("speed on the {} harmless rows alone", harmless.len()));
+    let path = bench.work.join("harmless.jsonl");
+    blind(&harmless, &path)?;
+    let calm: BTreeMap<&str, f64> = sides(bench, &path)?
+        .iter()
+        .map(|it| (it.name, it.texts_per_second))
+        .collect();
+    summary(&rows, &all, &calm);
+    families(&rows, &all);
+    Ok(())
+}
+
+/// What every side says about the rows of a file; ours come first.
+fn sides(bench: &Bench, path: &Path) -> anyhow::Result<Vec<Answers>> {
     let mut all = vec![
-        bench.ours("testudo, both models", "score", &path)?,
-        bench.ours("testudo, n-grams", "score-ngrams", &path)?,
+        bench.ours("testudo, both models", "score", path)?,
+        bench.ours("testudo, n-grams", "score-ngrams", path)?,
     ];
     let peers = [
         ("jailguard", "jailguard_scores.py", install::python(&install::JAILGUARD)),
@@ -38,11 +55,9 @@ pub(super) fn compare(bench: &Bench, options: &Options) -> anyhow::Result<()> {
         ),
     ];
     for (name, program, runner) in peers {
-        all.extend(bench.peer(name, program, runner, &path));
+        all.extend(bench.peer(name, program, runner, path));
     }
-    summary(&rows, &all);
-    families(&rows, &all);
-    Ok(())
+    Ok(all)
 }
 
 fn read(options: &Options) -> anyhow::Result<Vec<Value>> {
@@ -88,7 +103,8 @@ fn labelled<'r>(rows: impl IntoIterator<Item = &'r Value>, answers: &Answers) ->
         .collect()
 }
 
-fn summary(rows: &[Value], all: &[Answers]) {
+/// One line for each side; `calm` has its speed on harmless rows.
+fn summary(rows: &[Value], all: &[Answers], calm: &BTreeMap<&str, f64>) {
     let heads = [
         "",
         "AUC",
@@ -98,25 +114,33 @@ fn summary(rows: &[Value], all: &[Answers]) {
         "texts/s",
         "both are faster by",
         "n-grams by",
+        "harmless texts/s",
+        "both are faster by",
+        "n-grams by",
     ];
     let mut lines = vec![heads.map(str::to_owned).to_vec()];
-    let faster = |at: usize, than: f64| {
-        let ours = all.get(at).map_or(0.0, |ours| ours.texts_per_second);
-        format!("{:.1}", ours / than.max(1e-9))
+    let mixed: BTreeMap<&str, f64> = all.iter().map(|it| (it.name, it.texts_per_second)).collect();
+    // The speed of one side, and by which factors ours are faster.
+    let speed = |of: &BTreeMap<&str, f64>, name: &str| {
+        let one = of.get(name).copied().unwrap_or(0.0);
+        let ours = all.iter().take(2).map(|it| of.get(it.name).copied().unwrap_or(0.0));
+        std::iter::once(format!("{one:.0}"))
+            .chain(ours.map(|ours| format!("{:.1}", ours / one.max(1e-9))))
+            .collect::<Vec<_>>()
     };
     for answers in all {
         let scored = labelled(rows, answers);
         let at = |share| percent(recall_at(&scored, share));
-        lines.push(vec![
+        let mut line = vec![
             answers.name.to_owned(),
             area_under_curve(&scored).map_or("-".to_owned(), |area| format!("{area:.3}")),
             at(0.001),
             at(0.01),
             at(0.05),
-            format!("{:.0}", answers.texts_per_second),
-            faster(0, answers.texts_per_second),
-            faster(1, answers.texts_per_second),
-        ]);
+        ];
+        line.extend(speed(&mixed, answers.name));
+        line.extend(speed(calm, answers.name));
+        lines.push(line);
     }
     table(&lines);
 }

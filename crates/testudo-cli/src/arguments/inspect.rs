@@ -14,6 +14,7 @@ const EXIT_CODES: &str = "Exit codes:
 Examples:
   testudo inspect notes.md
   testudo inspect --origin document --format sarif docs > testudo.sarif
+  testudo inspect --sink html,markdown answer.txt
   git show | testudo inspect --fail-on block -";
 
 /// Shows what the guards find in texts
@@ -35,16 +36,20 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     pub(crate) profile: Profiled,
     /// Where texts come from that do not say so: system, user, assistant, tool_result, document,
-    /// tool_definition, model or unknown
-    #[arg(long, default_value = "user")]
-    pub(crate) origin: String,
+    /// tool_definition, model or unknown [default: user, with --sink: model]
+    #[arg(long)]
+    pub(crate) origin: Option<String>,
+    /// Where answers go as they are: html, markdown, sql, sql_value, shell, shell_value, csv, terminal;
+    /// texts of the model are read for code that would run there
+    #[arg(long = "sink", value_name = "SINK", value_delimiter = ',')]
+    pub(crate) sinks: Vec<String>,
     #[arg(long, value_enum, default_value_t = InspectFormat::Table)]
     pub(crate) format: InspectFormat,
     /// Which verdict makes the exit code 1
     #[arg(long, value_enum, default_value_t = FailOn::Flag)]
     pub(crate) fail_on: FailOn,
     /// Lists the rules instead
-    #[arg(long, conflicts_with_all = ["files", "profile", "config", "origin"])]
+    #[arg(long, conflicts_with_all = ["files", "profile", "config", "origin", "sinks"])]
     pub(crate) rules: bool,
 }
 
