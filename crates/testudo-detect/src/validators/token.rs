@@ -96,6 +96,17 @@ pub(super) fn not_a_placeholder(text: &str) -> bool {
     most.unwrap_or(0) <= text.len() / 2
 }
 
+/// A long token in which chance left out the digits, as one in seventy of 36 letters in base 62: capitals and small letters change more often
+/// than in names of code, and few letters are vowels.
+fn is_cased_at_random(text: &str) -> bool {
+    let share = |of: fn(&u8) -> bool| text.bytes().filter(of).count().saturating_mul(10);
+    let vowel = |byte: &u8| matches!(byte | 0x20, b'a' | b'e' | b'i' | b'o' | b'u');
+    text.len() >= 32
+        && share(vowel) <= text.len().saturating_mul(3)
+        && share(u8::is_ascii_punctuation) <= text.len()
+        && class_changes(text).saturating_mul(10) >= text.len().saturating_mul(4)
+}
+
 /// A value without a telling prefix that looks machine-made: enough entropy, mixed characters, no filler words.
 pub(super) fn random_token(text: &str) -> bool {
     let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
@@ -108,7 +119,7 @@ pub(super) fn random_token(text: &str) -> bool {
         _ => 3.6,
     };
     letters >= 2
-        && figures >= 2
+        && (figures >= 2 || is_cased_at_random(text))
         && shannon_bits(text) >= bits_min
         && class_changes(text) >= text.len() / 6
         && longest_run(text) < 6
