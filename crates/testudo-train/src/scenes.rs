@@ -247,7 +247,7 @@ mod tests {
             .collect();
         let files = files(&templates.join("blind"), "jsonl").unwrap();
         let measured: Vec<Row> = files.iter().flat_map(|it| crate::row::read(it).unwrap()).collect();
-        assert_eq!(measured.len(), 1022);
+        assert_eq!(measured.len(), 1536);
         for row in measured {
             assert!(crate::apart::only_measures(row.meta("family").unwrap()), "{}", row.id);
             let shared: Vec<_> = runs(&row.text).intersection(&learned).cloned().collect();
