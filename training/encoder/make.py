@@ -50,7 +50,7 @@ VOICES += ["benign:generated/" + it for it in ("twin_secret", "persona_fine")] +
 VOICE_WINDOWS = 40000
 DEEP = ["--put", 8, "--fixed", 1, "--sharp", 1, "--half", "lang:", "benign:lang:"]
 DEEP_WINDOWS = 111000
-# The weights that ship are a mean of those with two more layers before the last round and after; this is the share of the latter.
+# What went on was a mean of the weights with two more layers before that round and after; this is the share of the latter.
 AFTER_DEEP = 0.5
 # Then two rounds with the texts that were written out by hand, beside everything else: the first of the run that ships had half of them. Here the
 # weights after a round found as much as a mean with those before, or more.
@@ -144,12 +144,14 @@ def main():
         parse.error(f"there is no graph.onnx in `{given.packed}`: name the folder that pack.py wrote")
     work = given.work
     work.mkdir(parents=True, exist_ok=True)
+    start = "restored.pt"
     if given.packed:
         restore.main(given.packed, work)
     else:
         begun(given, work)
-        scenes(given, work, "restored.pt", "scenes.pt")
-    scenes(given, work, "restored.pt" if given.packed else "scenes.pt", "shipped.pt")
+        scenes(given, work, start, "scenes.pt")
+        start = "scenes.pt"
+    scenes(given, work, start, "shipped.pt")
     model = Encoder.of(torch.load(work / "shipped.pt"))
     print(export.write(model.eval(), str(work / "encoder.onnx")), "bytes in", work / "encoder.onnx")
 

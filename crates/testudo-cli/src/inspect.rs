@@ -106,8 +106,8 @@ fn looks_for(profile: &Profile, declared: &Declared) -> anyhow::Result<()> {
     let guard = profile.response.get(&ThreatKind::UnsafeOutput);
     if !declared.sinks.is_empty() && guard.is_none_or(|guard| guard.action == Action::Pass) {
         bail!(
-            "the profile `{}` does not look for code in answers, so that --sink finds nothing; its \
-             [response] needs `{}`",
+            "--sink would find nothing: profile `{}` passes {} in the response; guard it there or choose \
+             another profile",
             profile.name,
             ThreatKind::UnsafeOutput.as_str()
         );

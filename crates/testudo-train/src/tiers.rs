@@ -168,8 +168,8 @@ fn verdict(text: &str, channel: Channel, model: &InjectionModel) -> anyhow::Resu
 /// The share of harmless rows of a channel that a score of 70 stands for. Those of tools are few and hard on purpose: most of the 99
 /// descriptions tell a model what to do, and what four of them reach, fewer than one in a hundred of published ones do. Of users' turns
 /// more than a tenth are instructions to personas; at 1 % those alone cost a tenth of the attacks in languages that no training saw. Of documents
-/// those that people keep are many times as long as those of the corpora. Most harmless tool results that set the threshold are hard, too: of the 98
-/// everyday ones of `training/blind` none reaches it.
+/// those that people keep are many times as long as those of the corpora. Most harmless tool results that set the threshold are hard, too: of the 138
+/// everyday ones of `training/blind` two reach it.
 fn stopped_share(channel: Channel) -> f64 {
     match channel {
         Channel::ToolDescription => 0.04,
